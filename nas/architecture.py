@@ -1,0 +1,226 @@
+"""One network as plain data: a stem, stages of equal blocks, a linear head.
+
+``Architecture`` is what a design space contains, what crosses processes (as a dict) and what a
+study stores (as JSON, under its ``key``). It is valid from birth and knows nothing of torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any
+
+from nas.errors import ArchitectureError, choose
+
+BLOCKS = ("basic", "bottleneck")
+STEM_KERNELS = (3, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A ``kernel``×``kernel`` convolution to ``width`` channels, then, if ``pool``, a 3×3 max-pool
+    of stride 2."""
+
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    pool: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive("stem", width=self.width, stride=self.stride)
+        _check_flags("stem", pool=self.pool)
+        if type(self.kernel) is not int or self.kernel not in STEM_KERNELS:
+            raise ArchitectureError(f"stem: kernel is {self.kernel!r}; accepted: 3, 7")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """``depth`` blocks of ``width`` output channels; the first block carries the ``stride``.
+
+    ``basic`` is d2l's Residual: two 3×3 convolutions. ``bottleneck`` is the ResNeXt block: 1×1,
+    3×3 in ``groups`` groups, 1×1, with an inner width of round(width × ``bottleneck``).
+    """
+
+    block: str
+    depth: int
+    width: int
+    stride: int = 1
+    groups: int = 1
+    bottleneck: float = 1.0
+    residual: bool = True
+
+    def __post_init__(self) -> None:
+        if self.block not in BLOCKS:
+            raise ArchitectureError(f"unknown block {self.block!r}; {choose(self.block, BLOCKS)}")
+        _check_positive(
+            "stage", depth=self.depth, width=self.width, stride=self.stride, groups=self.groups
+        )
+        _check_flags("stage", residual=self.residual)
+        multiplier = self.bottleneck
+        if isinstance(multiplier, bool) or not isinstance(multiplier, int | float):
+            raise ArchitectureError(f"stage: bottleneck is {multiplier!r}, not a number")
+        if not 0 < multiplier < float("inf"):
+            raise ArchitectureError(f"stage: bottleneck is {multiplier!r}; it must be above 0")
+        if self.block == "basic" and (self.groups != 1 or multiplier != 1):
+            raise ArchitectureError(
+                "stage: a basic block has no groups and no bottleneck; leave them out, or use the "
+                "bottleneck block"
+            )
+        object.__setattr__(self, "bottleneck", float(multiplier))
+        if self.inner_width < 1:
+            raise ArchitectureError(
+                f"stage: inner width round({self.width} × {multiplier}) is below 1"
+            )
+        if self.inner_width % self.groups:
+            raise ArchitectureError(
+                f"stage: inner width {self.inner_width} is not divisible by groups {self.groups}"
+            )
+
+    @property
+    def inner_width(self) -> int:
+        """Channels of the 3×3 convolution: round(width × bottleneck), as d2l rounds it."""
+        return round(self.width * self.bottleneck)
+
+    def projects(self, in_width: int) -> bool:
+        """Whether the first block's shortcut is a 1×1 convolution rather than the identity."""
+        return self.residual and (self.stride != 1 or in_width != self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Stem, stages, and a head of global average pool and linear layer.
+
+    Raises:
+        ArchitectureError: the description is no network; the message names the part.
+    """
+
+    stem: Stem
+    stages: tuple[Stage, ...]
+    conv_bias: bool = False  # d2l's convolutions have biases
+    shortcut_norm: bool = True  # d2l's Residual has no norm on its 1×1 shortcut
+    preactivation: bool = False  # He et al. 2016 v2 (arXiv:1603.05027): norm, ReLU, convolution
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", tuple(self.stages))
+        if not self.stages:
+            raise ArchitectureError("an architecture has at least one stage")
+        _check_flags(
+            "architecture",
+            conv_bias=self.conv_bias,
+            shortcut_norm=self.shortcut_norm,
+            preactivation=self.preactivation,
+        )
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> Architecture:
+        """The inverse of ``to_dict``; keys with a default may be left out, others not."""
+        rest = _known(description, cls, "architecture")
+        stages = rest.pop("stages")
+        if isinstance(stages, str | Mapping) or not hasattr(stages, "__iter__"):
+            raise ArchitectureError(f"stages is {stages!r}, not a list of stages")
+        stem = Stem(**_known(rest.pop("stem"), Stem, "stem"))
+        return cls(stem, tuple(_stage(i, stage) for i, stage in enumerate(stages)), **rest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types with every default written out."""
+        return {
+            "stem": asdict(self.stem),
+            "stages": [asdict(stage) for stage in self.stages],
+            "conv_bias": self.conv_bias,
+            "shortcut_norm": self.shortcut_norm,
+            "preactivation": self.preactivation,
+        }
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hex digits: equal networks have equal keys."""
+        text = json.dumps(self._canonical().to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def depth(self) -> int:
+        """Blocks in all stages together."""
+        return sum(stage.depth for stage in self.stages)
+
+    def input_widths(self) -> tuple[int, ...]:
+        """Channels that enter each stage."""
+        return (self.stem.width, *(stage.width for stage in self.stages[:-1]))
+
+    def resolutions(self, input_shape: tuple[int, int, int]) -> tuple[tuple[int, int], ...]:
+        """(height, width) after the stem and after each stage, for images of (C, H, W).
+
+        Raises:
+            ArchitectureError: a part with a stride would shrink the image below 1 pixel.
+        """
+        size = (input_shape[1], input_shape[2])
+        size = _strided("stem", size, self.stem.stride)
+        if self.stem.pool:
+            size = _strided("the stem's pool", size, 2)
+        sizes = [size]
+        for number, stage in enumerate(self.stages):
+            sizes.append(_strided(f"stage {number}", sizes[-1], stage.stride))
+        return tuple(sizes)
+
+    def _canonical(self) -> Architecture:
+        """The one description among all those of the same network."""
+        stages: list[Stage] = []
+        for stage in self.stages:
+            # 0.33 and 0.34 of width 4 are the same inner width
+            exact = replace(stage, bottleneck=stage.inner_width / stage.width)
+            last = stages[-1] if stages else None
+            if last and exact == replace(last, depth=exact.depth, stride=1):
+                stages[-1] = replace(last, depth=last.depth + exact.depth)
+            else:
+                stages.append(exact)
+        widths = self.input_widths()
+        projected = any(s.projects(w) for s, w in zip(self.stages, widths, strict=True))
+        normed = self.shortcut_norm or self.preactivation or not projected
+        return replace(self, stages=tuple(stages), shortcut_norm=normed)
+
+
+def _strided(name: str, size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """The size after an odd kernel of ``stride`` with padding (kernel − 1)/2."""
+    if stride > min(size):
+        raise ArchitectureError(
+            f"{name} (stride {stride}) shrinks its {size[0]}×{size[1]} input below 1 pixel"
+        )
+    return (-(-size[0] // stride), -(-size[1] // stride))
+
+
+def _known(description: object, kind: Any, name: str) -> dict[str, Any]:
+    """``description`` as keyword arguments of ``kind``; unknown and missing keys are refused."""
+    if not isinstance(description, Mapping):
+        raise ArchitectureError(f"{name} is {description!r}, not a mapping")
+    known = {field.name: field for field in fields(kind)}
+    for key in description:
+        if key not in known:
+            raise ArchitectureError(f"{name}: unknown key {key!r}; {choose(key, known)}")
+    for key, field in known.items():
+        if key not in description and field.default is MISSING:
+            raise ArchitectureError(f"{name}: {key} is missing")
+    return dict(description)
+
+
+def _stage(number: int, description: object) -> Stage:
+    """A stage from its dict; errors say which one it is."""
+    try:
+        return Stage(**_known(description, Stage, "stage"))
+    except ArchitectureError as error:
+        text = str(error).removeprefix("stage: ")
+        raise ArchitectureError(f"stages.{number}: {text}") from None
+
+
+def _check_positive(part: str, **values: object) -> None:
+    for name, value in values.items():
+        if type(value) is not int:
+            raise ArchitectureError(f"{part}: {name} is {value!r}, not a whole number")
+        if value < 1:
+            raise ArchitectureError(f"{part}: {name} is {value}; it must be 1 or more")
+
+
+def _check_flags(part: str, **values: object) -> None:
+    for name, value in values.items():
+        if type(value) is not bool:
+            raise ArchitectureError(f"{part}: {name} is {value!r}; accepted: true, false")

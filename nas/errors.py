@@ -1,0 +1,52 @@
+"""The whole error tree. Everything that a user can cause is a ``NasError``.
+
+The command line prints the message of a ``NasError`` as one line and exits with code 2; any other
+exception is our own mistake and keeps its traceback.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NasError(Exception):
+    """Base of everything that a user can cause; the message says what is accepted."""
+
+
+class ArchitectureError(NasError):
+    """A description that is no network: unknown key, indivisible groups, depth 0."""
+
+
+class SpaceError(NasError):
+    """A space file that cannot be read, does not fit the schema, or describes an empty space."""
+
+
+class InfeasibleError(SpaceError):
+    """One setting of a space that breaks a rule of it (order, limit, divisibility)."""
+
+
+class DataError(NasError):
+    """A dataset that is missing, incomplete or not what it claims to be."""
+
+
+class ConfigError(NasError):
+    """An option, or a combination of options, that cannot be carried out."""
+
+
+class StorageError(NasError):
+    """A study database that cannot be reached, read or written, or contradicts the request."""
+
+
+class TrialFailedError(NasError):
+    """A trial that cannot go on (a loss that is not finite, for one); the search does."""
+
+
+def choose(word: object, accepted: Iterable[str]) -> str:
+    """The end of an error message: the nearest accepted word, then all of them.
+
+    >>> choose("tpes", ["tpe", "random"])
+    'did you mean tpe? accepted: tpe, random'
+    """
+    words = list(accepted)
+    near = get_close_matches(str(word), words, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{hint}accepted: {', '.join(words)}"
