@@ -1,30 +1,28 @@
 """Search and compare neural-architecture design spaces.
 
-The public names, resolved on first use: ``import nas`` loads neither torch nor ray.
+Names that need torch or a schema are resolved on first use: ``import nas`` loads neither torch nor
+ray.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nas.architecture import Architecture, Stage, Stem
+
+# At once, as a module of the same name would otherwise take the place of the function.
+from nas.cost import Cost, cost
+from nas.errors import NasError
+
 if TYPE_CHECKING:
-    from nas.architecture import Architecture, Stage, Stem
-    from nas.cost import Cost, cost
-    from nas.errors import NasError
     from nas.network import build, summary
     from nas.presets import preset
     from nas.space import SearchSpace
     from nas.training import TrainingConfig, fit
 
 _HOMES = {
-    "Architecture": "nas.architecture",
-    "Cost": "nas.cost",
-    "NasError": "nas.errors",
     "SearchSpace": "nas.space",
-    "Stage": "nas.architecture",
-    "Stem": "nas.architecture",
     "TrainingConfig": "nas.training",
     "build": "nas.network",
-    "cost": "nas.cost",
     "fit": "nas.training",
     "preset": "nas.presets",
     "summary": "nas.network",

@@ -29,7 +29,7 @@ class Stem:
     pool: bool = False
 
     def __post_init__(self) -> None:
-        _check_positive("stem", width=self.width, stride=self.stride)
+        check_positive("stem", width=self.width, stride=self.stride)
         _check_flags("stem", pool=self.pool)
         if type(self.kernel) is not int or self.kernel not in STEM_KERNELS:
             raise ArchitectureError(f"stem: kernel is {self.kernel!r}; accepted: 3, 7")
@@ -54,7 +54,7 @@ class Stage:
     def __post_init__(self) -> None:
         if self.block not in BLOCKS:
             raise ArchitectureError(f"unknown block {self.block!r}; {choose(self.block, BLOCKS)}")
-        _check_positive(
+        check_positive(
             "stage", depth=self.depth, width=self.width, stride=self.stride, groups=self.groups
         )
         _check_flags("stage", residual=self.residual)
@@ -152,10 +152,16 @@ class Architecture:
         """(height, width) after the stem and after each stage, for images of (C, H, W).
 
         Raises:
-            ArchitectureError: a part with a stride would shrink the image below 1 pixel.
+            ArchitectureError: a part with a stride would shrink the image below 1 pixel, or the
+                input's shape is not of positive whole numbers.
         """
-        size = (input_shape[1], input_shape[2])
-        size = _strided("stem", size, self.stem.stride)
+        if len(input_shape) != 3:
+            raise ArchitectureError(
+                f"input: shape is {input_shape!r}; accepted: (channels, height, width)"
+            )
+        channels, height, width = input_shape
+        check_positive("input", channels=channels, height=height, width=width)
+        size = _strided("stem", (height, width), self.stem.stride)
         if self.stem.pool:
             size = _strided("the stem's pool", size, 2)
         sizes = [size]
@@ -212,7 +218,8 @@ def _stage(number: int, description: object) -> Stage:
         raise ArchitectureError(f"stages.{number}: {text}") from None
 
 
-def _check_positive(part: str, **values: object) -> None:
+def check_positive(part: str, **values: object) -> None:
+    """Refuse, naming the ``part``, a value that is not a whole number of 1 or more."""
     for name, value in values.items():
         if type(value) is not int:
             raise ArchitectureError(f"{part}: {name} is {value!r}, not a whole number")
