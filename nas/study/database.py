@@ -1,0 +1,194 @@
+"""One SQLAlchemy URL: checked before anything is made, opened, and given its tables.
+
+SQLite for one machine, PostgreSQL for several. Whatever is wrong with a URL is a ``StorageError``
+that says what to write instead, and leaves no file behind.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from sqlite3 import Connection as SQLiteConnection
+from sqlite3 import DatabaseError as SQLiteDatabaseError
+from sqlite3 import connect as sqlite_connect
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from nas.errors import StorageError
+
+ACCEPTED = "accepted: sqlite:///file.db, postgresql+psycopg://user:password@host/database"
+BUSY_SECONDS = 60  # how long a SQLite writer waits for another one
+_LOCK_KEY = 0x6E61735F  # "nas_", our PostgreSQL advisory lock
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def check_url(url: str, *, read_only: bool = False) -> URL:
+    """The parsed URL of a database that can be used.
+
+    Raises:
+        StorageError: no URL, another scheme, a missing driver, folder or permission, a file that
+            is no SQLite database. Nothing has been created.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StorageError(
+            f"storage {_shown(url)!r} is no database URL; for a file write sqlite:///{_shown(url)}"
+        ) from None
+    if parsed.drivername == "postgres":
+        raise StorageError("storage: write postgresql+psycopg:// instead of postgres://")
+    backend, _, driver = parsed.drivername.partition("+")
+    if backend == "postgresql" and driver in ("", "psycopg"):
+        if find_spec("psycopg") is None:
+            raise StorageError(
+                "storage: PostgreSQL needs its driver; run: pip install 'nas[postgres]'"
+            )
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and not driver:
+        _check_sqlite(parsed, read_only=read_only)
+        return parsed
+    raise StorageError(f"storage: unknown scheme {parsed.drivername!r}; {ACCEPTED}")
+
+
+def engine_for(url: str, *, read_only: bool = False) -> Engine:
+    """An engine with pooled connections that are tested before use.
+
+    Raises:
+        StorageError: as ``check_url``; with ``read_only``, also a SQLite file that is not there.
+    """
+    parsed = check_url(url, read_only=read_only)
+    if not parsed.drivername.startswith("sqlite"):
+        engine = create_engine(parsed, pool_pre_ping=True)
+        if read_only:
+            engine = engine.execution_options(postgresql_readonly=True)
+        return engine
+    if read_only:
+        path = Path(str(parsed.database)).absolute()
+        parsed = make_url(f"sqlite:///file:{path}?mode=ro&uri=true")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    if not read_only:
+        configure_writer(engine)
+    return engine
+
+
+def configure_writer(engine: Engine) -> None:
+    """SQLite as a database for several processes; nothing to do for PostgreSQL."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    def on_connect(connection: SQLiteConnection, _: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy begins transactions, below
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")  # readers never block a writer
+            cursor.execute("PRAGMA foreign_keys=ON")
+
+    def on_begin(connection: Connection) -> None:
+        # a transaction that reads first and writes later would fail, not wait, if another wrote
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring our tables to this version's schema; the caller holds ``locked``."""
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """One process at a time, over all processes and machines that use this database."""
+    if engine.dialect.name == "sqlite":
+        with FileLock(f"{engine.url.database}.lock"):
+            yield
+    else:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """A database that refuses the connection becomes one line without the password."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StorageError(f"storage {shown(url)}: {reason}") from None
+    except DBAPIError as error:
+        raise StorageError(f"storage {shown(url)}: {error.orig}") from None
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of a SQLite database; None for another kind of database."""
+    return Path(str(url.database)) if url.drivername == "sqlite" else None
+
+
+def has_studies(engine: Engine) -> bool:
+    """Whether our tables exist."""
+    return inspect(engine).has_table("nas_studies")
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed: without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _shown(text_: str) -> str:
+    """What was given in place of a URL, short, and nothing of it that may be a password."""
+    return "…" if "@" in text_ else text_[:80]
+
+
+def _check_sqlite(url: URL, *, read_only: bool) -> None:
+    name = url.database
+    if not name or name == ":memory:" or "mode=memory" in str(url):
+        raise StorageError(
+            "storage: a study must outlive its process, so not :memory:; write sqlite:///file.db"
+        )
+    path = Path(name)
+    if path.is_dir():
+        raise StorageError(
+            f"storage: {path} is a folder; name a file in it, sqlite:///{path}/nas.db"
+        )
+    if path.exists():
+        _check_is_database(path)
+    elif read_only:
+        raise StorageError(f"storage: there is no study database {path}")
+    elif not path.parent.is_dir():
+        raise StorageError(f"storage: there is no folder {path.parent}; make it first")
+    if read_only:
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"storage: cannot write in folder {path.parent} ({error.strerror})"
+        ) from None
+
+
+def _check_is_database(path: Path) -> None:
+    if path.stat().st_size == 0:
+        return
+    connection: Any = None
+    try:
+        connection = sqlite_connect(f"file:{path.absolute()}?mode=ro", uri=True)
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
+    except SQLiteDatabaseError as error:
+        raise StorageError(f"storage: {path} is no SQLite database ({error})") from None
+    finally:
+        if connection is not None:
+            connection.close()
