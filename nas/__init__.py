@@ -12,10 +12,11 @@ from nas.architecture import Architecture, Stage, Stem
 # At once, as a module of the same name would otherwise take the place of the function.
 from nas.cost import Cost, cost
 from nas.errors import NasError
+from nas.presets import preset
+from nas.summary import summary
 
 if TYPE_CHECKING:
-    from nas.network import build, summary
-    from nas.presets import preset
+    from nas.network import build
     from nas.space import SearchSpace
     from nas.training import TrainingConfig, fit
 
@@ -24,8 +25,6 @@ _HOMES = {
     "TrainingConfig": "nas.training",
     "build": "nas.network",
     "fit": "nas.training",
-    "preset": "nas.presets",
-    "summary": "nas.network",
 }
 
 __all__ = [

@@ -16,6 +16,7 @@ from nas.errors import ArchitectureError, choose
 
 BLOCKS = ("basic", "bottleneck")
 STEM_KERNELS = (3, 7)
+LARGEST = 1_000_000  # no size of a real network is above it, and every product of sizes is exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Stem:
         _check_flags("stem", pool=self.pool)
         if type(self.kernel) is not int or self.kernel not in STEM_KERNELS:
             raise ArchitectureError(f"stem: kernel is {self.kernel!r}; accepted: 3, 7")
+
+    def __str__(self) -> str:
+        """As a person reads it: ``7×7 to 64, stride 2, max-pool``."""
+        stride = f", stride {self.stride}" if self.stride > 1 else ""
+        return f"{self.kernel}×{self.kernel} to {self.width}{stride}{', max-pool' * self.pool}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,10 @@ class Stage:
         multiplier = self.bottleneck
         if isinstance(multiplier, bool) or not isinstance(multiplier, int | float):
             raise ArchitectureError(f"stage: bottleneck is {multiplier!r}, not a number")
-        if not 0 < multiplier < float("inf"):
-            raise ArchitectureError(f"stage: bottleneck is {multiplier!r}; it must be above 0")
+        if not 0 < multiplier <= LARGEST:
+            raise ArchitectureError(
+                f"stage: bottleneck is {multiplier!r}; accepted: above 0, up to {LARGEST}"
+            )
         if self.block == "basic" and (self.groups != 1 or multiplier != 1):
             raise ArchitectureError(
                 "stage: a basic block has no groups and no bottleneck; leave them out, or use the "
@@ -77,6 +85,14 @@ class Stage:
             raise ArchitectureError(
                 f"stage: inner width {self.inner_width} is not divisible by groups {self.groups}"
             )
+
+    def __str__(self) -> str:
+        """As a person reads it: ``3 × bottleneck 256, inner 128 in 32 groups, stride 2``."""
+        groups = f" in {self.groups} groups" if self.groups > 1 else ""
+        inner = f", inner {self.inner_width}{groups}" if self.block == "bottleneck" else ""
+        stride = f", stride {self.stride}" if self.stride > 1 else ""
+        plain = "" if self.residual else ", no residual"
+        return f"{self.depth} × {self.block} {self.width}{inner}{stride}{plain}"
 
     @property
     def inner_width(self) -> int:
@@ -104,6 +120,11 @@ class Architecture:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
+        if not isinstance(self.stem, Stem):
+            raise ArchitectureError(f"stem is {self.stem!r}, not a Stem")
+        for stage in self.stages:
+            if not isinstance(stage, Stage):
+                raise ArchitectureError(f"stages contain {stage!r}, not a Stage")
         if not self.stages:
             raise ArchitectureError("an architecture has at least one stage")
         _check_flags(
@@ -132,6 +153,17 @@ class Architecture:
             "shortcut_norm": self.shortcut_norm,
             "preactivation": self.preactivation,
         }
+
+    def __str__(self) -> str:
+        """One line per part, then the conventions that differ from the defaults."""
+        stages = (f"stages.{number}: {stage}" for number, stage in enumerate(self.stages))
+        conventions = {
+            "biases": self.conv_bias,
+            "no norm on shortcuts": not self.shortcut_norm,
+            "preactivation": self.preactivation,
+        }
+        named = ", ".join(name for name, holds in conventions.items() if holds)
+        return "\n".join([f"stem: {self.stem}", *stages, *([named] if named else [])])
 
     @property
     def key(self) -> str:
@@ -163,10 +195,10 @@ class Architecture:
         check_positive("input", channels=channels, height=height, width=width)
         size = _strided("stem", (height, width), self.stem.stride)
         if self.stem.pool:
-            size = _strided("the stem's pool", size, 2)
+            size = _strided("stem.pool", size, 2)
         sizes = [size]
         for number, stage in enumerate(self.stages):
-            sizes.append(_strided(f"stage {number}", sizes[-1], stage.stride))
+            sizes.append(_strided(f"stages.{number}", sizes[-1], stage.stride))
         return tuple(sizes)
 
     def _canonical(self) -> Architecture:
@@ -219,12 +251,12 @@ def _stage(number: int, description: object) -> Stage:
 
 
 def check_positive(part: str, **values: object) -> None:
-    """Refuse, naming the ``part``, a value that is not a whole number of 1 or more."""
+    """Refuse, naming the ``part``, a value that is no whole number from 1 to ``LARGEST``."""
     for name, value in values.items():
         if type(value) is not int:
             raise ArchitectureError(f"{part}: {name} is {value!r}, not a whole number")
-        if value < 1:
-            raise ArchitectureError(f"{part}: {name} is {value}; it must be 1 or more")
+        if not 1 <= value <= LARGEST:
+            raise ArchitectureError(f"{part}: {name} is {value}; accepted: 1 to {LARGEST}")
 
 
 def _check_flags(part: str, **values: object) -> None:
