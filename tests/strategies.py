@@ -1,0 +1,60 @@
+"""Random architectures, small enough that a test builds hundreds of them."""
+
+from math import prod
+
+from hypothesis import strategies as st
+
+from nas import Architecture, Stage, Stem
+
+WIDTHS = st.integers(1, 12)
+STRIDES = st.integers(1, 3)
+
+stems = st.builds(
+    Stem, width=WIDTHS, kernel=st.sampled_from([3, 7]), stride=STRIDES, pool=st.booleans()
+)
+
+
+@st.composite
+def stages(draw, max_depth=3):
+    block = draw(st.sampled_from(["basic", "bottleneck"]))
+    width = draw(WIDTHS)
+    options = {}
+    if block == "bottleneck":
+        groups = draw(st.integers(1, 4))
+        inner = groups * draw(st.integers(1, 4))
+        options = {"groups": groups, "bottleneck": inner / width}
+    return Stage(
+        block,
+        depth=draw(st.integers(1, max_depth)),
+        width=width,
+        stride=draw(STRIDES),
+        residual=draw(st.booleans()),
+        **options,
+    )
+
+
+@st.composite
+def architectures(draw, max_stages=3, max_depth=3):
+    return Architecture(
+        draw(stems),
+        tuple(draw(st.lists(stages(max_depth), min_size=1, max_size=max_stages))),
+        conv_bias=draw(st.booleans()),
+        shortcut_norm=draw(st.booleans()),
+        preactivation=draw(st.booleans()),
+    )
+
+
+@st.composite
+def input_shapes(draw, architecture):
+    """(channels, height, width) that the architecture's strides leave a pixel of."""
+    strides = [architecture.stem.stride, *(stage.stride for stage in architecture.stages)]
+    smallest = prod(strides) * (2 if architecture.stem.pool else 1)
+    sides = st.integers(smallest, smallest + 7)
+    return draw(st.integers(1, 3)), draw(sides), draw(sides)
+
+
+@st.composite
+def tasks(draw):
+    """An architecture, the shape of its images, and a number of classes."""
+    architecture = draw(architectures())
+    return architecture, draw(input_shapes(architecture)), draw(st.integers(1, 12))

@@ -1,0 +1,139 @@
+"""What `import nas` offers and loads, and which of its modules may know of which."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import nas
+
+PACKAGE = Path(nas.__file__).parent
+
+NAMES = {
+    "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "TrainingConfig",
+    "build", "cost", "fit", "preset", "summary",
+}  # fmt: skip
+
+
+def test_the_public_names_are_these():
+    assert set(nas.__all__) == NAMES
+    assert list(nas.__all__) == sorted(nas.__all__)
+    assert dir(nas) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_public_name_is_documented(name):
+    assert getattr(nas, name).__doc__
+
+
+def test_a_name_there_is_not_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'nas' has no attribute 'biuld'"):
+        nas.biuld  # noqa: B018
+
+
+def loaded_by(statement):
+    """Top-level packages that a fresh Python has loaded after the statement."""
+    program = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_nas_loads_nothing_that_was_not_asked_for():
+    heavy = {"torch", "torchvision", "ray", "optuna", "pandas", "numpy", "sqlalchemy", "pydantic"}
+    assert not loaded_by("import nas; nas.cost(nas.preset('resnet50'))") & heavy
+
+
+def test_the_names_of_spaces_load_no_torch_and_those_of_networks_no_ray():
+    assert not loaded_by("from nas import SearchSpace") & {"torch", "ray"}
+    assert "ray" not in loaded_by("from nas import build, fit, TrainingConfig")
+
+
+@pytest.mark.parametrize("module", ["space", "study", "analysis"])
+def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
+    assert not loaded_by(f"import nas.{module}") & {"torch", "ray"}
+
+
+# --- the arrows: what each part of nas may import, besides itself ---
+
+BASE = {"errors", "quantity"}
+DATA = BASE | {"architecture", "cost", "summary", "presets"}
+MAY_IMPORT = {
+    "errors": set(),
+    "quantity": {"errors"},
+    "architecture": BASE,
+    "cost": BASE | {"architecture"},
+    "summary": BASE | {"architecture", "cost"},
+    "presets": BASE | {"architecture"},
+    "space": DATA,
+    "network": DATA | {"space"},
+    "training": DATA | {"space", "network"},
+    "study": DATA,
+    "search": DATA | {"space", "network", "training", "study"},
+    "analysis": DATA | {"space", "study"},
+    "dashboard": DATA | {"space", "study", "analysis"},
+}
+# and which of the large libraries
+LIBRARIES = {
+    "torch": {"network", "training", "search"},
+    "torchvision": {"training"},
+    "ray": {"search"},
+    "optuna": {"search", "study"},
+    "sqlalchemy": {"search", "study"},
+    "pandas": {"study", "analysis", "dashboard"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def is_entry(path):
+    """Commands are above everything: they parse, call one function and print."""
+    return path.name in ("__main__.py", "command_line.py")
+
+
+def part_of(path):
+    """``space`` for nas/space/anything.py and ``cost`` for nas/cost.py."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(path):
+    """Dotted names of all modules imported anywhere in the file, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            if node.module == "nas" or (PACKAGE.parent / node.module.replace(".", "/")).is_dir():
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    if path == PACKAGE / "__init__.py" or is_entry(path):
+        return
+    part = part_of(path)
+    for name in imports_of(path):
+        top, *rest = name.split(".")
+        if top == "nas" and rest:
+            assert rest[0] == part or rest[0] in MAY_IMPORT[part], f"{part} imports {name}"
+        assert top != "nas" or rest or DATA <= MAY_IMPORT[part], f"{part} imports all of nas"
+        assert part in LIBRARIES.get(top, {part}), f"{part} imports {name}"
+
+
+def test_no_two_modules_import_each_other():
+    names = {dotted(path): path for path in MODULES}
+    graph = {
+        name: {other for other in imports_of(path) if other in names and other != name}
+        for name, path in names.items()
+        if name != "nas"
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
