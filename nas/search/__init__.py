@@ -1,1 +1,1 @@
-"""."""
+"""Search: Optuna proposes, Ray Tune places, the study database remembers."""

@@ -1,0 +1,8 @@
+"""``python -m nas``, the same as ``nas``."""
+
+import sys
+
+from nas.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The command line: each command parses, calls one function and prints."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nas.errors import NasError, SpaceError
+from nas.quantity import count, percent
+from nas.search.command import search_command
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+
+app = typer.Typer(
+    name="nas",
+    help="Search and compare neural-architecture design spaces.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("search")(search_command)
+
+Storage = Annotated[
+    str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
+]
+
+
+@app.command("studies")
+def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
+    """List the studies of a database."""
+    from nas.study.reader import studies
+
+    table = Table()
+    for header in ("study", "created (UTC)"):
+        table.add_column(header)
+    for header in ("trials", "complete", "pruned", "failed", "running", "best accuracy"):
+        table.add_column(header, justify="right")
+    for row in studies(storage).to_dict("records"):
+        numbers = [
+            str(row[state]) for state in ("trials", "complete", "pruned", "failed", "running")
+        ]
+        best = row["best_accuracy"]
+        table.add_row(
+            _plain(row["study"]),
+            f"{row['created']:%Y-%m-%d %H:%M}",
+            *numbers,
+            percent(best) if best == best else "–",  # not a number: none is complete
+        )
+    Console().print(table)
+
+
+@app.command("show")
+def show_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+    rows: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
+    ] = False,
+) -> None:
+    """Show a study: how far it is, its best trials, the winner stage by stage."""
+    from nas.study.reader import open_study
+    from nas.study.summary import print_best
+
+    found = open_study(storage, study)
+    console = Console()
+    if provenance:
+        record = found.record
+        parts = {"provenance": record.provenance, "config": record.config, "space": record.space}
+        console.print_json(json.dumps(parts))
+        return
+    states = found.frame()["state"].value_counts()
+    console.print(
+        f"{study}: " + ", ".join(f"{n} {str(state).lower()}" for state, n in states.items()),
+        markup=False,
+        highlight=False,
+    )
+    print_best(console, found, rows)
+
+
+@app.command("spaces")
+def spaces_command(
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of space files, for editors.")
+    ] = False,
+) -> None:
+    """List the bundled design spaces."""
+    from nas.space import SearchSpace, available, json_schema
+
+    if schema:
+        typer.echo(json.dumps(json_schema(), indent=2))
+        return
+    table = Table("space", "settings", "knobs", "description")
+    table.columns[1].justify = "right"
+    for name in available():
+        space = SearchSpace.load(name)
+        table.add_row(
+            name, f"{space.size():,}", str(len(space.parameters)), _plain(space.description)
+        )
+    Console().print(table)
+
+
+@app.command("cost")
+def cost_command(
+    network: Annotated[str, typer.Argument(help="A preset, such as resnext50_32x4d.")],
+    input: Annotated[str, typer.Option(help="Channels × height × width.")] = "1x28x28",  # noqa: A002
+    classes: Annotated[int, typer.Option(min=1, help="Outputs of the linear layer.")] = 10,
+) -> None:
+    """Print shapes, parameters and multiply-accumulates of a known network."""
+    from nas.cost import cost
+    from nas.presets import preset
+    from nas.summary import summary
+
+    architecture, shape = preset(network), _shape(input)
+    total = cost(architecture, shape, classes)
+    typer.echo(summary(architecture, shape, classes))
+    typer.echo(
+        f"\n{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
+        f"({count(total.macs)}), {total.activations:,} activations ({count(total.activations)})"
+    )
+
+
+@app.command("sample")
+def sample_command(
+    space: Annotated[str, typer.Argument(help="A bundled space or the path of a YAML file.")],
+    number: Annotated[int, typer.Option("-n", min=1, help="How many architectures.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first one; the others count on.")] = 0,
+) -> None:
+    """Draw random architectures from a space, one JSON object a line."""
+    from nas.space import SearchSpace
+
+    loaded = SearchSpace.load(space)
+    for k in range(number):
+        typer.echo(json.dumps(loaded.sample(seed + k).to_dict()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a user's mistake is one line on standard error and exit code 2."""
+    try:
+        code = app(
+            args=list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="nas",
+            standalone_mode=False,
+        )
+    except typer.Exit as stop:
+        return stop.exit_code
+    except NasError as error:
+        return _refuse(str(error))
+    except typer.TyperException as error:  # what Typer itself could not parse
+        return _refuse(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # the reader of our output left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise SpaceError(f"input is {text!r}; accepted: channels x height x width, as 3x224x224")
+    channels, height, width = (int(part) for part in parts)
+    return channels, height, width
+
+
+def _plain(text: str) -> str:
+    """Text of a database or file, without Rich's markup taking part in it."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,177 @@
+"""``nas search``: options in, exit code out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.search.config import read_config_file
+from nas.search.session import search
+
+_WHAT, _HOW, _WHERE = "What is searched", "How it is searched", "Where it runs"
+
+
+def search_command(
+    context: typer.Context,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundled design space (see nas spaces) or a YAML file. [default: resnext]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    max_params: Annotated[
+        int | None, typer.Option(help="No network with more parameters.", rich_help_panel=_WHAT)
+    ] = None,
+    max_macs: Annotated[
+        int | None,
+        typer.Option(
+            help="No network with more multiply-accumulates per image.", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    train_images: Annotated[
+        int | None,
+        typer.Option(
+            help="Training images per epoch, of 50,000. [default: a part of them without a GPU]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="fashion_mnist, or synthetic: a function of the architecture that needs no "
+            "training, for trying a cluster or a sampler. [default: fashion_mnist]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials of the whole study, those of earlier runs included. "
+            "[default: by the machine]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs of a trial that is not stopped early. [default: 4, with a GPU 8]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="tpe, random, nsga2 or qmc. [default: tpe]", rich_help_panel=_HOW),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="asha stops poor trials early; none trains all in full. [default: asha]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    grace: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs before a trial can be stopped early. [default: 1]", rich_help_panel=_HOW
+        ),
+    ] = None,
+    reduction: Annotated[
+        int | None,
+        typer.Option(
+            help="One in this many trials goes on at each rung. [default: 3]", rich_help_panel=_HOW
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop after this long, such as 10m or 1h30m. [default: 7m without a GPU]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the proposals, the split, the weights. [default: 0]", rich_help_panel=_HOW
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of options; flags go before it. Its training: mapping sets "
+            "hyper-parameters.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the study; one that exists is carried on. [default: the space's name]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Study database: sqlite:///file.db or postgresql+psycopg://user:password@host/db; "
+            "NAS_STORAGE says the same without showing a password. [default: sqlite:///nas.db]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for checkpoints and logs; on a cluster, one that all nodes share. "
+            "[default: nas-runs]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder with Fashion-MNIST. [default: NAS_DATA, else found or downloaded]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda or mps. [default: auto]", rich_help_panel=_WHERE),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(help="Trials at a time. [default: what fits]", rich_help_panel=_WHERE),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="[default: 1]", rich_help_panel=_WHERE)
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            help="May be a fraction, such as 0.25. [default: 0.25 with a GPU]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    max_failures: Annotated[
+        int | None,
+        typer.Option(
+            help="How often a trial whose process died is tried again. [default: 2]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing but the result.", rich_help_panel=_WHERE)
+    ] = False,
+) -> None:
+    """Search a design space for its best network; the same command again carries on.
+
+    Samples architectures with Optuna, trains them on Fashion-MNIST with Ray Tune (on the cluster at
+    RAY_ADDRESS, if that is set), stops the poor ones early and writes every result into the study
+    database. Ctrl-C ends it in order.
+    """
+    flags = {
+        name: value
+        for name, value in context.params.items()
+        if value is not None and name not in ("config", "quiet")
+    }
+    file = read_config_file(config) if config else {}
+    raise typer.Exit(search({**file, **flags}, quiet=quiet))

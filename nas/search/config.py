@@ -1,0 +1,170 @@
+"""What a search is asked to do: one frozen object, resolved from four sources and stored whole.
+
+A value comes from the command line, else from the ``--config`` file, else from the study that is
+continued, else from the defaults for this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from nas.errors import ConfigError, NasError, choose
+from nas.search.duration import parse_duration
+from nas.search.machine import Machine
+from nas.space import SearchSpace
+from nas.training.config import TrainingConfig
+
+MAX_STUDY_NAME = 200
+
+Count = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+Seconds = Annotated[
+    float, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v), Field(gt=0)
+]
+
+
+class SearchConfig(BaseModel):
+    """A resolved search. Field names are the option names of the command line.
+
+    Raises:
+        ConfigError: a value that cannot be; the message names the option.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+    space: str = Field("resnext", min_length=1)
+    study: str = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
+    storage: str = "sqlite:///nas.db"
+    runs: str = "nas-runs"
+    objective: Literal["fashion_mnist", "synthetic"] = "fashion_mnist"
+    trials: Count
+    epochs: Annotated[int, Field(ge=1, le=10_000, strict=True)]
+    sampler: Literal["tpe", "random", "nsga2", "qmc"] = "tpe"
+    scheduler: Literal["asha", "none"] = "asha"
+    grace: Count = 1
+    reduction: Annotated[int, Field(ge=2, le=100, strict=True)] = 3
+    time_budget: Seconds | None = None
+    concurrency: Count | None = None
+    cpus_per_trial: Annotated[float, Field(gt=0, le=1024)] = 1
+    gpus_per_trial: Annotated[float, Field(ge=0, le=64)] = 0
+    max_failures: Annotated[int, Field(ge=0, le=1000, strict=True)] = 2
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    data: str | None = None
+    train_images: Annotated[int, Field(ge=1000, le=50_000, strict=True)] | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    max_params: Count | None = None
+    max_macs: Annotated[int, Field(ge=1, strict=True)] | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
+
+    def model_post_init(self, _: object) -> None:
+        """What no single field can know."""
+        if self.study != self.study.strip():
+            raise ConfigError(f"study: {self.study!r} begins or ends with a space")
+        if any(ord(c) < 32 for c in self.study):
+            raise ConfigError(f"study: {self.study!r} has a control character in it")
+        if self.grace > self.epochs:
+            raise ConfigError(
+                f"grace: a trial is stopped after {self.grace} epochs at the earliest, but epochs "
+                f"is {self.epochs}; grace must not be above it"
+            )
+        if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
+            raise ConfigError(
+                f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
+            )
+        if "epochs" in self.training or "train_images" in self.training or "seed" in self.training:
+            raise ConfigError(
+                "training: epochs, train_images and seed stand outside of it, where the options "
+                "of these names are"
+            )
+        self.training_config()
+
+    def training_config(self, **searched: Any) -> TrainingConfig:
+        """How a trial is trained; ``searched`` are the hyper-parameters that its setting names."""
+        return TrainingConfig(
+            **{**self.training, **searched},
+            epochs=self.epochs,
+            train_images=self.train_images,
+            seed=self.seed,
+            split_seed=self.seed,
+        )
+
+    def load_space(self, stored: Mapping[str, Any] | None = None) -> SearchSpace:
+        """The design space, within ``max_params`` and ``max_macs``."""
+        space = SearchSpace.from_dict(stored) if stored else SearchSpace.load(self.space)
+        return space.with_limits(max_params=self.max_params, max_macs=self.max_macs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, without the storage: its URL may hold a password."""
+        return self.model_dump(mode="json", exclude={"storage"})
+
+
+# A continued study keeps all but these: they belong to the machine or to the call.
+_OF_THE_CALL = {
+    "study",
+    "storage",
+    "runs",
+    "time_budget",
+    "concurrency",
+    "cpus_per_trial",
+    "gpus_per_trial",
+    "data",
+    "device",
+}
+
+
+def resolve(
+    given: Mapping[str, Any], stored: Mapping[str, Any] | None, machine: Machine
+) -> SearchConfig:
+    """The config from what was given (flags over file), the stored study's, and the defaults."""
+    kept = {k: v for k, v in (stored or {}).items() if k not in _OF_THE_CALL}
+    try:
+        config = SearchConfig(**{**machine.defaults(), **kept, **given})
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from None
+    slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)
+    if config.concurrency is None:
+        return config.model_copy(update={"concurrency": min(slots, config.trials)})
+    if config.concurrency > slots:
+        raise ConfigError(
+            f"concurrency is {config.concurrency}, but {machine} has room for {slots} trials of "
+            f"{config.cpus_per_trial:g} CPUs and {config.gpus_per_trial:g} GPUs"
+        )
+    return config
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The options of a YAML file; names may be written with - or _.
+
+    Raises:
+        ConfigError: no such file, no mapping of options, or an unknown option.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config {path}: is no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"config {path}: must be a mapping of options, such as trials: 20")
+    options = {}
+    for name, value in document.items():
+        field = str(name).replace("-", "_")
+        if field not in SearchConfig.model_fields:
+            known = [f.replace("_", "-") for f in SearchConfig.model_fields]
+            raise ConfigError(f"config {path}: unknown option {name!r}; {choose(name, known)}")
+        options[field] = value
+    return options
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first complaint of pydantic, as ``option: found; accepted``."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    where = ".".join(str(part) for part in first["loc"][:1]).replace("_", "-")
+    if isinstance(cause, NasError):
+        return f"{where}: {cause}"
+    return f"{where} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

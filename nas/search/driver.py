@@ -1,0 +1,226 @@
+"""The only file that knows Ray Tune's machinery: it adapts the searcher to it and runs it.
+
+Tune places attempts on cores, GPUs and nodes, reuses their processes and moves checkpoints. What
+is tried, stopped and believed is the searcher's business; Tune's own snapshots are not used, the
+study database is the only truth. Each Tune trial is one attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nas.errors import ConfigError
+from nas.search.machine import Machine
+
+# Before ray is imported: it reads some of these then.
+_RAY_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths stay what the user meant
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database has every number
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots: the database is the truth
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "TUNE_WARN_THRESHOLD_S": "10",
+}
+for _name, _value in _RAY_ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig  # noqa: E402
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
+from ray.tune.search import Searcher as TuneSearcher  # noqa: E402
+
+from nas.search.searcher import Job, Searcher  # noqa: E402
+from nas.search.trial import Worker  # noqa: E402
+
+POLL_SECONDS = 1.0  # between looks at trials that other drivers run
+
+
+class StopSearch(BaseException):
+    """Raised inside Tune's loop to leave it at once; actors die with our connection."""
+
+
+@contextmanager
+def cluster() -> Iterator[Machine]:
+    """Ray, connected to ``RAY_ADDRESS`` or started here, and what it has."""
+    address = os.environ.get("RAY_ADDRESS")
+    here = Machine.here()
+    local: dict[str, Any] = {
+        "num_cpus": here.cpus,
+        "num_gpus": here.gpus,
+        "include_dashboard": False,
+    }
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else local),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
+    try:
+        if not address:
+            yield here
+            return
+        found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield Machine(
+            int(found.get("CPU", 0)), int(found.get("GPU", 0)), f"the Ray cluster at {address}"
+        )
+    finally:
+        ray.shutdown()
+
+
+def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str | None:
+    """Run attempts until the study is finished, or until ``stopped`` gives a reason to end.
+
+    Checkpoints go to the folder ``name`` under the config's ``runs``. Returns the reason; what ran
+    then is marked interrupted, to be carried on by the next driver of the study.
+    """
+    config = searcher.config
+    bridge = _Bridge(searcher, stopped)
+    tuner = tune.Tuner(
+        tune.with_resources(Worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
+        tune_config=TuneConfig(
+            search_alg=_Suggest(bridge),
+            scheduler=_Judge(bridge),
+            num_samples=-1,
+            max_concurrent_trials=config.concurrency,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: bridge.folder(trial.trial_id),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(Path(config.runs).absolute()),
+            callbacks=[_Watch(bridge)],
+            checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
+            failure_config=FailureConfig(max_failures=0),  # retries are attempts: ours
+            verbose=0,
+        ),
+    )
+    reason = None
+    try:
+        tuner.fit()
+    except StopSearch as stop:
+        reason = str(stop)
+    finally:
+        searcher.interrupt()
+    return reason
+
+
+class _Bridge:
+    """Tune's trial ids on one side, our jobs on the other."""
+
+    def __init__(self, searcher: Searcher, stopped: Callable[[], str | None]) -> None:
+        self.searcher = searcher
+        self.stopped = stopped
+        self.jobs: dict[str, Job] = {}
+        self.asked = 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Tune pickles all that it is given into its folder; a database URL has no place there
+        return (object, ())
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The config of Tune's next trial; None for "not now"."""
+        searcher = self.searcher
+        if not searcher.running and time.monotonic() < self.asked + POLL_SECONDS:
+            return None
+        self.asked = time.monotonic()
+        job = searcher.next_job()
+        if job is None:
+            return TuneSearcher.FINISHED if searcher.finished else None
+        self.jobs[trial_id] = job
+        config = searcher.config
+        return {
+            "objective": config.objective,
+            "architecture": job.architecture.to_dict(),
+            "training": dict(job.training),
+            "checkpoint": job.checkpoint,
+            "data": str(Path(config.data).absolute()) if config.data else None,
+            "device": config.device,
+            "cpus": config.cpus_per_trial,
+            "gpus": config.gpus_per_trial,
+        }
+
+    def folder(self, trial_id: str) -> str:
+        """Where Tune keeps what the attempt writes."""
+        job = self.jobs[trial_id]
+        return f"{job.number:05d}-{job.attempt}"
+
+
+class _Suggest(TuneSearcher):
+    """Tune's view of the searcher. It stores nothing: pickles could carry secrets."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__(metric="val_accuracy", mode="max")
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> Any:  # Tune's own type leaves FINISHED out
+        return self._bridge.suggest(trial_id)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Told by the scheduler already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study database is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see ``save``."""
+
+
+class _Judge(FIFOScheduler):
+    """Every result passes here once; the searcher says whether its attempt goes on."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        job = self._bridge.jobs[trial.trial_id]
+        goes_on = self._bridge.searcher.report(job, result)
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        job = self._bridge.jobs[trial.trial_id]
+        self._bridge.searcher.fail(job, _last_line(trial), retry=True)
+
+
+class _Watch(Callback):
+    """Tune's loop, seen from our side: time to stop, leases to renew, checkpoints to note."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        self._bridge = bridge
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        reason = self._bridge.stopped()
+        if reason:
+            raise StopSearch(reason)
+        self._bridge.searcher.heartbeat()
+
+    def on_checkpoint(
+        self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
+    ) -> None:
+        self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
+
+
+def _last_line(trial: Any) -> str:
+    """What a trial's process died of, in one line."""
+    with suppress(Exception):  # the error may not unpickle here
+        error = trial.get_error() or trial.get_pickled_error()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if lines:
+            return lines[-1][:500]
+    return "its process died"

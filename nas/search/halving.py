@@ -1,0 +1,28 @@
+"""Asynchronous successive halving: who is stopped early.
+
+Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", in the stopping variant
+that Ray Tune's ASHAScheduler implements. The state is what the study database holds, so a decision
+is the same after a restart, and drivers that share a study share their rungs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def rungs(grace: int, reduction: int, epochs: int) -> list[int]:
+    """Epochs at which trials are compared: grace × reduction^k, below ``epochs``."""
+    found = []
+    epoch = grace
+    while epoch < epochs:
+        found.append(epoch)
+        epoch *= reduction
+    return found
+
+
+def stops(accuracy: float, earlier: Sequence[float], reduction: int) -> bool:
+    """Whether a trial with ``accuracy`` at a rung is below the best 1/``reduction`` of those that
+    came to it ``earlier``; the first one goes on."""
+    if not earlier:
+        return False
+    return accuracy < float(np.percentile(earlier, 100 * (1 - 1 / reduction)))

@@ -1,0 +1,225 @@
+"""The next architecture, please; and here is a result. No Ray: a driver of any kind can ask.
+
+Every decision is taken from what the study database holds and is written there before it is
+acted on, so that a search can be killed at any instant and carried on by the same command.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.architecture import Architecture
+from nas.cost import Cost, cost
+from nas.search.config import SearchConfig
+from nas.search.halving import rungs, stops
+from nas.search.sampling import Sampler
+from nas.space import SearchSpace
+from nas.study.attempts import LEASE, LostAttemptError
+from nas.study.store import StudyStore
+
+METRICS = (
+    "train_loss",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt of a trial, as it is handed to a worker."""
+
+    number: int
+    attempt: int
+    architecture: Architecture
+    cost: Cost
+    training: Mapping[str, Any]  # TrainingConfig.to_dict()
+    checkpoint: str | None  # where an earlier attempt stopped
+
+
+class Watcher(Protocol):
+    """Who wants to see a search happen: the live view."""
+
+    def started(self, job: Job) -> None:
+        """An attempt begins."""
+
+    def measured(self, job: Job, result: Mapping[str, Any]) -> None:
+        """An epoch was trained."""
+
+    def ended(self, job: Job, state: str, reason: str | None) -> None:
+        """An attempt ended; ``state`` is complete, pruned, failed or interrupted."""
+
+    def reused(self, number: int, source: int, accuracy: float) -> None:
+        """A trial was told the result of an earlier one of the same network."""
+
+
+class Searcher:
+    """Asks and tells for one driver of one study."""
+
+    def __init__(
+        self, store: StudyStore, space: SearchSpace, config: SearchConfig, watcher: Watcher
+    ) -> None:
+        self.store = store
+        self.space = space
+        self.config = config
+        self.running: dict[tuple[int, int], Job] = {}
+        self._watcher = watcher
+        self._sampler = Sampler(space, config.sampler, config.seed)
+        self._rungs = set(
+            rungs(config.grace, config.reduction, config.epochs)
+            if config.scheduler == "asha"
+            else []
+        )
+        self._renewed = store.clock()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trials of the study came to an end."""
+        trials = self.store.trials()
+        return len(trials) >= self.config.trials and all(t.state.is_finished() for t in trials)
+
+    def next_job(self) -> Job | None:
+        """The next attempt to run; None where all trials are taken (others may still run some).
+
+        Trials that wait to be carried on come first. One whose network the study has already
+        trained in full is told that result and not run.
+        """
+        with self.store.claiming():
+            self.store.repair(self.config.epochs)
+            while True:
+                trials = self.store.trials()
+                waiting = [t for t in trials if t.state == TrialState.WAITING]
+                if waiting:
+                    if self.store.resume_trial(waiting[0].number):
+                        return self._start(waiting[0].number, dict(waiting[0].params))
+                    continue
+                if len(trials) >= self.config.trials:
+                    return None
+                proposal = self._sampler.propose(len(trials), trials)
+                architecture = self.space.architecture(proposal.setting)
+                source = self._evaluated(architecture, proposal.setting, trials)
+                number = self.store.add_trial(
+                    proposal.setting,
+                    self._sampler.distributions,
+                    architecture,
+                    self._cost(architecture),
+                    policy="reused" if source else proposal.policy,
+                    source=source,
+                    system_attrs=proposal.system_attrs,
+                )
+                if source is None:
+                    return self._start(number, proposal.setting)
+                self._watcher.reused(number, source.number, float(source.value or 0))
+
+    def report(self, job: Job, result: Mapping[str, Any]) -> bool:
+        """Take one epoch's result; whether the attempt shall go on.
+
+        A result that is no measurement (a missing, non-finite or misplaced value) fails the
+        attempt with that reason.
+        """
+        reason = result.get("failure") or _unusable(result)
+        if reason:
+            self.fail(job, str(reason), retry=False)
+            return False
+        try:
+            self.store.record_epoch(job.number, job.attempt, result)
+            self._watcher.measured(job, result)
+            if result["epoch"] >= self.config.epochs:
+                self._end(job, "complete")
+                return False
+            if result["epoch"] in self._rungs:
+                others = self.store.attempts.rung(result["epoch"])
+                earlier = [value for number, value in others.items() if number != job.number]
+                if stops(result["val_accuracy"], earlier, self.config.reduction):
+                    self._end(job, "pruned")
+                    return False
+        except LostAttemptError:
+            self.running.pop((job.number, job.attempt), None)
+            return False
+        return True
+
+    def checkpoint(self, job: Job, path: str) -> None:
+        """Take note of where ``job`` can be carried on from."""
+        if (job.number, job.attempt) in self.running:
+            self.store.attempts.record_checkpoint(job.number, job.attempt, path)
+
+    def fail(self, job: Job, reason: str, *, retry: bool) -> None:
+        """The attempt cannot go on; with ``retry`` the trial gets another one, within limits."""
+        again = retry and self.store.attempts.failures(job.number) < self.config.max_failures
+        self._end(job, "failed", reason, retry=again)
+
+    def interrupt(self) -> None:
+        """Let go of everything that runs; whoever continues the study carries it on."""
+        for job in list(self.running.values()):
+            self._end(job, "interrupted", "the search was stopped")
+
+    def heartbeat(self, now: datetime | None = None) -> None:
+        """Renew our leases when a third of their time has passed."""
+        now = now or self.store.clock()
+        if now - self._renewed > LEASE / 3:
+            self.store.attempts.renew_leases()
+            self._renewed = now
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _start(self, number: int, setting: Mapping[str, Any]) -> Job:
+        last = self.store.attempts.last(number)
+        architecture = self.space.architecture(setting)
+        job = Job(
+            number=number,
+            attempt=self.store.attempts.start(number),
+            architecture=architecture,
+            cost=self._cost(architecture),
+            training=self.config.training_config(**self.space.training(setting)).to_dict(),
+            checkpoint=last.checkpoint if last else None,
+        )
+        self.running[job.number, job.attempt] = job
+        self._watcher.started(job)
+        return job
+
+    def _end(self, job: Job, state: str, reason: str | None = None, retry: bool = False) -> None:
+        if self.running.pop((job.number, job.attempt), None) is None:
+            return
+        self.store.end_attempt(job.number, job.attempt, state, reason, retry=retry)
+        self._watcher.ended(job, state, reason)
+
+    def _evaluated(
+        self, architecture: Architecture, setting: Mapping[str, Any], trials: list[FrozenTrial]
+    ) -> FrozenTrial | None:
+        """The trial that trained the same network in the same way in full, if there is one."""
+        training = self.space.training(setting)
+        for trial in trials:
+            if (
+                trial.state == TrialState.COMPLETE
+                and trial.user_attrs.get("key") == architecture.key
+                and "source" not in trial.user_attrs
+                and self.space.training(trial.params) == training
+            ):
+                return trial
+        return None
+
+    def _cost(self, architecture: Architecture) -> Cost:
+        return cost(architecture, self.space.input_shape, self.space.num_classes)
+
+
+def _unusable(result: Mapping[str, Any]) -> str | None:
+    """Why the result is no measurement, if it is none."""
+    if type(result.get("epoch")) is not int:
+        return f"the result names no epoch: {result.get('epoch')!r}"
+    for name in METRICS:
+        value = result.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name} is {value!r}, not a number"
+        if not math.isfinite(value):
+            return f"{name} is not finite ({value})"
+    if not 0 <= result["val_accuracy"] <= 1:
+        return f"val_accuracy is {result['val_accuracy']}, not a fraction of 1"
+    return None

@@ -1,0 +1,208 @@
+"""One search from its options to its summary: check everything, then begin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from nas.errors import ConfigError
+from nas.quantity import count
+from nas.search.config import SearchConfig, resolve
+from nas.search.duration import format_duration
+from nas.search.machine import Machine
+from nas.search.screen import screen
+from nas.search.searcher import Searcher
+from nas.search.signals import EXIT_CODES, stop_on_signal
+from nas.search.view import LinesView, LiveView, QuietView, View
+from nas.space import SearchSpace
+from nas.study.database import check_url, shown
+from nas.study.provenance import provenance
+from nas.study.reader import open_study
+from nas.study.record import StudyRecord, read_record
+from nas.study.store import StudyStore
+from nas.study.summary import print_best
+from nas.training.fashion_mnist import fingerprint
+from nas.training.sources import fetch
+
+TIME_OVER = "time budget"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search that can be carried out: nothing is left to be refused."""
+
+    config: SearchConfig
+    space: SearchSpace
+    record: StudyRecord
+    continued: bool
+
+    @property
+    def log(self) -> Path:
+        """Where Ray's output goes; beside it, checkpoints."""
+        return Path(self.config.runs) / run_name(self.config) / "search.log"
+
+
+def run_name(config: SearchConfig) -> str:
+    """A folder name for this study of this database, whatever characters its name has."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", config.study)[:60].strip("._") or "study"
+    digest = hashlib.sha256(f"{config.storage}\n{config.study}".encode()).hexdigest()
+    return f"{readable}-{digest[:8]}"
+
+
+def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
+    """Resolve and check everything that can be wrong, creating nothing but the data cache.
+
+    Raises:
+        NasError: something is; the message is one line.
+    """
+    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or "sqlite:///nas.db"
+    check_url(storage)
+    asked = SearchSpace.load(given["space"]) if "space" in given else None
+    study = given.get("study")
+    if study is None:
+        study = asked.name if asked else "resnext"
+    stored = read_record(storage, study) if study else None
+    config = resolve(
+        {**given, "storage": storage, "study": study}, stored.config if stored else None, machine
+    )
+    if config.device == "cuda" and not config.gpus_per_trial:
+        raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
+    if asked is None:
+        asked = SearchSpace.from_dict(stored.space) if stored else SearchSpace.load(config.space)
+    space = asked.with_limits(max_params=config.max_params, max_macs=config.max_macs)
+    space.sample(config.seed)  # an empty space is refused here
+    record = StudyRecord(
+        space=space.to_dict(),
+        space_hash=space.hash,
+        config=config.to_dict(),
+        dataset=_dataset(config),
+        provenance=provenance(),
+    )
+    if stored:
+        stored.refuse_another(record, study)
+    return Plan(config, space, record, continued=stored is not None)
+
+
+def search(given: Mapping[str, Any], *, quiet: bool = False) -> int:
+    """Run a search, or carry one on; returns the exit code.
+
+    0: all trials ended, or the time budget; 1: not one trial was completed; 130 and 143: stopped
+    by SIGINT or SIGTERM, everything safely stored.
+    """
+    begun = time.monotonic()
+    if os.environ.get("RAY_ADDRESS"):
+        from nas.search.driver import cluster
+
+        with cluster() as machine:
+            return _carry_out(prepare(given, machine), begun, quiet)
+    return _carry_out(prepare(given, Machine.here()), begun, quiet)
+
+
+def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
+    config = plan.config
+    deadline = begun + config.time_budget if config.time_budget else None
+    with screen(plan.log) as console, stop_on_signal() as signalled:
+        view: View
+        if quiet:
+            view = QuietView(console, config, deadline)
+        else:
+            _print_header(console, plan)
+            kind = LiveView if console.is_terminal else LinesView
+            view = kind(console, config, deadline)
+
+        def stopped() -> str | None:
+            over = deadline is not None and time.monotonic() > deadline
+            return signalled() or (TIME_OVER if over else None)
+
+        reason = _run(plan, view, stopped)
+        study = open_study(config.storage, config.study)
+        best = print_best(console, study)
+        _print_ending(console, plan, reason, time.monotonic() - begun)
+    if reason in EXIT_CODES:
+        return EXIT_CODES[reason]
+    return 0 if best else 1
+
+
+def _run(plan: Plan, view: View, stopped: Callable[[], str | None]) -> str | None:
+    """Run what is left of the study; Ray starts only if something is."""
+    config = plan.config
+    owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+    def open_searcher() -> Searcher:
+        store = StudyStore(config.storage, config.study, plan.record, owner=owner)
+        return Searcher(store, plan.space, config, view)
+
+    if plan.continued and open_searcher().finished:
+        return None
+    from nas.search.driver import cluster, run
+
+    with cluster(), view:
+        return run(open_searcher(), stopped, run_name(config))
+
+
+def _dataset(config: SearchConfig) -> str:
+    """The fingerprint of what the study trains on; brings the data if it is not here."""
+    if config.objective == "synthetic":
+        return "synthetic"
+    fetch(Path(config.data) if config.data else None)
+    return fingerprint()
+
+
+def _print_header(console: Console, plan: Plan) -> None:
+    config, space = plan.config, plan.space
+    images = f"{config.train_images or 50_000:,} training images"
+    console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
+    console.print(
+        f"{config.study}: {space.name} ({count(space.size())} architectures) on Fashion-MNIST"
+        if config.objective == "fashion_mnist"
+        else f"{config.study}: {space.name} with the synthetic objective",
+        markup=False,
+    )
+    budget = f", at most {format_duration(config.time_budget)}" if config.time_budget else ""
+    lines = [
+        f"{config.trials} trials of up to {config.epochs} epochs on {images}, "
+        f"{config.concurrency} at a time{budget}",
+        f"sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}",
+        f"study database  {shown(config.storage)}",
+        f"log             {plan.log}",
+    ]
+    for line in lines:
+        console.print(line, markup=False)
+    console.print()
+
+
+def _print_ending(console: Console, plan: Plan, reason: str | None, seconds: float) -> None:
+    config = plan.config
+    name = _quoted(config.study)
+    again = f"nas search --study {name}"
+    where = "" if config.storage == "sqlite:///nas.db" else f" --storage {shown(config.storage)}"
+    if reason == TIME_OVER:
+        lines = [
+            f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:",
+            f"  {again}{where} --time-budget 10m",
+        ]
+    elif reason:
+        lines = [f"Stopped by {reason}; everything is stored. To go on:", f"  {again}{where}"]
+    else:
+        lines = [
+            f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",
+            f"  {again}{where} --trials {2 * config.trials}",
+        ]
+    for line in [*lines, "To see all of it:", f"  nas show {name}{where}"]:
+        console.print(line, markup=False)
+
+
+def _quoted(name: str) -> str:
+    return (
+        name if re.fullmatch(r"[A-Za-z0-9._-]+", name) else "'" + name.replace("'", r"'\''") + "'"
+    )

@@ -1,0 +1,116 @@
+"""All that a worker executes: a dict in, one dict per epoch out.
+
+Tune keeps the worker's process and hands it one attempt after another (importing torch anew would
+cost seconds each time), so nothing of an attempt may outlive it but the images.
+"""
+
+import os
+import platform
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import tune
+
+from nas.architecture import Architecture
+from nas.errors import TrialFailedError
+from nas.search.synthetic import Synthetic
+from nas.training.config import TrainingConfig
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Objective(Protocol):
+    """What can be trained epoch by epoch."""
+
+    def epoch(self) -> Any:
+        """Train one more epoch; a dict of metrics, or something with ``to_dict``."""
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+
+
+class Worker(tune.Trainable):
+    """One Ray actor. Its config is ``job_to_config``'s dict: plain data, no URL, no secret."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Called once per process, with the first attempt."""
+        self._images: dict[str, Any] = {}  # folder -> training images
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """The next attempt in the same process."""
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One epoch. A trial that cannot go on says why; any other exception ends the process."""
+        try:
+            result = self._objective.epoch()
+        except TrialFailedError as error:
+            return {"failure": str(error), "execution": self._execution}
+        metrics = result if isinstance(result, dict) else result.to_dict()
+        return {**metrics, **self._where, "execution": self._execution}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune keeps what is written into ``checkpoint_dir``."""
+        self._objective.save(Path(checkpoint_dir) / CHECKPOINT)
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
+        """Tune starts a lost actor again from its last checkpoint."""
+        self._objective.load(Path(str(checkpoint)) / CHECKPOINT)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
+        self._objective = OBJECTIVES[config["objective"]](config, self._images)
+        self._where = _where(self._objective)
+        if config["checkpoint"] is not None:
+            self._objective.load(Path(config["checkpoint"]) / CHECKPOINT)
+
+
+def _fashion_mnist(config: Mapping[str, Any], images: dict[str, Any]) -> Objective:
+    import torch  # the worker alone pays for it
+
+    from nas.training import Training, fetch, load_train
+
+    torch.set_num_threads(max(1, int(config["cpus"])))
+    device = config["device"]
+    if device == "auto" and torch.cuda.is_available() and not config["gpus"]:
+        device = "cpu"  # a GPU that Ray has not given to this trial is another one's
+    folder = str(fetch(Path(config["data"]) if config["data"] else None))
+    if folder not in images:
+        images[folder] = load_train(Path(folder))
+    return Training(
+        Architecture.from_dict(config["architecture"]),
+        TrainingConfig.from_dict(config["training"]),
+        images[folder],
+        device,
+    )
+
+
+def _synthetic(config: Mapping[str, Any], _: dict[str, Any]) -> Objective:
+    return Synthetic(
+        Architecture.from_dict(config["architecture"]), TrainingConfig.from_dict(config["training"])
+    )
+
+
+OBJECTIVES: dict[str, Callable[[Mapping[str, Any], dict[str, Any]], Objective]] = {
+    "fashion_mnist": _fashion_mnist,
+    "synthetic": _synthetic,
+}
+
+
+def _where(objective: Objective) -> dict[str, str]:
+    """Host, process and device, as the study records them."""
+    device = getattr(objective, "device", "cpu")
+    name = platform.processor() or platform.machine()
+    if getattr(device, "type", "cpu") == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(device)
+    return {"host": f"{socket.gethostname()}/{os.getpid()}", "device": f"{device} {name}".strip()}

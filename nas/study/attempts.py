@@ -1,0 +1,203 @@
+"""Attempts and their learning curves: the part of a study that Optuna has no place for.
+
+Every change of an attempt asks that it is still running and still its owner's, in one statement:
+a driver that was taken for dead can no longer write to what another one carries on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from nas.errors import StorageError
+from nas.study.tables import attempts, epochs
+
+LEASE = timedelta(seconds=30)
+_IDENTITY = ("study_id", "trial", "attempt")
+
+
+class LostAttemptError(StorageError):
+    """The attempt was ended by another driver, after its lease had expired."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The attempts of one study, as ``owner`` sees and writes them."""
+
+    engine: Engine
+    study_id: int
+    owner: str
+    clock: Callable[[], datetime]  # UTC
+
+    def start(self, trial: int) -> int:
+        """A new attempt, leased to the owner, from the last checkpoint; they count from 1."""
+        now = self.clock()
+        with self.engine.begin() as connection:
+            last = connection.execute(self._last(trial)).first()
+            attempt = last.attempt + 1 if last else 1
+            connection.execute(
+                insert(attempts).values(
+                    study_id=self.study_id,
+                    trial=trial,
+                    attempt=attempt,
+                    owner=self.owner,
+                    lease=now + LEASE,
+                    checkpoint=last.checkpoint if last else None,
+                    state="running",
+                    started=now,
+                )
+            )
+        return attempt
+
+    def record_epoch(self, trial: int, attempt: int, result: Mapping[str, Any]) -> None:
+        """Write one epoch's result, and where it was measured.
+
+        The first one of an attempt that went on from a checkpoint takes over the epochs before it,
+        so that each attempt holds one whole curve.
+
+        Raises:
+            LostAttemptError: the attempt is no longer the owner's.
+        """
+        measured = {c.name: result[c.name] for c in epochs.columns if c.name not in _IDENTITY}
+        where = {k: result[k] for k in ("host", "device", "numerics") if k in result}
+        with self.engine.begin() as connection:
+            self._change(connection, trial, attempt, lease=self.clock() + LEASE, **where)
+            self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
+            connection.execute(
+                insert(epochs).values(
+                    study_id=self.study_id, trial=trial, attempt=attempt, **measured
+                )
+            )
+
+    def record_checkpoint(self, trial: int, attempt: int, path: str) -> None:
+        """Note where the attempt can be carried on from.
+
+        Raises:
+            LostAttemptError: the attempt is no longer the owner's.
+        """
+        with self.engine.begin() as connection:
+            self._change(connection, trial, attempt, checkpoint=path)
+
+    def end(self, trial: int, attempt: int, state: str, reason: str | None) -> None:
+        """The attempt came to an end.
+
+        Raises:
+            LostAttemptError: the attempt is no longer the owner's.
+        """
+        with self.engine.begin() as connection:
+            self._change(connection, trial, attempt, state=state, reason=reason, ended=self.clock())
+
+    def expire(self, trial: int, attempt: int, state: str, reason: str | None) -> bool:
+        """End an attempt whose lease has run out; False if it was renewed or ended meanwhile."""
+        with self.engine.begin() as connection:
+            changed = connection.execute(
+                update(attempts)
+                .where(
+                    *self._of(attempts, trial),
+                    attempts.c.attempt == attempt,
+                    attempts.c.state == "running",
+                    attempts.c.lease < self.clock(),
+                )
+                .values(state=state, reason=reason, ended=self.clock())
+            )
+        return changed.rowcount == 1
+
+    def renew_leases(self) -> None:
+        """Tell the other drivers that the owner is alive."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(attempts)
+                .where(
+                    attempts.c.study_id == self.study_id,
+                    attempts.c.owner == self.owner,
+                    attempts.c.state == "running",
+                )
+                .values(lease=self.clock() + LEASE)
+            )
+
+    def last(self, trial: int) -> Row[Any] | None:
+        """The row of the trial's latest attempt."""
+        with self.engine.connect() as connection:
+            return connection.execute(self._last(trial)).first()
+
+    def failures(self, trial: int) -> int:
+        """How many attempts of the trial failed."""
+        query = select(func.count()).where(*self._of(attempts, trial), attempts.c.state == "failed")
+        with self.engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def curve(self, trial: int, attempt: int) -> dict[int, float]:
+        """Validation accuracy by epoch of one attempt."""
+        query = select(epochs.c.epoch, epochs.c.val_accuracy).where(
+            *self._of(epochs, trial), epochs.c.attempt == attempt
+        )
+        with self.engine.connect() as connection:
+            return {row.epoch: row.val_accuracy for row in connection.execute(query)}
+
+    def rung(self, epoch: int) -> dict[int, float]:
+        """Validation accuracy at ``epoch`` of every trial that reached it."""
+        query = (
+            select(epochs.c.trial, epochs.c.val_accuracy)
+            .where(epochs.c.study_id == self.study_id, epochs.c.epoch == epoch)
+            .order_by(epochs.c.attempt)
+        )
+        with self.engine.connect() as connection:
+            return {row.trial: row.val_accuracy for row in connection.execute(query)}
+
+    def _change(self, connection: Connection, trial: int, attempt: int, **values: Any) -> None:
+        changed = connection.execute(
+            update(attempts)
+            .where(
+                *self._of(attempts, trial),
+                attempts.c.attempt == attempt,
+                attempts.c.owner == self.owner,
+                attempts.c.state == "running",
+            )
+            .values(**values)
+        )
+        if changed.rowcount != 1:
+            raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")
+
+    def _take_over_epochs(
+        self, connection: Connection, trial: int, attempt: int, *, before: int
+    ) -> None:
+        """Copy epochs 1 to ``before`` - 1 of the latest attempt that has them, once."""
+        source = connection.scalar(
+            select(func.max(epochs.c.attempt)).where(
+                *self._of(epochs, trial), epochs.c.epoch == before - 1
+            )
+        )
+        if source is None or source == attempt:
+            return
+        columns = [literal(attempt) if c.name == "attempt" else c for c in epochs.columns]
+        earlier = select(*columns).where(
+            *self._of(epochs, trial), epochs.c.attempt == source, epochs.c.epoch < before
+        )
+        connection.execute(insert(epochs).from_select([c.name for c in epochs.columns], earlier))
+
+    def _last(self, trial: int) -> Select[Any]:
+        return (
+            select(attempts)
+            .where(*self._of(attempts, trial))
+            .order_by(attempts.c.attempt.desc())
+            .limit(1)
+        )
+
+    def _of(self, table: Table, trial: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return table.c.study_id == self.study_id, table.c.trial == trial

@@ -1,0 +1,154 @@
+"""A study as pandas sees it. Reads only, and may do so while a search writes."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+from optuna.distributions import json_to_distribution
+from sqlalchemy import Engine, select, text
+
+from nas.architecture import Architecture
+from nas.errors import StorageError, choose
+from nas.study import database
+from nas.study.record import StudyRecord, read_record
+from nas.study.tables import architectures
+
+_INTEGERS = ("epochs", "params", "macs", "activations", "attempts")
+_STUDIES = """
+SELECT s.study_name AS study, n.created, COUNT(t.number) AS trials,
+       SUM(CASE WHEN t.state = 'COMPLETE' THEN 1 ELSE 0 END) AS complete,
+       SUM(CASE WHEN t.state = 'PRUNED' THEN 1 ELSE 0 END) AS pruned,
+       SUM(CASE WHEN t.state = 'FAIL' THEN 1 ELSE 0 END) AS failed,
+       SUM(CASE WHEN t.state = 'RUNNING' THEN 1 ELSE 0 END) AS running,
+       MAX(CASE WHEN t.state = 'COMPLETE' THEN t.val_accuracy END) AS best_accuracy
+FROM nas_studies AS n
+JOIN studies AS s ON s.study_id = n.study_id
+LEFT JOIN nas_trials AS t ON t.study = s.study_name
+GROUP BY s.study_name, n.created ORDER BY n.created
+"""
+
+
+def studies(url: str) -> pd.DataFrame:
+    """One row per study: study, created (UTC), trials by state, best_accuracy (fraction of 1).
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    engine = _reading(url)
+    with engine.connect() as connection:
+        return pd.read_sql(text(_STUDIES), connection, parse_dates=["created"])
+
+
+def open_study(url: str, name: str) -> Study:
+    """The study called ``name`` in the database at ``url``.
+
+    Raises:
+        StorageError: the database cannot be read, or has no such study.
+    """
+    record = read_record(url, name)
+    if record is None:
+        known = list(studies(url)["study"])
+        raise StorageError(
+            f"there is no study {name!r} in {database.shown(url)}; "
+            + (choose(name, known) if known else "it has none")
+        )
+    return Study(url, name, record)
+
+
+class Study:
+    """One study, read only."""
+
+    def __init__(self, url: str, name: str, record: StudyRecord) -> None:
+        self.name = name
+        self.record = record
+        self._engine = _reading(url)
+
+    def frame(self) -> pd.DataFrame:
+        """One row per trial, by number: the columns of the view ``nas_trials``, then each knob.
+
+        Accuracies are fractions of 1; ``epochs`` is the fidelity at which they were measured.
+        """
+        query = text("SELECT * FROM nas_trials WHERE study = :study ORDER BY number")
+        with self._engine.connect() as connection:
+            trials = pd.read_sql(query, connection, params={"study": self.name})
+        trials = trials.astype(dict.fromkeys(_INTEGERS, "Int64"))
+        return trials.join(self._knobs(), on="number")
+
+    def epochs(self) -> pd.DataFrame:
+        """Learning curves in long form, one row per trial, attempt and epoch."""
+        query = text(
+            "SELECT trial AS number, attempt, epoch, train_loss, val_loss, val_accuracy, "
+            "learning_rate, seconds, images_per_second FROM nas_epochs "
+            "WHERE study_id = :study ORDER BY trial, attempt, epoch"
+        )
+        with self._engine.connect() as connection:
+            return pd.read_sql(query, connection, params={"study": self._id})
+
+    def best(self, count: int = 1) -> pd.DataFrame:
+        """The most accurate trials that were trained in full; a reused result counts once."""
+        trials = self.frame()
+        full = trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
+        # equal accuracies: the cheaper network is the better one
+        return full.sort_values(["val_accuracy", "macs"], ascending=[False, True]).head(count)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images that costs are computed for."""
+        channels, height, width = self.record.space["input_shape"]
+        return channels, height, width
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the networks tell apart."""
+        return int(self.record.space["classes"])
+
+    def architecture(self, number: int) -> Architecture:
+        """The network of a trial.
+
+        Raises:
+            StorageError: the study has no such trial.
+        """
+        keys = text("SELECT key FROM nas_trials WHERE study = :study AND number = :number")
+        with self._engine.connect() as connection:
+            key = connection.scalar(keys, {"study": self.name, "number": number})
+            description = connection.scalar(
+                select(architectures.c.description).where(
+                    architectures.c.study_id == self._id, architectures.c.key == key
+                )
+            )
+        if description is None:
+            raise StorageError(f"study {self.name!r} has no trial {number}")
+        return Architecture.from_dict(json.loads(description))
+
+    @cached_property
+    def _id(self) -> int:
+        query = text("SELECT study_id FROM studies WHERE study_name = :study")
+        with self._engine.connect() as connection:
+            return int(connection.execute(query, {"study": self.name}).scalar_one())
+
+    def _knobs(self) -> pd.DataFrame:
+        """The parameters of Optuna's trials in their own values, a column each."""
+        query = text(
+            "SELECT t.number, p.param_name, p.param_value, p.distribution_json "
+            "FROM trial_params AS p JOIN trials AS t ON t.trial_id = p.trial_id "
+            "WHERE t.study_id = :study"
+        )
+        domains: dict[str, Any] = {}
+        values: dict[str, dict[int, Any]] = {}
+        with self._engine.connect() as connection:
+            for number, name, value, text_ in connection.execute(query, {"study": self._id}):
+                if text_ not in domains:
+                    domains[text_] = json_to_distribution(text_)
+                values.setdefault(name, {})[number] = domains[text_].to_external_repr(value)
+        return pd.DataFrame({name: pd.Series(column) for name, column in values.items()})
+
+
+def _reading(url: str) -> Engine:
+    engine = database.engine_for(url, read_only=True)
+    with database.explained(url):
+        if not database.has_studies(engine):
+            raise StorageError(f"{database.shown(url)} has no studies of nas in it")
+    return engine

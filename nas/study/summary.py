@@ -1,0 +1,37 @@
+"""A study on a terminal: its best trials, and the winner stage by stage."""
+
+from rich.console import Console
+from rich.table import Table
+
+from nas.quantity import count, percent
+from nas.study.reader import Study
+from nas.summary import summary
+
+
+def print_best(console: Console, study: Study, rows: int = 5) -> bool:
+    """Print the best trials and the winner; False where no trial was trained in full."""
+    best = study.best(rows)
+    console.print()
+    if best.empty:
+        console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
+        return False
+    table = Table(title=f"The best of {study.name}", title_justify="left", title_style="bold")
+    table.add_column("trial", justify="right")
+    for header in ("validation accuracy", "epochs", "params", "MACs", "seconds"):
+        table.add_column(header, justify="right")
+    for trial in best.to_dict("records"):
+        table.add_row(
+            str(trial["number"]),
+            percent(trial["val_accuracy"]),
+            str(trial["epochs"]),
+            count(trial["params"]),
+            count(trial["macs"]),
+            f"{trial['seconds']:.1f}",
+        )
+    console.print(table)
+    winner = int(best["number"].iloc[0])
+    shape, classes = study.input_shape, study.num_classes
+    console.print(f"\nThe winner, trial {winner}:", style="bold")
+    console.print(str(summary(study.architecture(winner), shape, classes)), markup=False)
+    console.print()
+    return True
