@@ -1,1 +1,21 @@
-"""."""
+"""Design spaces: sets of architectures as data, with exact counts and fair samples."""
+
+from nas.space.domains import Choice, Domain, FloatRange, IntRange, Setting, Value
+from nas.space.fields import amount
+from nas.space.files import available
+from nas.space.schema import TRAINING_KEYS, json_schema
+from nas.space.space import SearchSpace
+
+__all__ = [
+    "TRAINING_KEYS",
+    "Choice",
+    "Domain",
+    "FloatRange",
+    "IntRange",
+    "SearchSpace",
+    "Setting",
+    "Value",
+    "amount",
+    "available",
+    "json_schema",
+]

@@ -1,0 +1,149 @@
+"""What a key of a space file may hold: pydantic types with one-line complaints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic_core import PydanticCustomError, core_schema
+
+from nas.architecture import BLOCKS
+from nas.errors import SpaceError, choose
+from nas.space.counting import DIRECTIONS
+from nas.space.domains import Domain, Knob
+from nas.space.knobs import COUNT, FLAG, KERNEL, MULTIPLIER, RATE, SIZE
+from nas.space.messages import shown
+
+BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
+STAGE_KEYS = ("depth", "width", "stride", *BOTTLENECK_KEYS, "residual")
+_SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+
+
+def amount(raw: object) -> int:
+    """How many, of parameters or operations: 60000000, or 60M, 1.5M, 400k, 4G.
+
+    Raises:
+        SpaceError: it is no such number.
+    """
+    parts = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kMG]?)", str(raw))
+    if parts and type(raw) is not bool:
+        number = Fraction(parts[1]) * _SUFFIXES[parts[2]]
+        if number.denominator == 1:
+            return int(number)
+    raise SpaceError(
+        f"{shown(raw)} is not a count; accepted: a whole number such as 60000000, 400k, 1.5M, 4G"
+    )
+
+
+def _block(raw: object) -> str:
+    if isinstance(raw, Mapping):
+        raise SpaceError(
+            f"{shown(raw)} is a domain, but the block of a stage is fixed; "
+            f"accepted: {', '.join(BLOCKS)} (write one space for each)"
+        )
+    return _word(raw, BLOCKS)
+
+
+def _tied(raw: object) -> tuple[str, ...]:
+    if not isinstance(raw, list | tuple):
+        raise SpaceError(f"{shown(raw)} is not a list of keys; accepted: {', '.join(STAGE_KEYS)}")
+    for place, word in enumerate(raw):
+        if _word(word, STAGE_KEYS) in raw[:place]:
+            raise SpaceError(f"{word} occurs twice")
+    return tuple(raw)
+
+
+def _word(raw: object, accepted: tuple[str, ...]) -> str:
+    if isinstance(raw, str) and raw in accepted:
+        return raw
+    raise SpaceError(f"{shown(raw)} is unknown; {choose(raw, accepted)}")
+
+
+def _shape(raw: object) -> tuple[int, ...]:
+    if not isinstance(raw, list | tuple) or len(raw) != 3:
+        raise SpaceError(f"{shown(raw)} is not [channels, height, width]")
+    return tuple(int(SIZE.value(one)) for one in raw)
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise SpaceError(f"{shown(raw)} is not text; put it in quotes")
+    return " ".join(raw.split())
+
+
+def _name(raw: object) -> str:
+    if not _text(raw):
+        raise SpaceError(f"{shown(raw)} is empty; a space has a name")
+    return _text(raw)
+
+
+def _direction(raw: object) -> str:
+    if isinstance(raw, str) and raw in DIRECTIONS:
+        return raw
+    # without the nearest word: for increasing that would be nonincreasing, the opposite
+    raise SpaceError(f"{shown(raw)} is unknown; accepted: {', '.join(DIRECTIONS)}")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Tells pydantic to read a field with ``read``, and editors what it accepts."""
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return dict(self.schema)
+
+    def _validate(self, raw: Any) -> Any:
+        try:
+            return self.read(raw)
+        except SpaceError as error:  # pydantic adds the path
+            raise mistake(str(error)) from None
+
+
+def mistake(message: str) -> PydanticCustomError:
+    """What a pydantic validator raises: ``message`` as it is."""
+    return PydanticCustomError("space", "{message}", {"message": message})
+
+
+Size = Annotated[Knob | None, _Checked(SIZE.read, SIZE.json_schema)]
+Kernel = Annotated[Knob | None, _Checked(KERNEL.read, KERNEL.json_schema)]
+Flag = Annotated[Knob | None, _Checked(FLAG.read, FLAG.json_schema)]
+Multiplier = Annotated[Knob | None, _Checked(MULTIPLIER.read, MULTIPLIER.json_schema)]
+Rate = Annotated[Domain | None, _Checked(RATE.read, RATE.json_schema)]
+Count = Annotated[Domain | None, _Checked(COUNT.read, COUNT.json_schema)]
+Block = Annotated[str | None, _Checked(_block, {"enum": [*BLOCKS]})]
+Direction = Annotated[str | None, _Checked(_direction, {"enum": [*DIRECTIONS]})]
+Name = Annotated[str, _Checked(_name, {"type": "string", "minLength": 1})]
+Text = Annotated[str, _Checked(_text, {"type": "string"})]
+Shape = Annotated[
+    tuple[int, int, int],
+    _Checked(_shape, {"type": "array", "items": dict(SIZE.schema), "minItems": 3, "maxItems": 3}),
+]
+Tied = Annotated[
+    tuple[str, ...],
+    _Checked(
+        _tied,
+        {"type": "array", "items": {"enum": [*STAGE_KEYS]}, "uniqueItems": True},
+    ),
+]
+FixedSize = Annotated[int, _Checked(SIZE.value, SIZE.schema)]
+FixedFlag = Annotated[bool, _Checked(FLAG.value, FLAG.schema)]
+Amount = Annotated[
+    int | None,
+    _Checked(
+        amount,
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[kMG]?$"},
+            ]
+        },
+    ),
+]

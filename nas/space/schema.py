@@ -1,0 +1,183 @@
+"""The space file as pydantic models: which keys there are.
+
+``Document`` is one file, as it was written. What its parts mean together (which stage inherits
+what, ties, orders, divisibility) is the business of the modules that read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nas.errors import SpaceError, choose
+from nas.space.fields import (
+    Amount,
+    Block,
+    Count,
+    Direction,
+    FixedFlag,
+    FixedSize,
+    Flag,
+    Kernel,
+    Multiplier,
+    Name,
+    Rate,
+    Shape,
+    Size,
+    Text,
+    Tied,
+    mistake,
+)
+from nas.space.messages import explain, shown
+
+MAX_STAGES = 64
+
+
+class _Part(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_known_keys(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            keys = ", ".join(cls.model_fields)
+            raise mistake(f"{shown(raw)} is not a mapping; accepted: the keys {keys}")
+        for key in raw:
+            if key not in cls.model_fields:
+                raise mistake(f"unknown key {shown(key)}; {choose(key, cls.model_fields)}")
+            if raw[key] is None:  # `limits:` with nothing behind it
+                raise mistake(f"{key} has no value; give one, or leave the key out")
+        return raw
+
+    def given(self) -> dict[str, Any]:
+        """The keys that have a value."""
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: value for key, value in values.items() if value is not None}
+
+
+class StemPart(_Part):
+    """The first convolution, and the pool that may follow it."""
+
+    kernel: Kernel = Field(3, description="Side of the convolution's kernel")
+    width: Size = Field(description="Output channels")
+    stride: Size = Field(1, description="Of the convolution")
+    pool: Flag = Field(False, description="Whether a 3×3 max-pool of stride 2 follows")
+
+
+class StagePart(_Part):
+    """A stage: blocks of one width, the first of which carries the stride."""
+
+    block: Block = Field(None, description="basic: two 3×3; bottleneck: 1×1, grouped 3×3, 1×1")
+    depth: Size = Field(None, description="Blocks")
+    width: Size = Field(None, description="Output channels of every block")
+    stride: Size = Field(None, description="Of the first block; 1 if left out")
+    groups: Size = Field(None, description="Groups of the 3×3 convolution; 1 if left out")
+    group_width: Size = Field(None, description="Channels in a group, instead of groups")
+    bottleneck: Multiplier = Field(None, description="Inner width / width; 1 if left out")
+    residual: Flag = Field(None, description="Whether a block adds its input; true if left out")
+
+
+class OrderPart(_Part):
+    """How a key runs from stage to stage."""
+
+    depth: Direction = None
+    width: Direction = None
+    groups: Direction = None
+    group_width: Direction = None
+    bottleneck: Direction = None
+
+
+class Bounds(_Part):
+    """The least and the most that is accepted; either may be left out."""
+
+    min: Amount = None
+    max: Amount = None
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Self:
+        if self.min is None and self.max is None:
+            raise mistake("no bounds; accepted: the keys min, max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise mistake(f"min {self.min:,} is above max {self.max:,}")
+        return self
+
+
+class LimitsPart(_Part):
+    """Bounds of the whole network, for one image of the space's input shape."""
+
+    depth: Bounds | None = Field(None, description="Blocks in all stages together")
+    params: Bounds | None = Field(None, description="Trainable parameters")
+    macs: Bounds | None = Field(None, description="Multiply-accumulates of one forward pass")
+    activations: Bounds | None = Field(None, description="Output elements of the convolutions")
+
+
+class TrainingPart(_Part):
+    """Hyper-parameters of the training that are searched together with the architecture.
+
+    They are fields of nas.training.TrainingConfig, which knows their bounds.
+    """
+
+    peak_lr: Rate = None
+    weight_decay: Rate = None
+    label_smoothing: Rate = None
+    momentum: Rate = None
+    batch_size: Count = None
+    crop_padding: Count = None
+    erasing: Rate = None
+
+
+TRAINING_KEYS = tuple(TrainingPart.model_fields)
+
+
+class Document(_Part):
+    """A design space."""
+
+    name: Name
+    description: Text = ""
+    input_shape: Shape = Field((1, 28, 28), description="Channels, height and width of an image")
+    classes: FixedSize = Field(10, description="Outputs of the network")
+    conv_bias: FixedFlag = Field(False, description="Whether convolutions have biases")
+    shortcut_norm: FixedFlag = Field(True, description="Whether a 1×1 shortcut has a norm")
+    preactivation: FixedFlag = Field(False, description="Whether norm and ReLU come before f")
+    stem: StemPart
+    each_stage: StagePart = Field(StagePart(), description="What a stage does not say itself")
+    stages: tuple[StagePart, ...] = Field(min_length=1, max_length=MAX_STAGES)
+    tie: Tied = Field((), description="Keys with one value for all stages")
+    order: OrderPart = OrderPart()
+    limits: LimitsPart = LimitsPart()
+    training: TrainingPart = TrainingPart()
+
+
+def read_document(raw: object) -> Document:
+    """The models of what a file holds.
+
+    Raises:
+        SpaceError: the first mistake in it, with the path of its key.
+    """
+    try:
+        return Document.model_validate(raw)
+    except ValidationError as error:
+        raise SpaceError(explain(error)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a space file, for editors that complete and check YAML."""
+    schema = _without_null(Document.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_null(schema: Any) -> Any:
+    """``schema`` without what stands for a key that is left out: null, and defaults of it."""
+    if isinstance(schema, list):
+        return [_without_null(one) for one in schema if one != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_null(value)
+        for key, value in schema.items()
+        if key != "default" or isinstance(value, bool | int | str)
+    }

@@ -1,0 +1,281 @@
+"""A design space: which settings there are, what network each stands for, and fair draws of them.
+
+A setting gives a value to every searched parameter, under the paths of the space file:
+``stem.width``, ``stages.0.depth``, ``bottleneck`` (tied: one for all stages),
+``training.peak_lr``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from nas.architecture import Architecture, Stem
+from nas.errors import InfeasibleError, SpaceError, choose
+from nas.space.canonical import canonical, to_dict
+from nas.space.counting import Relations
+from nas.space.domains import Domain, Knob, Setting, Value, options
+from nas.space.fields import STAGE_KEYS, amount
+from nas.space.files import find_file
+from nas.space.limits import Limits, Violation, explain_emptiness
+from nas.space.membership import match_stages
+from nas.space.messages import read_yaml, shown
+from nas.space.schema import Bounds, Document, read_document
+from nas.space.stages import StageSequences
+
+TRIES = 10_000  # draws against the limits, in about a second, before a space counts as empty
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """A set of architectures, and of hyper-parameters to train them with.
+
+    Made by ``load`` or ``from_dict``. Two spaces are equal if their canonical forms are.
+    """
+
+    document: Document
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> SearchSpace:
+        """A bundled space by its name, or the space in a YAML file.
+
+        Raises:
+            SpaceError: there is none, it has a mistake, or no setting keeps its rules.
+        """
+        path = find_file(name_or_path)
+        return cls.from_dict(read_yaml(path), source=str(path))
+
+    @classmethod
+    def from_dict(cls, description: object, source: str = "space") -> SearchSpace:
+        """The inverse of ``to_dict``; takes what a space file holds. ``source`` begins errors."""
+        try:
+            space = cls(canonical(read_document(description)))
+            space._stages.check_not_empty()
+        except SpaceError as error:
+            raise SpaceError(f"{source}: {error}") from None
+        return space
+
+    def to_dict(self) -> dict[str, Any]:
+        """The canonical form in plain JSON types: every stage complete, 60M as 60000000."""
+        return to_dict(self.document)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON without name and description, 64 hex digits.
+
+        It identifies what is searched: a space that is renamed is the same space.
+        """
+        content = self.to_dict()
+        del content["name"], content["description"]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchSpace) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    @property
+    def name(self) -> str:
+        """Of the space, for people."""
+        return self.document.name
+
+    @property
+    def description(self) -> str:
+        """What the space is about; may be empty."""
+        return self.document.description
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the images that the limits are meant for."""
+        return self.document.input_shape
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of the networks that the limits are meant for."""
+        return self.document.classes
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Domain]:
+        """What is searched: the stem's, the tied ones, each stage's, the training's."""
+        found = {f"stem.{key}": knob for key, knob in self._stem.items()}
+        for tied in (True, False):
+            for number, stage in enumerate(self._stages.knobs):
+                for key in STAGE_KEYS:
+                    if key in stage and (key in self.document.tie) == tied:
+                        found[self._path(number, key)] = stage[key]
+        found |= {f"training.{key}": knob for key, knob in self._training.items()}
+        return {path: knob for path, knob in found.items() if isinstance(knob, Domain)}
+
+    def architecture(self, setting: Mapping[str, Value]) -> Architecture:
+        """The network of a setting, whose training parameters may be left out.
+
+        Raises:
+            InfeasibleError: it breaks an order, a divisibility or a limit; the message has which.
+            SpaceError: a parameter is unknown, missing or out of its domain.
+        """
+        architecture = self._build(self._checked(setting, training=False))
+        for violation in self._limits.violations(architecture):
+            raise InfeasibleError(violation.message)
+        return architecture
+
+    def training(self, setting: Mapping[str, Value]) -> dict[str, Value]:
+        """The setting's hyper-parameters of the training, by their own names.
+
+        Raises:
+            SpaceError: a parameter is unknown, missing or out of its domain.
+        """
+        checked = self._checked(setting, training=True)
+        return {key: checked[f"training.{key}"] for key in self._training}
+
+    def sample(self, seed: int) -> Architecture:
+        """The network of one random setting: the same on every machine.
+
+        Raises:
+            SpaceError: the limits leave next to nothing; the message has which and how far off.
+        """
+        if type(seed) is not int or seed < 0:  # random.Random would take -1 for 1
+            raise SpaceError(f"seed is {shown(seed)}; accepted: a whole number of 0 or more")
+        return self.architecture(self.sample_setting(random.Random(seed)))
+
+    def sample_setting(self, rng: random.Random) -> Setting:
+        """A random setting that keeps every rule of the space.
+
+        All settings are equally likely, but for parameters with ``log``, whose value v has a
+        weight of 1/v. Ties, orders and divisibility hold by construction; networks outside the
+        limits are drawn again. Different settings may stand for the same network.
+
+        Raises:
+            SpaceError: ``TRIES`` draws were all outside the limits.
+        """
+        rejected: list[list[Violation]] = []
+        while len(rejected) < TRIES:
+            drawn = self._draw(rng)
+            broken = list(self._limits.violations(self._build(drawn)))
+            if not broken:
+                for key, domain in self._training.items():
+                    drawn[f"training.{key}"] = domain.sample(rng)
+                return {path: drawn[path] for path in self.parameters}
+            rejected.append(broken)
+        raise SpaceError(f"{self.name}: {explain_emptiness(rejected)}")
+
+    def size(self) -> int:
+        """How many settings of the architecture there are, exactly.
+
+        Ties, orders and divisibility count; limits and the training's parameters do not.
+        """
+        return prod(len(options(knob)) for knob in self._stem.values()) * self._stages.count()
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether some setting inside the limits gives this network (one with the same key)."""
+        return self.find(architecture) is not None
+
+    def find(self, architecture: Architecture) -> Setting | None:
+        """A setting, without training parameters, that gives this network; None if none does."""
+        stages = match_stages(self._stages.knobs, self._stages.relations, architecture)
+        if stages is None:
+            return None
+        found: Setting = {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
+        for number, values in enumerate(stages):
+            found |= {self._path(number, key): value for key, value in values.items()}
+        setting = {
+            path: found[path] for path in self.parameters if not path.startswith("training.")
+        }
+        try:
+            same = self.architecture(setting).key == architecture.key
+        except SpaceError:  # a stem out of its domain, or a limit
+            return None
+        return setting if same else None
+
+    def with_limits(
+        self, max_params: int | None = None, max_macs: int | None = None
+    ) -> SearchSpace:
+        """The part of the space within these limits, beside its own.
+
+        Raises:
+            SpaceError: a limit is below the space's own minimum.
+        """
+        limits = self.document.limits
+        for measure, most in (("params", max_params), ("macs", max_macs)):
+            if most is not None:
+                most = amount(most)
+                own: Bounds = getattr(limits, measure) or Bounds(max=most)
+                if own.min is not None and most < own.min:
+                    raise SpaceError(
+                        f"max_{measure} {most:,} is below limits.{measure}.min {own.min:,}"
+                    )
+                bounds = Bounds(min=own.min, max=min(most, own.max or most))
+                limits = limits.model_copy(update={measure: bounds})
+        return SearchSpace(self.document.model_copy(update={"limits": limits}))
+
+    @cached_property
+    def _stages(self) -> StageSequences:
+        relations = Relations(self.document.tie, self.document.order.given())
+        return StageSequences([stage.given() for stage in self.document.stages], relations)
+
+    @cached_property
+    def _stem(self) -> Mapping[str, Knob]:
+        return self.document.stem.given()
+
+    @cached_property
+    def _training(self) -> Mapping[str, Domain]:
+        return self.document.training.given()
+
+    @cached_property
+    def _limits(self) -> Limits:
+        return Limits(self.document.limits.given(), self.input_shape, self.num_classes)
+
+    def _path(self, number: int, key: str) -> str:
+        return key if key in self.document.tie else f"stages.{number}.{key}"
+
+    def _draw(self, rng: random.Random) -> Setting:
+        """A setting of the architecture, with the fixed values, by construction feasible."""
+        drawn = {}
+        for key, knob in self._stem.items():
+            drawn[f"stem.{key}"] = knob.sample(rng) if isinstance(knob, Domain) else knob
+        for number, values in enumerate(self._stages.draw(rng)):
+            for key, value in values.items():
+                drawn[self._path(number, key)] = value
+        return drawn
+
+    def _checked(self, setting: Mapping[str, Value], training: bool) -> Setting:
+        """The setting in the domains' own values (1.0 where 1 was given), for one of its uses."""
+        checked = {}
+        for path in setting:
+            if path not in self.parameters:
+                raise SpaceError(
+                    f"unknown parameter {shown(path)}; {choose(path, self.parameters)}"
+                )
+        for path, domain in self.parameters.items():
+            if path.startswith("training.") != training:
+                continue
+            if path not in setting:
+                raise SpaceError(f"{path} is missing from the setting; accepted: {domain}")
+            value = domain.find(setting[path])
+            if value is None:
+                raise SpaceError(f"{path} is {shown(setting[path])}; accepted: {domain}")
+            checked[path] = value
+        return checked
+
+    def _build(self, setting: Mapping[str, Value]) -> Architecture:
+        """The network of a setting, whatever the limits."""
+        stem: dict[str, Any] = {k: setting.get(f"stem.{k}", v) for k, v in self._stem.items()}
+        values: list[dict[str, Any]] = [
+            {key: setting.get(self._path(number, key), knob) for key, knob in stage.items()}
+            for number, stage in enumerate(self._stages.knobs)
+        ]
+        return Architecture(
+            Stem(**stem),
+            self._stages.build(values),
+            conv_bias=self.document.conv_bias,
+            shortcut_norm=self.document.shortcut_norm,
+            preactivation=self.document.preactivation,
+        )
