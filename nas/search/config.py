@@ -8,23 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.errors import ConfigError, NasError, choose
+from nas.errors import ConfigError, choose
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
 from nas.space import SearchSpace
+from nas.space.messages import read_yaml
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
 
 Count = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
-Seconds = Annotated[
-    float, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v), Field(gt=0)
-]
+
+
+def _seconds(value: object) -> object:
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except ConfigError as error:
+        raise ValueError(str(error)) from None  # pydantic adds the option's name
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
 class SearchConfig(BaseModel):
@@ -140,31 +147,29 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """The options of a YAML file; names may be written with - or _.
 
     Raises:
-        ConfigError: no such file, no mapping of options, or an unknown option.
+        NasError: no such file, no YAML, no mapping of options, or an unknown option.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config {path}: is no YAML ({' '.join(str(error).split())})") from None
+    document = read_yaml(path)
     if not isinstance(document, dict):
-        raise ConfigError(f"config {path}: must be a mapping of options, such as trials: 20")
+        raise ConfigError(f"{path} is not a mapping of options, such as trials: 20")
     options = {}
     for name, value in document.items():
         field = str(name).replace("-", "_")
         if field not in SearchConfig.model_fields:
             known = [f.replace("_", "-") for f in SearchConfig.model_fields]
-            raise ConfigError(f"config {path}: unknown option {name!r}; {choose(name, known)}")
+            raise ConfigError(f"{path}: unknown option {name!r}; {choose(name, known)}")
         options[field] = value
     return options
 
 
 def _one_line(error: ValidationError) -> str:
-    """The first complaint of pydantic, as ``option: found; accepted``."""
+    """The first complaint of pydantic, as ``option is found; it must be …``."""
     first = error.errors()[0]
-    cause = first.get("ctx", {}).get("error")
-    where = ".".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-    if isinstance(cause, NasError):
-        return f"{where}: {cause}"
-    return f"{where} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    name = str(first["loc"][0]).replace("_", "-")
+    if first["type"] == "value_error":
+        return f"{name}: {first['ctx']['error']}"
+    if first["type"] == "literal_error":
+        words = get_args(SearchConfig.model_fields[str(first["loc"][0])].annotation)
+        return f"{name} is {first['input']!r}; {choose(first['input'], words)}"
+    expected = first["msg"].removeprefix("Input should be ")
+    return f"{name} is {first['input']!r}; it must be {expected}"

@@ -53,7 +53,9 @@ class StopSearch(BaseException):
 @contextmanager
 def cluster() -> Iterator[Machine]:
     """Ray, connected to ``RAY_ADDRESS`` or started here, and what it has."""
-    address = os.environ.get("RAY_ADDRESS")
+    address = os.environ.get("RAY_ADDRESS") or None
+    if address is None:
+        os.environ.pop("RAY_ADDRESS", None)  # Ray takes an empty one for an address
     here = Machine.here()
     local: dict[str, Any] = {
         "num_cpus": here.cpus,

@@ -29,7 +29,7 @@ STARTUP = 8  # random trials before a guided sampler has something to go by
 INFEASIBLE = 200  # guided proposals in a row, then a random one is taken
 
 # ``random`` is missing: the space draws by itself, uniformly over what is feasible
-GUIDED: dict[str, Callable[[int], BaseSampler]] = {
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
     "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=STARTUP),
     "qmc": lambda seed: QMCSampler(seed=seed, scramble=True),
@@ -67,35 +67,52 @@ class Sampler:
         self._seed = seed
         self._mirror = optuna.create_study(direction="maximize")
         self._mirrored: dict[int, int] = {}  # number of a trial -> id of its mirror
+        self._points: list[Setting] = []  # of the quasi-random sequence, so far
 
     def propose(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal:
         """The setting of trial ``number``, given all trials before it."""
         finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-        if self._name in GUIDED and (finished >= STARTUP or self._name == "qmc"):
-            self._sync(trials)
-            guided = self._guided(number)
-            if guided is not None:
-                return guided
+        proposal = None
+        if self._name == "qmc":
+            proposal = self._quasi_random(number)
+        elif self._name in SAMPLERS and finished >= STARTUP:
+            proposal = self._guided(number, trials)
         rng = random.Random(self._hash(number))
-        return Proposal(self._space.sample_setting(rng), "random")
+        return proposal or Proposal(self._space.sample_setting(rng), "random")
 
-    def _guided(self, number: int) -> Proposal | None:
-        # a quasi-random sequence is one for the whole study; its points are counted in the mirror
-        seed = self._hash(-1 if self._name == "qmc" else number)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._mirror.sampler = GUIDED[self._name](seed)
-            for _ in range(INFEASIBLE):
-                trial = self._mirror.ask(self.distributions)
-                try:
-                    self._space.architecture(trial.params)
-                except InfeasibleError:
-                    self._mirror.tell(trial, state=TrialState.FAIL)
-                    continue
-                # from now on the mirror shows this trial as running, others will keep away from it
-                self._mirrored[number] = trial._trial_id
-                policy = "random" if self._name == "qmc" else "guided"
-                return Proposal(dict(trial.params), policy, self._mirrored_attrs(trial._trial_id))
+    def _guided(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        """A proposal that learns from the results so far."""
+        self._sync(trials)
+        self._mirror.sampler = _sampler(self._name, self._hash(number))
+        trial = self._ask()
+        if trial is None:
+            return None
+        # the mirror goes on showing it as running, so that the next proposals keep away from it
+        self._mirrored[number] = trial._trial_id
+        noted = self._mirror._storage.get_trial_system_attrs(trial._trial_id)
+        return Proposal(dict(trial.params), "guided", noted)
+
+    def _quasi_random(self, number: int) -> Proposal | None:
+        """Trial n gets the n-th feasible point of one low-discrepancy sequence."""
+        if not self._points:
+            self._mirror.sampler = _sampler(self._name, self._hash(-1))
+        while len(self._points) <= number:
+            trial = self._ask()
+            if trial is None:
+                return None
+            self._points.append(dict(trial.params))
+        return Proposal(self._points[number], "random")
+
+    def _ask(self) -> optuna.Trial | None:
+        """A feasible trial of the mirror, unless ``INFEASIBLE`` in a row were not."""
+        for _ in range(INFEASIBLE):
+            trial = self._mirror.ask(self.distributions)
+            try:
+                self._space.architecture(trial.params)
+            except InfeasibleError:
+                self._mirror.tell(trial, state=TrialState.FAIL)
+            else:
+                return trial
         return None
 
     def _sync(self, trials: Sequence[FrozenTrial]) -> None:
@@ -114,13 +131,15 @@ class Sampler:
                     storage.set_trial_intermediate_value(mirrored, epoch, value)
                 storage.set_trial_state_values(mirrored, trial.state, trial.values)
 
-    def _mirrored_attrs(self, trial_id: int) -> dict[str, Any]:
-        """What the sampler noted on a trial and will look for again, such as its generation."""
-        return self._mirror._storage.get_trial_system_attrs(trial_id)
-
     def _hash(self, number: int) -> int:
         text = f"{self._seed}/{number}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4])
+
+
+def _sampler(name: str, seed: int) -> BaseSampler:
+    with warnings.catch_warnings():  # multivariate TPE and QMC call themselves experimental
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return SAMPLERS[name](seed)
 
 
 def _copy(trial: FrozenTrial) -> FrozenTrial:

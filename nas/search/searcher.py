@@ -78,6 +78,7 @@ class Searcher:
             if config.scheduler == "asha"
             else []
         )
+        self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
 
     @property
@@ -125,12 +126,16 @@ class Searcher:
         A result that is no measurement (a missing, non-finite or misplaced value) fails the
         attempt with that reason.
         """
-        reason = result.get("failure") or _unusable(result)
+        key = (job.number, job.attempt)
+        if key not in self.running:  # ended meanwhile
+            return False
+        reason = result.get("failure") or _unusable(result, self._previous(job))
         if reason:
             self.fail(job, str(reason), retry=False)
             return False
         try:
             self.store.record_epoch(job.number, job.attempt, result)
+            self._epochs[key] = result["epoch"]
             self._watcher.measured(job, result)
             if result["epoch"] >= self.config.epochs:
                 self._end(job, "complete")
@@ -142,7 +147,8 @@ class Searcher:
                     self._end(job, "pruned")
                     return False
         except LostAttemptError:
-            self.running.pop((job.number, job.attempt), None)
+            self.running.pop(key, None)
+            self._watcher.ended(job, "interrupted", "another driver carries it on")
             return False
         return True
 
@@ -169,6 +175,10 @@ class Searcher:
             self._renewed = now
 
     # -- parts ------------------------------------------------------------------------------
+
+    def _previous(self, job: Job) -> int | None:
+        """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
+        return self._epochs.get((job.number, job.attempt), None if job.checkpoint else 0)
 
     def _start(self, number: int, setting: Mapping[str, Any]) -> Job:
         last = self.store.attempts.last(number)
@@ -210,10 +220,13 @@ class Searcher:
         return cost(architecture, self.space.input_shape, self.space.num_classes)
 
 
-def _unusable(result: Mapping[str, Any]) -> str | None:
-    """Why the result is no measurement, if it is none."""
-    if type(result.get("epoch")) is not int:
-        return f"the result names no epoch: {result.get('epoch')!r}"
+def _unusable(result: Mapping[str, Any], previous: int | None) -> str | None:
+    """Why the result is no measurement, if it is none; ``previous`` is the epoch before."""
+    epoch = result.get("epoch")
+    if type(epoch) is not int:
+        return f"the result names no epoch: {epoch!r}"
+    if previous is not None and epoch != previous + 1:
+        return f"the result is of epoch {epoch}, not {previous + 1}"
     for name in METRICS:
         value = result.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -8,7 +8,8 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,8 @@ from nas.search.view import LinesView, LiveView, QuietView, View
 from nas.space import SearchSpace
 from nas.study.database import check_url, shown
 from nas.study.provenance import provenance
-from nas.study.reader import open_study
 from nas.study.record import StudyRecord, read_record
 from nas.study.store import StudyStore
-from nas.study.summary import print_best
 from nas.training.fashion_mnist import fingerprint
 from nas.training.sources import fetch
 
@@ -111,7 +110,7 @@ def search(given: Mapping[str, Any], *, quiet: bool = False) -> int:
 def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
     config = plan.config
     deadline = begun + config.time_budget if config.time_budget else None
-    with screen(plan.log) as console, stop_on_signal() as signalled:
+    with screen(plan.log) as console:
         view: View
         if quiet:
             view = QuietView(console, config, deadline)
@@ -120,11 +119,10 @@ def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
             kind = LiveView if console.is_terminal else LinesView
             view = kind(console, config, deadline)
 
-        def stopped() -> str | None:
-            over = deadline is not None and time.monotonic() > deadline
-            return signalled() or (TIME_OVER if over else None)
+        reason = _run(plan, view)
+        from nas.study.reader import open_study  # pandas: half a second that an error need not wait
+        from nas.study.summary import print_best
 
-        reason = _run(plan, view, stopped)
         study = open_study(config.storage, config.study)
         best = print_best(console, study)
         _print_ending(console, plan, reason, time.monotonic() - begun)
@@ -133,21 +131,31 @@ def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
     return 0 if best else 1
 
 
-def _run(plan: Plan, view: View, stopped: Callable[[], str | None]) -> str | None:
+def _run(plan: Plan, view: View) -> str | None:
     """Run what is left of the study; Ray starts only if something is."""
     config = plan.config
     owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
 
-    def open_searcher() -> Searcher:
+    @contextmanager
+    def searcher() -> Iterator[Searcher]:
         store = StudyStore(config.storage, config.study, plan.record, owner=owner)
-        return Searcher(store, plan.space, config, view)
+        with closing(store):
+            yield Searcher(store, plan.space, config, view)
 
-    if plan.continued and open_searcher().finished:
-        return None
+    if plan.continued:
+        with searcher() as earlier:
+            if earlier.finished:
+                return None
     from nas.search.driver import cluster, run
 
-    with cluster(), view:
-        return run(open_searcher(), stopped, run_name(config))
+    # Ray takes SIGTERM for itself when it starts, so our handlers come after it
+    with cluster(), searcher() as current, stop_on_signal() as signalled, view:
+
+        def stopped() -> str | None:
+            over = view.deadline is not None and time.monotonic() > view.deadline
+            return signalled() or (TIME_OVER if over else None)
+
+        return run(current, stopped, run_name(config))
 
 
 def _dataset(config: SearchConfig) -> str:

@@ -14,8 +14,6 @@ from sqlite3 import DatabaseError as SQLiteDatabaseError
 from sqlite3 import connect as sqlite_connect
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -98,6 +96,9 @@ def configure_writer(engine: Engine) -> None:
 
 def migrate(engine: Engine) -> None:
     """Bring our tables to this version's schema; the caller holds ``locked``."""
+    from alembic import command  # a third of a second that no other command needs
+    from alembic.config import Config
+
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

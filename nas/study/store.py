@@ -80,6 +80,10 @@ class StudyStore:
         engine: Engine = self._storage.engine
         return engine
 
+    def close(self) -> None:
+        """Give all connections back; SQLite then folds its write-ahead log into the file."""
+        self.engine.dispose()
+
     @contextmanager
     def claiming(self) -> Iterator[None]:
         """Only one driver at a time decides which trial comes next."""

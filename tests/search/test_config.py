@@ -1,0 +1,118 @@
+"""Where an option's value comes from, and what no option may be."""
+
+import pytest
+
+from nas.errors import ConfigError, NasError
+from nas.search.config import SearchConfig, read_config_file, resolve
+from nas.search.machine import Machine
+
+LAPTOP = Machine(cpus=2, gpus=0)
+SERVER = Machine(cpus=64, gpus=8)
+
+
+def test_defaults_suit_the_machine():
+    small, large = resolve({}, None, LAPTOP), resolve({}, None, SERVER)
+    assert (small.concurrency, small.gpus_per_trial) == (2, 0)
+    assert small.time_budget is not None
+    assert (large.concurrency, large.gpus_per_trial) == (32, 0.25)
+    assert large.train_images is None
+    assert large.time_budget is None
+    assert large.trials > small.trials
+
+
+def test_what_is_given_goes_before_what_is_stored_before_defaults():
+    stored = resolve({"epochs": 7, "trials": 50, "seed": 3}, None, LAPTOP).to_dict()
+    config = resolve({"trials": 60}, stored, SERVER)
+    assert (config.trials, config.epochs, config.seed) == (60, 7, 3)
+
+
+def test_a_continued_study_takes_its_place_from_the_machine_it_is_continued_on():
+    stored = resolve({}, None, LAPTOP).to_dict()
+    assert resolve({}, stored, Machine(cpus=8, gpus=0)).concurrency == 8
+
+
+def test_the_storage_is_not_among_what_is_stored():
+    config = resolve({"storage": "postgresql+psycopg://me:canary@host/db"}, None, LAPTOP)
+    assert "canary" not in str(config.to_dict())
+
+
+def test_a_config_comes_back_from_what_is_stored():
+    config = resolve({"training": {"peak_lr": 0.2}, "time_budget": "10m"}, None, LAPTOP)
+    assert SearchConfig(**config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"trials": 0}, "trials is 0; it must be greater than or equal to 1"),
+        ({"trials": -2}, "trials is -2"),
+        ({"trials": True}, "trials is True; it must be a valid integer"),
+        ({"trials": "12"}, "trials is '12'; it must be a valid integer"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"concurrency": 3}, "concurrency is 3, but this machine (2 CPUs, 0 GPUs) has room for 2"),
+        ({"epochs": 4, "grace": 5}, "grace: a trial is stopped after 5 epochs at the earliest"),
+        ({"reduction": 1}, "reduction is 1; it must be greater than or equal to 2"),
+        ({"max_failures": -5}, "max-failures is -5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"sampler": "tp"}, "sampler is 'tp'; did you mean tpe? accepted: tpe, random"),
+        ({"scheduler": "hyperband"}, "scheduler is 'hyperband'; accepted: asha, none"),
+        ({"device": "gpu"}, "accepted: auto, cpu, cuda, mps"),
+        ({"time_budget": "10"}, "time-budget: '10' is no duration; accepted: 45s, 10m, 1h30m"),
+        ({"time_budget": -1.0}, "time-budget is -1.0"),
+        ({"gpus_per_trial": 1}, "gpus-per-trial is 1, but this machine (2 CPUs, 0 GPUs) has fewer"),
+        ({"cpus_per_trial": 4}, "cpus-per-trial is 4, but this machine"),
+        ({"cpus_per_trial": 0}, "cpus-per-trial is 0"),
+        ({"cpus_per_trial": float("nan")}, "cpus-per-trial is nan"),
+        ({"train_images": 60_000}, "train-images is 60000"),
+        ({"train_images": 999}, "train-images is 999"),
+        ({"study": ""}, "study is ''"),
+        ({"study": "x" * 201}, "it must"),
+        ({"study": " x"}, "begins or ends with a space"),
+        ({"study": "a\nb"}, "control character"),
+        ({"max_params": 0}, "max-params is 0"),
+        ({"training": {"lr": 1}}, "unknown key 'lr'"),
+        ({"training": {"peak_lr": -1.0}}, "peak_lr is -1.0"),
+        ({"training": {"epochs": 3}}, "epochs, train_images and seed stand outside"),
+        ({"training": 5}, "training is 5"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_option(given, said):
+    with pytest.raises(ConfigError) as refused:
+        resolve(given, None, LAPTOP)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_gpu_shares_fill_each_gpu_by_itself():
+    assert Machine(cpus=64, gpus=2).slots(1, 0.25) == 8
+    assert Machine(cpus=64, gpus=3).slots(1, 0.4) == 6
+    assert Machine(cpus=4, gpus=2).slots(1, 0.25) == 4
+    assert Machine(cpus=64, gpus=5).slots(1, 2) == 2
+
+
+def test_a_file_gives_options_by_either_spelling(tmp_path):
+    file = tmp_path / "search.yaml"
+    file.write_text("max-params: 100000\ntime_budget: 5m\ntraining: {peak_lr: 0.3}\n")
+    config = resolve(read_config_file(file), None, LAPTOP)
+    assert (config.max_params, config.time_budget) == (100_000, 300)
+    assert config.training_config().peak_lr == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("trails: 5\n", "unknown option 'trails'; did you mean trials?"),
+        ("- trials\n", "is not a mapping of options"),
+        ("trials: [\n", "line"),
+        ("", "is not a mapping of options"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path, text, said):
+    file = tmp_path / "search.yaml"
+    file.write_text(text)
+    with pytest.raises(NasError) as refused:
+        read_config_file(file)
+    assert said in str(refused.value)
+    assert "search.yaml" in str(refused.value)

@@ -1,0 +1,140 @@
+"""Real Ray processes: the driver, and workers that are used again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+from sqlalchemy import create_engine, text
+
+from nas.architecture import Architecture, Stage, Stem
+from nas.search.trial import Worker
+from nas.training import TrainingConfig
+
+PLAIN = {"RAY_ADDRESS": "", "COLUMNS": "200"}
+
+
+def nas(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nas", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **PLAIN, **environment},
+        timeout=300,
+    )
+
+
+def rows(folder: Path, query: str):
+    engine = create_engine(f"sqlite:///{folder}/nas.db")
+    with engine.connect() as connection:
+        found = [dict(row._mapping) for row in connection.execute(text(query))]
+    engine.dispose()
+    return found
+
+
+def test_a_search_on_real_images_stores_every_trial(tmp_path):
+    arguments = ["search", "--space", "resnext", "--trials", "3", "--epochs", "2", "--max-macs"]
+    arguments += ["3000000", "--train-images", "2000", "--time-budget", "5m"]
+    done = nas(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    trials = rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number")
+    assert [t["number"] for t in trials] == [0, 1, 2]
+    assert {t["state"] for t in trials} <= {"COMPLETE", "PRUNED"}
+    assert all(t["macs"] <= 3_000_000 for t in trials)
+    assert all(0.1 < t["val_accuracy"] < 1 for t in trials)
+    owners = rows(tmp_path, "SELECT DISTINCT host FROM nas_attempts")
+    assert 1 <= len(owners) <= 2  # two workers at most, whatever the number of trials
+    assert "The best of resnext" in done.stdout
+    assert "stages.0" in done.stdout
+    assert "nas show resnext" in done.stdout
+    ray_noise = [line for line in done.stdout.splitlines() if "ray" in line.lower()]
+    assert ray_noise == []
+
+    again = nas(tmp_path, *arguments)
+    assert again.returncode == 0
+    assert rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number") == trials
+
+    more = nas(tmp_path, "search", "--trials", "4", "--quiet")
+    assert more.returncode == 0, more.stderr
+    assert rows(tmp_path, "SELECT * FROM nas_trials WHERE number < 3 ORDER BY number") == trials
+    assert len(rows(tmp_path, "SELECT * FROM nas_trials")) == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path, number, code):
+    arguments = ["search", "--objective", "synthetic", "--trials", "400", "--scheduler", "none"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nas", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **PLAIN},
+    )
+    for line in process.stdout:  # until it is under way
+        if line.startswith("trial") and "complete" in line:
+            break
+    process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait() == code
+    assert f"Stopped by {number.name}" in rest
+    assert "nas search --study resnext" in rest
+    states = {row["state"] for row in rows(tmp_path, "SELECT state FROM nas_trials")}
+    assert "COMPLETE" in states
+    assert "RUNNING" not in states
+    before = rows(tmp_path, "SELECT * FROM nas_trials WHERE state = 'COMPLETE' ORDER BY number")
+
+    count = len(rows(tmp_path, "SELECT * FROM nas_trials"))
+    on = nas(tmp_path, "search", "--trials", str(count + 2))
+    assert on.returncode == 0, on.stderr
+    after = rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number")
+    assert [row["number"] for row in after] == list(range(count + 2))
+    assert {row["state"] for row in after} == {"COMPLETE"}
+    assert [row for row in after if row in before] == before
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def job(data_folder, width: int) -> dict:
+    architecture = Architecture(Stem(8), (Stage("bottleneck", 1, width, stride=2, groups=2),))
+    config = TrainingConfig(
+        epochs=2, train_images=1000, precision="float32", channels_last="off", batch_size=100
+    )
+    return {
+        "objective": "fashion_mnist",
+        "architecture": json.loads(json.dumps(architecture.to_dict())),
+        "training": config.to_dict(),
+        "checkpoint": None,
+        "data": str(data_folder),
+        "device": "cpu",
+        "cpus": 1,
+        "gpus": 0,
+    }
+
+
+def test_a_reused_worker_gives_the_numbers_of_a_fresh_one(local_ray, data_folder):
+    remote = ray.remote(num_cpus=1)(Worker)
+
+    def measured(actor):
+        found = [ray.get(actor.train.remote()) for _ in range(2)]
+        return [(r["epoch"], r["train_loss"], r["val_loss"], r["val_accuracy"]) for r in found]
+
+    fresh = remote.remote(job(data_folder, 16))
+    expected = measured(fresh)
+    used = remote.remote(job(data_folder, 24))
+    other = measured(used)
+    assert other != expected
+    assert ray.get(used.reset.remote(job(data_folder, 16)))
+    assert measured(used) == expected

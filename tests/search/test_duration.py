@@ -1,0 +1,29 @@
+"""Durations as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.errors import ConfigError
+from nas.search.duration import format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("45s", 45), ("10m", 600), ("1h30m", 5400), ("2h", 7200), ("1m5s", 65)]
+)
+def test_units_add_up(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", 10, "10 m", "m", "-5m", "0s", "1.5h", "10x", None, True, "5m1h", "inf"]
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises(ConfigError):
+        parse_duration(text)
+
+
+@given(st.integers(1, 10**6))
+def test_a_printed_duration_is_right_to_its_last_unit(seconds):
+    unit = 60 if seconds >= 3600 else 1
+    assert abs(parse_duration(format_duration(seconds)) - seconds) <= unit

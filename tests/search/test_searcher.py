@@ -1,0 +1,226 @@
+"""The searcher on a real database, with no Ray in it."""
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+from sqlalchemy import text
+
+from nas.architecture import Architecture
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "qmc"])
+def test_every_sampler_runs_to_the_end_within_the_space(search, sampler):
+    one = search(sampler=sampler, trials=24)
+    one.run()
+    trials = one.store.trials()
+    assert len(trials) == 24
+    assert one.searcher.finished
+    assert {t.state for t in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        architecture = one.space.architecture(trial.params)
+        assert trial.user_attrs["key"] == architecture.key
+    policies = {t.user_attrs["policy"] for t in trials} - {"reused"}
+    assert policies == ({"random"} if sampler in ("random", "qmc") else {"random", "guided"})
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random"])
+def test_equal_seeds_make_equal_studies_and_others_do_not(search, sampler):
+    one, same, other = (
+        search(study="one", sampler=sampler, seed=1),
+        search(study="same", sampler=sampler, seed=1),
+        search(study="other", sampler=sampler, seed=2),
+    )
+    for each in (one, same, other):
+        each.run()
+    assert one.trials() == same.trials()
+    assert one.trials() != other.trials()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random"])
+def test_a_study_that_was_interrupted_ends_as_if_it_had_not_been(search, clock, sampler):
+    whole = search(study="whole", sampler=sampler, trials=20)
+    whole.run()
+    for stop in range(0, 20, 3):
+        part = search(study="part", sampler=sampler, trials=20)
+        while len(part.store.trials()) <= stop:
+            job = part.searcher.next_job()
+            part.train(job, epochs=1 if len(part.store.trials()) > stop else 10**6)
+        part.searcher.interrupt()
+    last = search(study="part", sampler=sampler, trials=20)
+    last.run()
+    assert last.trials() == whole.trials()
+
+
+def test_the_budget_counts_what_earlier_drivers_tried(search):
+    search(trials=5).run()
+    more = search(trials=8)
+    more.run()
+    assert len(more.store.trials()) == 8
+    assert search(trials=3).searcher.next_job() is None
+
+
+def test_a_network_that_was_trained_in_full_is_not_trained_again(search):
+    one = search(
+        space={
+            "name": "two",
+            "stem": {"width": 8},
+            "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": 8, "stride": 2}],
+        },
+        scheduler="none",
+        trials=10,
+    )
+    one.run()
+    reused = [t for t in one.store.trials() if t.user_attrs["policy"] == "reused"]
+    assert len(reused) == 8
+    for trial in reused:
+        source = one.store.trials()[trial.user_attrs["source"]]
+        assert source.user_attrs["policy"] != "reused"
+        assert (trial.value, trial.params) == (source.value, source.params)
+    trained = [event for event in one.watcher.events if event[0] == "started"]
+    assert len(trained) == 2
+
+
+def test_equal_networks_with_other_hyper_parameters_are_other_trials(search):
+    one = search(
+        space={
+            "name": "lr",
+            "stem": {"width": 8},
+            "stages": [{"block": "basic", "depth": 1, "width": 8, "stride": 2}],
+            "training": {"peak_lr": {"choice": [0.1, 0.2]}},
+        },
+        scheduler="none",
+        trials=6,
+    )
+    one.run()
+    started = [event for event in one.watcher.events if event[0] == "started"]
+    assert len(started) == 2
+    assert {t.params["training.peak_lr"] for t in one.store.trials()} == {0.1, 0.2}
+
+
+def test_a_searched_hyper_parameter_reaches_the_training(search):
+    one = search(
+        space={
+            "name": "lr",
+            "stem": {"width": 8},
+            "stages": [{"block": "basic", "depth": 1, "width": 8}],
+            "training": {"peak_lr": {"float": [0.05, 0.5], "log": True}},
+        }
+    )
+    job = one.searcher.next_job()
+    assert job.training["peak_lr"] == one.store.trials()[0].params["training.peak_lr"]
+    assert job.training["epochs"] == 4
+
+
+def test_poor_trials_are_stopped_early_with_their_fidelity(search):
+    one = search(trials=30, sampler="random", grace=1, reduction=3, epochs=9)
+    one.run()
+    frame = _rows(one.store)
+    pruned = [row for row in frame if row["state"] == "PRUNED"]
+    complete = [row for row in frame if row["state"] == "COMPLETE"]
+    assert {row["epochs"] for row in pruned} <= {1, 3}
+    assert {row["epochs"] for row in complete} == {9}
+    assert len(pruned) > len(complete) > 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ({"val_accuracy": math.nan}, "val_accuracy is not finite (nan)"),
+        ({"val_loss": math.inf}, "val_loss is not finite (inf)"),
+        ({"val_accuracy": None}, "val_accuracy is None, not a number"),
+        ({"val_accuracy": "0.9"}, "val_accuracy is '0.9', not a number"),
+        ({"val_accuracy": 90.0}, "val_accuracy is 90.0, not a fraction of 1"),
+        ({"seconds": True}, "seconds is True, not a number"),
+        ({"epoch": None}, "the result names no epoch: None"),
+        ({"epoch": 3}, "the result is of epoch 3, not 1"),
+        ({"failure": "loss is not finite (nan) in epoch 1"}, "loss is not finite (nan) in epoch 1"),
+    ],
+)
+def test_a_result_that_is_no_measurement_fails_that_trial_alone(search, spoil, said):
+    one = search(trials=3)
+    job = one.searcher.next_job()
+    result = {**one.objective(job).epoch(), **spoil}
+    assert not one.searcher.report(job, result)
+    one.run()
+    states = [(row["state"], row["reason"]) for row in _rows(one.store)]
+    assert states[0] == ("FAIL", said)
+    assert all(state != "FAIL" for state, _ in states[1:])
+
+
+def test_a_missing_metric_fails_the_trial(search):
+    one = search(trials=1)
+    job = one.searcher.next_job()
+    result = one.objective(job).epoch()
+    del result["val_loss"]
+    assert not one.searcher.report(job, result)
+    assert _rows(one.store)[0]["reason"] == "val_loss is None, not a number"
+
+
+def test_a_worker_that_dies_is_replaced_as_often_as_allowed(search):
+    one = search(trials=1, max_failures=2)
+    for attempt in (1, 2, 3):
+        job = one.searcher.next_job()
+        assert (job.number, job.attempt) == (0, attempt)
+        one.searcher.fail(job, "its process died", retry=True)
+    assert one.searcher.next_job() is None
+    (row,) = _rows(one.store)
+    assert (row["state"], row["attempts"], row["reason"]) == ("FAIL", 3, "its process died")
+
+
+def test_an_interrupted_trial_goes_on_from_its_checkpoint(search):
+    one = search(trials=1, scheduler="none")
+    job = one.searcher.next_job()
+    one.train(job, epochs=2)
+    one.searcher.checkpoint(job, "folder")
+    one.searcher.interrupt()
+    again = search(trials=1, scheduler="none").searcher.next_job()
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, "folder")
+
+
+def test_drivers_of_one_study_share_its_budget(search):
+    drivers = [search(owner=name, trials=9, sampler="random") for name in "abc"]
+    jobs = [(driver, driver.searcher.next_job()) for driver in drivers for _ in range(3)]
+    assert sorted(job.number for _, job in jobs) == list(range(9))
+    assert all(driver.searcher.next_job() is None for driver in drivers)
+    for driver, job in jobs:
+        driver.train(job)
+    assert all(driver.searcher.finished for driver in drivers)
+
+
+def test_a_driver_whose_trial_was_taken_away_stops_it(search, clock):
+    asleep = search(owner="asleep", trials=1)
+    job = asleep.searcher.next_job()
+    clock.pass_(60)
+    awake = search(owner="awake", trials=1)
+    assert awake.searcher.next_job().attempt == 2
+    assert not asleep.searcher.report(job, asleep.objective(job).epoch())
+    assert asleep.searcher.running == {}
+
+
+def test_the_watcher_sees_each_step_once(search):
+    one = search(trials=1, scheduler="none", epochs=2)
+    one.run()
+    assert one.watcher.events == [
+        ("started", 0, 1),
+        ("measured", 0, 1),
+        ("measured", 0, 2),
+        ("complete", 0, None),
+    ]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_any_seed_proposes_valid_networks(search, seed):
+    one = search(study=f"s{seed}", seed=seed, trials=3)
+    job = one.searcher.next_job()
+    assert Architecture.from_dict(job.architecture.to_dict()) == job.architecture
+    assert one.space.contains(job.architecture)
+
+
+def _rows(store):
+    with store.engine.connect() as connection:
+        query = text("SELECT * FROM nas_trials ORDER BY number")
+        return [dict(row._mapping) for row in connection.execute(query)]
