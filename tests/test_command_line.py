@@ -1,0 +1,183 @@
+"""The command line as a person meets it: what it prints, and how it refuses."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.command_line import main
+from nas.space import SearchSpace, available
+
+SPACE = """\
+name: tiny
+stem: {kernel: 3, stride: 1, width: 8}
+stages:
+  - {block: basic, depth: %s, width: 8, stride: 2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """A user's folder with nothing in it but a few wrong files."""
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    monkeypatch.delenv("NAS_DATA", raising=False)
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "notes.db").write_text("dear diary, " * 100)
+    (folder / "list.yaml").write_text("- a\n- b\n")
+    (folder / "broken.yaml").write_text("name: [\n")
+    for name, depth in {
+        "reversed": "{int: [4, 1]}",
+        "log": "{int: [0, 4], log: true}",
+        "empty": "{choice: []}",
+        "twice": "{choice: [1, 1]}",
+        "bool": "true",
+        "good": "{int: [1, 4]}",
+    }.items():
+        (folder / f"{name}.yaml").write_text(SPACE % depth)
+    (folder / "big.yaml").write_text(SPACE % "{int: [1, 4]}" + "limits: {params: {max: 10}}\n")
+    (folder / "options.yaml").write_text("trails: 4\n")
+    data = folder / "data"
+    data.mkdir()
+    (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"not images"))
+    return folder
+
+
+BAD = [
+    ("--space resnex", "did you mean resnext?"),
+    ("--space missing.yaml", "missing.yaml does not exist"),
+    ("--space list.yaml", "list.yaml"),
+    ("--space broken.yaml", "broken.yaml: line"),
+    ("--space reversed.yaml", "reversed.yaml: stages.0.depth"),
+    ("--space log.yaml", "log.yaml: stages.0.depth"),
+    ("--space empty.yaml", "empty.yaml: stages.0.depth"),
+    ("--space twice.yaml", "twice.yaml: stages.0.depth"),
+    ("--space bool.yaml", "bool.yaml: stages.0.depth"),
+    ("--space big.yaml", "limits.params.max"),
+    ("--space good.yaml --max-params 10", "params"),
+    ("--space data", "is a folder"),
+    ("--trials 0", "trials is 0"),
+    ("--trials -3", "trials is -3"),
+    ("--trials many", "--trials"),
+    ("--epochs 0", "epochs is 0"),
+    ("--concurrency 0", "concurrency is 0"),
+    ("--concurrency 10000", "has room for"),
+    ("--epochs 2 --grace 3", "grace must not be above it"),
+    ("--reduction 1", "reduction is 1"),
+    ("--time-budget 10", "accepted: 45s, 10m, 1h30m"),
+    ("--time-budget 0m", "no time at all"),
+    ("--gpus-per-trial 512", "gpus-per-trial"),
+    ("--cpus-per-trial 4096", "cpus-per-trial"),
+    ("--sampler tp", "did you mean tpe?"),
+    ("--scheduler hyperband", "accepted: asha, none"),
+    ("--device tpu", "accepted: auto, cpu, cuda, mps"),
+    ("--max-failures -1", "max-failures is -1"),
+    ("--seed -1", "seed is -1"),
+    ("--train-images 5", "train-images is 5"),
+    ("--storage nas.db", "write sqlite:///nas.db"),
+    ("--storage mongodb://host/db", "unknown scheme 'mongodb'"),
+    ("--storage postgres://host/db", "write postgresql+psycopg://"),
+    ("--storage sqlite:///no/such/folder/nas.db", "there is no folder no/such/folder"),
+    ("--storage sqlite:////proc/nas.db", "cannot write in folder /proc"),
+    ("--storage sqlite:///notes.db", "is no SQLite database"),
+    ("--storage sqlite:///:memory:", "must outlive its process"),
+    ("--storage postgresql+psycopg://me:canary@127.0.0.1:1/db", "me:***@127.0.0.1:1/db"),
+    ("--study=", "study is ''"),
+    (f"--study={'x' * 201}", "study is"),
+    ("--data data", "train-images-idx3-ubyte.gz"),
+    ("--data missing", "missing"),
+    ("--config missing.yaml", "missing.yaml is not a file"),
+    ("--config list.yaml", "is not a mapping of options"),
+    ("--config options.yaml", "did you mean trials?"),
+    ("--objective cifar", "accepted: fashion_mnist, synthetic"),
+    ("--trails 3", "No such option: --trails"),
+    ("--trials", "--trials"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), BAD, ids=[options[:60] for options, _ in BAD])
+def test_bad_input_is_one_line_and_leaves_nothing_behind(options, said, folder, capsys):
+    before = sorted(folder.rglob("*"))
+    assert main(["search", *options.split()]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert "canary" not in printed.err
+    assert "Traceback" not in printed.err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("module", ["nas", "nas.search"])
+def test_a_process_ends_with_code_2_and_without_traceback(module, folder):
+    arguments = ["search"] if module == "nas" else []
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--space", "resnex"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("nas: no space is named 'resnex'; did you mean resnext?")
+
+
+def test_help_names_every_option_in_groups(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["search", "--help"]) == 0
+    text = capsys.readouterr().out
+    names = """space study storage trials epochs sampler scheduler grace reduction time-budget
+        concurrency cpus-per-trial gpus-per-trial max-failures seed data train-images device
+        max-params max-macs config quiet"""
+    options = [f"--{name}" for name in names.split()]
+    assert [option for option in options if option not in text] == []
+    for group in ("What is searched", "How it is searched", "Where it runs"):
+        assert group in text
+
+
+def test_every_command_has_help(capsys):
+    main(["--help"])
+    text = capsys.readouterr().out
+    for command in ("search", "studies", "show", "spaces", "cost", "sample"):
+        assert command in text
+        assert main([command, "--help"]) == 0
+        assert len(capsys.readouterr().out) > 200
+
+
+def test_cost_prints_the_published_numbers(capsys):
+    assert main(["cost", "resnext50_32x4d", "--input", "3x224x224", "--classes", "1000"]) == 0
+    text = capsys.readouterr().out
+    assert "25,028,904" in text
+    assert "4,230,480,872" in text
+
+
+@pytest.mark.parametrize("text", ["3x224", "ax1x1", "0x1x1", "3,224,224"])
+def test_an_input_that_is_no_shape_is_refused(text, capsys):
+    assert main(["cost", "resnet18", "--input", text]) == 2
+    assert "as 3x224x224" in capsys.readouterr().err
+
+
+def test_sample_prints_architectures_of_the_space(capsys):
+    assert main(["sample", "resnext", "-n", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    space = SearchSpace.load("resnext")
+    assert [json.loads(line) for line in lines] == [space.sample(k).to_dict() for k in range(5)]
+
+
+def test_spaces_lists_every_bundled_space(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["spaces"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in available())
+    assert main(["spaces", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["type"] == "object"
+
+
+def test_a_study_that_is_not_there_is_refused_with_those_that_are(capsys):
+    assert main(["show", "resnext"]) == 2
+    assert "there is no study database nas.db" in capsys.readouterr().err
+    assert main(["studies", "--storage", "sqlite:///notes.db"]) == 2
+    assert "is no SQLite database" in capsys.readouterr().err
