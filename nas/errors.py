@@ -36,6 +36,10 @@ class StorageError(NasError):
     """A study database that cannot be reached, read or written, or contradicts the request."""
 
 
+class CheckpointError(NasError):
+    """A checkpoint that cannot be read, or belongs to another training."""
+
+
 class TrialFailedError(NasError):
     """A trial that cannot go on (a loss that is not finite, for one); the search does."""
 

@@ -1,0 +1,113 @@
+"""How a network is trained, as one frozen object: every hyper-parameter, checked, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from nas.errors import ConfigError, choose
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _word(value: object) -> object:
+    """YAML 1.1 reads the words on and off as booleans."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
+
+
+class TrainingConfig(BaseModel):
+    """SGD with momentum under a one-cycle learning rate, on augmented images.
+
+    Raises:
+        ConfigError: an unknown name, a wrong type (true is no number), a value out of its range.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    epochs: int = Field(4, ge=1)
+    """Passes over the training images; the learning rate's cycle is as long."""
+    batch_size: int = Field(128, ge=4, le=65536)
+    """Images a step at most; an epoch's steps are equally large, within one image."""
+    peak_lr: float = Field(0.2, gt=0, le=100)
+    """The learning rate at the top of its cycle."""
+    warmup: Fraction = 0.25
+    """Fraction of all steps in which the learning rate rises."""
+    initial_lr_fraction: Fraction = 0.1
+    """The first step's learning rate, as a fraction of the peak."""
+    final_lr_fraction: Fraction = 0.0
+    """The learning rate that the cycle ends at, as a fraction of the peak."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Of the gradients' running sum."""
+    nesterov: bool = True
+    """Nesterov's form of the momentum, which needs one above 0."""
+    weight_decay: float = Field(5e-4, ge=0, le=1)
+    """L2 penalty of convolutions and the linear layer; norms and biases have none."""
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the target spread evenly over the classes (Szegedy et al. 2016)."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+    crop_padding: int = Field(0, ge=0, le=64)
+    """Pixels by which an image may shift to each side, black moving in."""
+    erasing: Fraction = 0.0
+    """Probability that a random rectangle is replaced by noise (Zhong et al. 2017)."""
+    train_images: int | None = Field(None, ge=10)
+    """How many of the training images are used, evenly over the classes; none means all."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the forward pass; weights are always float32. Auto is chosen by ``resolve_numerics``."""
+    channels_last: Switch = "auto"
+    """Memory layout of the images. Auto is chosen by ``resolve_numerics``."""
+    seed: Seed = 0
+    """Of the first weights, the order of the images and their augmentation."""
+    split_seed: Seed = 0
+    """Of the choice of validation images: trainings that are compared share it."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_one_line(error)) from None
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov to false")
+        return self
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """The inverse of ``to_dict``; what is left out has its default."""
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"training is {values!r}, not a mapping")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types with every default written out."""
+        return self.model_dump()
+
+    def replace(self, **changes: Any) -> TrainingConfig:
+        """A copy with ``changes``, checked again."""
+        return TrainingConfig(**{**self.to_dict(), **changes})
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first complaint, in the words that the other errors of this package use."""
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return f"training: {first['msg'].removeprefix('Value error, ')}"
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"training: unknown key {name!r}; {choose(name, TrainingConfig.model_fields)}"
+    expected = first["msg"].removeprefix("Input should be ")
+    return f"training: {name} is {first['input']!r}; it must be {expected}"
