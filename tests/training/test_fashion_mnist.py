@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from nas.errors import DataError
+from nas.training.fashion_mnist import PARTS, fingerprint, is_complete, load_test, load_train, read
+
+FINGERPRINT = "bc3b3a15d36c"
+
+
+def test_the_arrays_have_their_published_shapes(data_folder):
+    train, test = load_train(data_folder), load_test(data_folder)
+    assert train.images.shape == (60_000, 28, 28)
+    assert test.images.shape == (10_000, 28, 28)
+    assert np.bincount(train.labels).tolist() == [6000] * 10
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+
+
+def test_loaded_images_are_mapped_and_cannot_be_changed(data_folder):
+    images, labels = load_train(data_folder)
+    assert isinstance(images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        labels[0] = 3
+
+
+def test_the_fingerprint_is_that_of_these_contents():
+    assert fingerprint().startswith(FINGERPRINT)
+
+
+def test_published_files_are_read_whether_gzipped_or_not(published, data_folder):
+    arrays = read(published)
+    assert not is_complete(published)
+    for part in PARTS:
+        assert np.array_equal(arrays[part.npy], np.load(data_folder / part.npy))
+
+
+def test_torchvisions_layout_is_read(published, tmp_path_factory):
+    root = tmp_path_factory.mktemp("root")
+    (root / "FashionMNIST").mkdir()
+    published.rename(root / "FashionMNIST" / "raw")
+    assert set(read(root)) == {part.npy for part in PARTS}
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        read(tmp_path / "nowhere")
+
+
+def test_a_missing_file_is_named(published):
+    (published / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match=r"has no t10k-labels-idx1-ubyte\.gz"):
+        read(published)
+
+
+def cut(content):
+    return content[:-1]
+
+
+def lengthened(content):
+    return content + b"\0"
+
+
+def changed(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def of_other_shape(content):
+    return content[:7] + b"\x11" + content[8:]
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "message"),
+    [
+        (cut, "60008 bytes were expected, it has 60007"),
+        (lengthened, "60008 bytes were expected, it has more"),
+        (changed, "not the contents of Fashion-MNIST"),
+        (of_other_shape, r"does not begin as an idx file of \(60000,\) bytes"),
+        (lambda content: b"", "does not begin as an idx file"),
+    ],
+)
+def test_a_corrupt_file_is_named_with_what_is_wrong(published, corrupt, message):
+    path = published / "train-labels-idx1-ubyte"
+    path.write_bytes(corrupt(path.read_bytes()))
+    with pytest.raises(DataError, match=message) as refusal:
+        read(published)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "corrupt", [cut, changed, lambda content: content[: len(content) // 2], lambda _: b"no gzip"]
+)
+def test_a_corrupt_gzip_file_is_named(published, corrupt):
+    path = published / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(corrupt(path.read_bytes()))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: cannot be read"):
+        read(published)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(10_000, np.uint8), "not the contents"),
+        (np.zeros(9_999, np.uint8), r"holds uint8 \(9999,\)"),
+        (np.zeros(10_000, np.int64), r"holds int64 \(10000,\)"),
+        (np.array([None] * 10_000), "cannot be read"),
+    ],
+)
+def test_a_wrong_npy_file_is_named(published, array, message):
+    (published / "t10k-labels-idx1-ubyte").unlink()
+    np.save(published / "test_labels.npy", array)
+    with pytest.raises(DataError, match=f"test_labels.npy: {message}"):
+        read(published)
+
+
+def test_loading_from_a_folder_without_the_arrays_says_so(tmp_path):
+    with pytest.raises(DataError, match=r"train_images\.npy is missing"):
+        load_train(tmp_path)
