@@ -1,0 +1,35 @@
+"""Checkpoints as files that are whole or not there."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.errors import CheckpointError
+
+
+def write_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write plain types and tensors; a crash at any instant leaves the former file or this one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """What ``write_checkpoint`` wrote, its tensors on ``device``; no code in the file is run.
+
+    Raises:
+        CheckpointError: there is no such file, or it is no whole checkpoint.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+    return state

@@ -1,0 +1,269 @@
+"""Training one architecture: epoch by epoch, each with its validation, resumable after any."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.architecture import Architecture
+from nas.errors import CheckpointError, TrialFailedError
+from nas.network import build
+from nas.training.augment import augment
+from nas.training.checkpoint import read_checkpoint, write_checkpoint
+from nas.training.config import TrainingConfig
+from nas.training.data import DeviceData, normalise, on_device
+from nas.training.fashion_mnist import CLASSES, LabelledImages, load_train
+from nas.training.numerics import (
+    choose_device,
+    fast_convolutions,
+    forward,
+    memory_format,
+    resolve_numerics,
+)
+from nas.training.schedule import learning_rate
+from nas.training.sources import fetch
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What one epoch of training led to."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    """Mean over the epoch's steps, on augmented images, with label smoothing."""
+    val_loss: float
+    """Cross-entropy without label smoothing, on all validation images."""
+    val_accuracy: float
+    """Fraction of 1."""
+    learning_rate: float
+    """Of the epoch's last step."""
+    seconds: float
+    """Wall time of training and validation."""
+    images_per_second: float
+    """Training images per second of training, validation excluded."""
+    precision: str
+    """Of the forward passes: float32 or bfloat16."""
+    channels_last: str
+    """Memory layout of the images: on or off."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, by field."""
+        return asdict(self)
+
+
+class Training:
+    """One network on its way through ``config.epochs`` epochs.
+
+    The numbers depend on architecture, config, data and, in floating-point rounding, on the device
+    and the number of threads; not on what else the process has done, for the order of the images
+    and their augmentation come from (seed, epoch) alone. On a CPU they are the same to the bit,
+    also when the training is resumed from a checkpoint. "auto" numerics are settled by timing when
+    the first epoch begins, and stay so: ``config`` then has them, as do results and checkpoints.
+
+    Raises:
+        ConfigError: the device is not here, or the data has fewer images than are asked for.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        config: TrainingConfig,
+        data: LabelledImages,
+        device: str = "auto",
+    ) -> None:
+        self.architecture = architecture
+        self.config = config
+        self.device = choose_device(device)
+        self.data = DeviceData.place(data, config, self.device)
+        self.epochs_done = 0
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on undisturbed
+            torch.manual_seed(_seed(config.seed, "weights"))
+            model = build(architecture, in_channels=1, num_classes=len(CLASSES))
+        self.model = model.to(self.device)
+        self.optimizer = _optimizer(self.model, config)
+
+    def settle(self) -> TrainingConfig:
+        """The config with explicit numerics; the first call may time a few steps."""
+        if "auto" in (self.config.precision, self.config.channels_last):
+            self.config = resolve_numerics(self.architecture, self.config, self.device)
+        self.model.to(memory_format=memory_format(self.config))
+        return self.config
+
+    def epoch(self) -> EpochResult:
+        """Train for one more epoch, then validate.
+
+        Raises:
+            TrialFailedError: the training or validation loss is infinite or no number.
+        """
+        config = self.settle()
+        assert self.epochs_done < config.epochs, "the training is over"
+        number = self.epochs_done + 1
+        start = time.perf_counter()
+        with fast_convolutions():
+            train_loss, last_rate = self._train(number, config)
+            trained = time.perf_counter()
+            _check_finite(train_loss, number)
+            val_loss, val_accuracy = self._evaluate(
+                self.data.validation_images, self.data.validation_labels
+            )
+        end = time.perf_counter()
+        _check_finite(val_loss, number)
+        self.epochs_done = number
+        return EpochResult(
+            epoch=number,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=last_rate,
+            seconds=end - start,
+            images_per_second=len(self.data.train_labels) / (trained - start),
+            precision=config.precision,
+            channels_last=config.channels_last,
+        )
+
+    def _train(self, number: int, config: TrainingConfig) -> tuple[float, float]:
+        """One pass over the training images: mean loss, last learning rate."""
+        images, labels = self.data.train_images, self.data.train_labels
+        generator = torch.Generator(self.device).manual_seed(_seed(config.seed, f"epoch {number}"))
+        order = torch.randperm(len(labels), generator=generator, device=self.device)
+        batches = order.tensor_split(math.ceil(len(labels) / config.batch_size))
+        first = (number - 1) * len(batches)
+        rate, total = 0.0, torch.zeros((), device=self.device)
+        self.model.train()
+        for step, batch in enumerate(batches, start=first):
+            rate = learning_rate(step, config.epochs * len(batches), config)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            x = normalise(augment(images[batch], config, generator))  # (N, 1, 28, 28)
+            logits = forward(self.model, x, config)  # (N, classes)
+            loss = F.cross_entropy(logits, labels[batch], label_smoothing=config.label_smoothing)
+            torch.autograd.backward(loss)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            total += loss.detach() * len(batch)  # read once an epoch: a GPU need not wait
+        return total.item() / len(labels), rate
+
+    def evaluate(self, data: LabelledImages) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy (fraction of 1) on other images, such as test images."""
+        self.settle()
+        return self._evaluate(*on_device(data, self.device))
+
+    def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+        loss = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(labels), EVALUATION_BATCH):
+                batch = slice(start, start + EVALUATION_BATCH)
+                logits = forward(self.model, normalise(images[batch]), self.config)  # (N, classes)
+                loss += F.cross_entropy(logits, labels[batch], reduction="sum")
+                correct += (logits.argmax(1) == labels[batch]).sum()
+        return loss.item() / len(labels), correct.item() / len(labels)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on, in plain types and tensors."""
+        return {
+            "architecture": self.architecture.to_dict(),
+            "config": self.config.to_dict(),
+            "epochs_done": self.epochs_done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``, with its numerics where this config says "auto".
+
+        Raises:
+            CheckpointError: the state is that of another architecture or config.
+        """
+        if Architecture.from_dict(state["architecture"]).key != self.architecture.key:
+            raise CheckpointError("the checkpoint is of another architecture")
+        mine, stored = self.config.to_dict(), state["config"]
+        for name, value in mine.items():
+            if value not in (stored[name], "auto"):
+                raise CheckpointError(
+                    f"the checkpoint was trained with {name} {stored[name]!r}, not {value!r}"
+                )
+        self.config = TrainingConfig.from_dict(stored)
+        self.settle()
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epochs_done = state["epochs_done"]
+
+    def save(self, path: Path | str) -> None:
+        """Write a checkpoint that is whole or not there."""
+        write_checkpoint(self.state_dict(), Path(path))
+
+    def load(self, path: Path | str) -> None:
+        """Go on from a checkpoint of ``save``.
+
+        Raises:
+            CheckpointError: it cannot be read, or is of another architecture or config.
+        """
+        self.load_state_dict(read_checkpoint(Path(path), self.device))
+
+
+def fit(
+    architecture: Architecture,
+    data: LabelledImages | None = None,
+    config: TrainingConfig | None = None,
+    device: str = "auto",
+    checkpoint: Path | str | None = None,
+) -> Iterator[EpochResult]:
+    """Train ``architecture`` and yield a result after each epoch.
+
+    Args:
+        architecture: of 1 input channel and 10 classes.
+        data: images to train and validate on; by default Fashion-MNIST is fetched.
+        config: by default ``TrainingConfig()``.
+        device: as ``choose_device`` takes it.
+        checkpoint: a file to go on from if it is there, written after each epoch.
+
+    Raises:
+        NasError: as ``fetch`` and ``Training`` do.
+    """
+    if data is None:
+        data = load_train(fetch())
+    training = Training(architecture, config or TrainingConfig(), data, device)
+    if checkpoint is not None and Path(checkpoint).exists():
+        training.load(checkpoint)
+    while training.epochs_done < training.config.epochs:
+        result = training.epoch()
+        if checkpoint is not None:
+            training.save(checkpoint)
+        yield result
+
+
+def _check_finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise TrialFailedError(f"loss is not finite ({loss}) in epoch {epoch}")
+
+
+def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.SGD:
+    """SGD whose weight decay leaves norms and biases alone: vectors, unlike weights."""
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    return torch.optim.SGD(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=config.peak_lr,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+    )
+
+
+def _seed(seed: int, purpose: str) -> int:
+    """32 bits, of which torch's CPU generator uses no more."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:4], "big")

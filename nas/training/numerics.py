@@ -1,0 +1,114 @@
+"""Device, precision and memory layout: what changes a training's speed and not its meaning."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.architecture import Architecture
+from nas.errors import ConfigError, choose
+from nas.network import build
+from nas.training.config import TrainingConfig
+
+TIMED_STEPS = 3
+PROBE_IMAGES = 64
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called ``name`` ("cpu", "cuda:1", …); for "auto" the first of cuda, mps, cpu.
+
+    Raises:
+        ConfigError: there is no such device here; the message lists those that are.
+    """
+    here = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    here += ["cpu"]
+    if name == "auto":
+        return torch.device(here[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in here:
+        raise ConfigError(f"device {name!r} is not here; {choose(wanted, here)}")
+    return torch.device(wanted)
+
+
+@contextmanager
+def fast_convolutions() -> Iterator[None]:
+    """Let cuDNN time its algorithms for each shape; the process's own setting returns after."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def memory_format(config: TrainingConfig) -> torch.memory_format:
+    """``config``'s explicit layout, as torch calls it."""
+    return torch.channels_last if config.channels_last == "on" else torch.contiguous_format
+
+
+def forward(model: nn.Module, images: Tensor, config: TrainingConfig) -> Tensor:
+    """float32 logits of (N, C, H, W) float32 images, computed in ``config``'s explicit numerics."""
+    images = images.contiguous(memory_format=memory_format(config))
+    bfloat16 = config.precision == "bfloat16"
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        logits: Tensor = model(images)  # (N, classes)
+    return logits.float()
+
+
+def resolve_numerics(
+    architecture: Architecture, config: TrainingConfig, device: torch.device
+) -> TrainingConfig:
+    """``config`` with an explicit precision and layout.
+
+    On CUDA both are a rule: bfloat16 where the GPU computes in it, channels last. On a CPU the
+    fastest combination depends on the architecture, so a few steps of each are timed, on a network
+    of its own and random images. The answer is therefore part of the result: store it.
+    """
+    precisions = ("float32", "bfloat16") if config.precision == "auto" else (config.precision,)
+    layouts = ("off", "on") if config.channels_last == "auto" else (config.channels_last,)
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        chosen = (precisions[-1] if fast else precisions[0], layouts[-1])
+    elif device.type == "cpu":
+        candidates = [
+            config.replace(precision=precision, channels_last=layout)
+            for precision, layout in product(precisions, layouts)
+        ]
+        return candidates[0] if len(candidates) == 1 else _fastest(architecture, candidates)
+    else:
+        chosen = (precisions[0], layouts[0])
+    return config.replace(precision=chosen[0], channels_last=chosen[1])
+
+
+def _fastest(architecture: Architecture, candidates: list[TrainingConfig]) -> TrainingConfig:
+    """The candidate with the shortest median step; they take turns, so that noise hits all."""
+    steps = [_step(architecture, config) for config in candidates]
+    seconds: list[list[float]] = [[] for _ in steps]
+    for turn in range(1 + TIMED_STEPS):  # the first warms up
+        for step, times in zip(steps, seconds, strict=True):
+            start = time.perf_counter()
+            step()
+            if turn > 0:
+                times.append(time.perf_counter() - start)
+    medians = [median(times) for times in seconds]
+    return candidates[medians.index(min(medians))]
+
+
+def _step(architecture: Architecture, config: TrainingConfig) -> Callable[[], None]:
+    """A forward and backward pass of a network of its own in ``config``'s explicit numerics."""
+    with torch.random.fork_rng(devices=[]):
+        model = build(architecture).to(memory_format=memory_format(config))
+    images = torch.zeros(PROBE_IMAGES, 1, 28, 28)
+    labels = torch.zeros(PROBE_IMAGES, dtype=torch.int64)
+
+    def step() -> None:
+        torch.autograd.backward(F.cross_entropy(forward(model, images, config), labels))
+        model.zero_grad()
+
+    return step
