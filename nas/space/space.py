@@ -30,7 +30,9 @@ from nas.space.messages import read_yaml, shown
 from nas.space.schema import Bounds, Document, read_document
 from nas.space.stages import StageSequences
 
-TRIES = 10_000  # draws against the limits, in about a second, before a space counts as empty
+# Draws against the limits before a space counts as empty: a second's work, whatever its stages
+TRIES = 10_000
+STAGES = 30_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +156,10 @@ class SearchSpace:
         limits are drawn again. Different settings may stand for the same network.
 
         Raises:
-            SpaceError: ``TRIES`` draws were all outside the limits.
+            SpaceError: thousands of draws were all outside the limits; the message has which.
         """
         rejected: list[list[Violation]] = []
-        while len(rejected) < TRIES:
+        for _ in range(min(TRIES, STAGES // len(self._stages.knobs))):
             drawn = self._draw(rng)
             broken = list(self._limits.violations(self._build(drawn)))
             if not broken:
@@ -205,14 +207,16 @@ class SearchSpace:
         """
         limits = self.document.limits
         for measure, most in (("params", max_params), ("macs", max_macs)):
-            if most is not None:
-                most = amount(most)
-                own: Bounds = getattr(limits, measure) or Bounds(max=most)
-                if own.min is not None and most < own.min:
-                    raise SpaceError(
-                        f"max_{measure} {most:,} is below limits.{measure}.min {own.min:,}"
-                    )
-                bounds = Bounds(min=own.min, max=min(most, own.max or most))
+            if most is None:
+                continue
+            most = amount(most)
+            own: Bounds = getattr(limits, measure) or Bounds.model_construct()
+            if own.min is not None and most < own.min:
+                raise SpaceError(
+                    f"max_{measure} {most:,} is below limits.{measure}.min {own.min:,}"
+                )
+            if own.max is None or most <= own.max:
+                bounds = own.model_copy(update={"max": most})
                 limits = limits.model_copy(update={measure: bounds})
         return SearchSpace(self.document.model_copy(update={"limits": limits}))
 

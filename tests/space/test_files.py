@@ -1,0 +1,258 @@
+"""Every mistake that a space file can have is one line: the file, the key, what is accepted."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from nas.errors import SpaceError
+from nas.space import TRAINING_KEYS, SearchSpace, amount, available, json_schema
+from nas.space.fields import STAGE_KEYS
+from nas.space.schema import StagePart
+
+HEAD = "name: x\nstem: {width: 16}\n"
+WHOLE = HEAD + "stages: [{block: basic, depth: {int: [1, 3]}, width: 16}]\n"
+MISTAKES = yaml.safe_load((Path(__file__).parent / "mistakes.yaml").read_text())
+
+
+def content(mistake):
+    """The file that an entry of mistakes.yaml stands for."""
+    if "stage" in mistake:
+        return HEAD + f"stages: [{{block: bottleneck, depth: 2, {mistake['stage']}}}]\n"
+    return mistake["file"] if "file" in mistake else WHOLE + mistake["add"]
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """The message for a file with this content, without the folder in it."""
+
+    def load(text):
+        path = tmp_path / "space.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(SpaceError) as error:
+            SearchSpace.load(path)
+        message = str(error.value)
+        assert len(message.splitlines()) == 1
+        assert len(message) < 400 + len(str(path))
+        assert message.startswith(str(path))
+        return message.replace(f"{tmp_path}{os.sep}", "")
+
+    return load
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_with_its_place_and_what_is_accepted(refused, mistake):
+    assert mistake["says"] in refused(content(mistake))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"name: \xff\xfe", "space.yaml is not UTF-8 text (byte 6)"),
+        (b"name: \x00", "space.yaml: not YAML: unacceptable character #x0000"),
+        ("#" * 1_000_001, "space.yaml is larger than 1,000,000 bytes"),
+        (WHOLE + "tie: " + "[" * 5000, "line 4, column 25: nested more than 20 deep"),
+        (WHOLE + "classes: " + "9" * 5000, '9… is not a valid int'),
+        (WHOLE + "classes: " + "9" * 500, '9… is not a whole number'),
+        (WHOLE + f"tie: [{'depth, ' * 500}]", "tie: depth occurs twice"),
+        (WHOLE + f"classes: [{'10, ' * 500}]", "… is not a whole number"),
+        (HEAD + f"stages: [{'{}, ' * 65}]", "stages: the list is longer than 64"),
+    ],
+    ids=["not UTF-8", "NUL", "huge", "deep", "long int", "int", "ties", "list", "stages"],
+)  # fmt: skip
+def test_a_file_of_any_size_and_depth_is_refused_in_one_line(refused, text, expected):
+    assert expected in refused(text)
+
+
+@pytest.mark.parametrize("stage", ["width: 8", "width: 8, bottleneck: 0.5, residual: off"])
+def test_the_files_that_the_mistakes_are_made_in_have_none(stage):
+    for text in (WHOLE, content({"stage": stage})):
+        assert SearchSpace.from_dict(yaml.safe_load(text)).size() >= 1
+
+
+# --- names and paths ---
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnxt", r"^no space is named 'resnxt'; did you mean resnext\? accepted: .*resnet"),
+        ("", "is a folder"),
+        ("\0", "no space is named"),
+        ("resnext.yml", r"^resnext.yml does not exist; did you mean resnext\?"),
+        ("nowhere/resnext.yaml", "^nowhere/resnext.yaml does not exist; accepted: .*resnext"),
+        (os.devnull, "is not a file"),
+    ],
+)
+def test_a_space_that_is_not_there_is_refused_with_the_nearest(
+    tmp_path, monkeypatch, name, expected
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpaceError, match=expected):
+        SearchSpace.load(name)
+
+
+def test_a_path_names_the_nearest_of_its_folder(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(WHOLE)
+    with pytest.raises(SpaceError, match=rf"did you mean {re.escape(str(mine))}\?"):
+        SearchSpace.load(tmp_path / "mime.yaml")
+    with pytest.raises(SpaceError, match=rf"is a folder, not a file; .*{re.escape(str(mine))}"):
+        SearchSpace.load(tmp_path)
+
+
+def test_a_path_may_be_text_or_a_path_with_or_without_a_suffix(tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text(WHOLE)
+    monkeypatch.chdir(tmp_path)
+    names = ("mine", "./mine", Path("mine"), tmp_path / "mine")
+    assert len({SearchSpace.load(name) for name in names}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text(WHOLE)
+    (tmp_path / "mine.yaml").chmod(0)
+    with pytest.raises(SpaceError, match="cannot be read: Permission denied"):
+        SearchSpace.load(tmp_path / "mine.yaml")
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_no_mistake(tmp_path):
+    (tmp_path / "space.yaml").write_bytes(b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode())
+    assert SearchSpace.load(tmp_path / "space.yaml").name == "x"
+
+
+def test_an_exponent_without_a_dot_is_a_number(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        WHOLE + "limits: {macs: {max: 1e7}}\ntraining: {peak_lr: {float: [1e-3, 1e-1]}}"
+    )
+    assert SearchSpace.load(path).to_dict()["limits"] == {"macs": {"max": 10_000_000}}
+    assert SearchSpace.load(path).parameters["training.peak_lr"].low == 0.001
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (7, 7),
+        ("60M", 60 * 10**6),
+        ("1.5M", 1_500_000),
+        ("400k", 400_000),
+        ("4G", 4 * 10**9),
+        (1e6, 10**6),
+    ],
+)
+def test_an_amount_has_a_suffix_or_none(raw, expected):
+    assert amount(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["", "M", "60m", "6 0M", "1e3k", "0.0001k", "-1", "1_000", "٣M", None, False, [], "9" * 99],
+)
+def test_what_is_no_amount_is_refused(raw):
+    with pytest.raises(SpaceError, match="is not a count; accepted"):
+        amount(raw)
+
+
+# --- the spaces that come with the package ---
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_bundled_space_is_sound(name):
+    space = SearchSpace.load(name)
+    assert space.name == name
+    assert space.description
+    assert space.size() >= 1
+    again = SearchSpace.from_dict(json.loads(json.dumps(space.to_dict())))
+    assert again == space
+    assert again.hash == space.hash
+    drawn = [space.sample(seed) for seed in range(50)]
+    assert len({one.key for one in drawn}) > 25
+    assert all(space.contains(one) for one in drawn)
+    assert [again.sample(seed) for seed in range(50)] == drawn
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_bundled_space_fits_the_schema(name):
+    text = (Path(__file__).parents[2] / "search_spaces" / f"{name}.yaml").read_text()
+    jsonschema.validate(yaml.safe_load(text), json_schema())
+    jsonschema.validate(SearchSpace.load(name).to_dict(), json_schema())
+
+
+def test_an_installed_package_has_its_spaces_inside(tmp_path):
+    root = Path(__file__).parents[2]
+    shutil.copytree(root / "nas", tmp_path / "nas")
+    shutil.copytree(root / "search_spaces", tmp_path / "nas" / "search_spaces")  # as in the wheel
+    program = "import nas; from nas.space import available; print(nas.__file__, *available())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.stdout.split() == [str(tmp_path / "nas" / "__init__.py"), *available()], done.stderr
+
+
+def test_there_are_bundled_spaces():
+    assert {"resnext", "resnet", "residual_or_plain"} <= set(available())
+
+
+def test_a_bundled_space_gives_the_same_networks_on_every_machine():
+    space = SearchSpace.load("residual_or_plain")
+    assert [space.sample(seed).key[:16] for seed in (0, 1)] == [
+        "7cb0b2f86dc81155",
+        "e8928106af4c6ad3",
+    ]
+
+
+# --- the schema ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unknown key",
+        "unknown stage key",
+        "no name",
+        "no stages",
+        "unknown block",
+        "bool for a number",
+        "empty choice",
+        "two domains",
+        "unknown order",
+        "tie twice",
+        "unknown suffix",
+        "fixed hyper-parameter",
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(name):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(content(MISTAKES[name])), json_schema())
+
+
+def test_the_schema_is_one_and_says_nothing_of_null():
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    assert '"null"' not in json.dumps(json_schema())
+    assert "null" not in json.dumps(json_schema())
+
+
+def test_all_stage_keys_are_known_to_ties_and_settings():
+    assert set(StagePart.model_fields) == {"block", *STAGE_KEYS}
+    assert set(TRAINING_KEYS) <= set(json_schema()["$defs"]["TrainingPart"]["properties"])
+
+
+def test_spaces_are_read_without_torch_ray_or_optuna():
+    program = (
+        "import sys; from nas.space import SearchSpace; SearchSpace.load('resnext').sample(0); "
+        "print({'torch', 'ray', 'optuna', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
