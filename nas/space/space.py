@@ -30,9 +30,9 @@ from nas.space.messages import read_yaml, shown
 from nas.space.schema import Bounds, Document, read_document
 from nas.space.stages import StageSequences
 
-# Draws against the limits before a space counts as empty: a second's work, whatever its stages
+# Draws against the limits before a space counts as empty: about a second's work
 TRIES = 10_000
-STAGES = 30_000
+STAGES_TRIED = 30_000  # in all: a space of more stages gets fewer draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ class SearchSpace:
             SpaceError: thousands of draws were all outside the limits; the message has which.
         """
         rejected: list[list[Violation]] = []
-        for _ in range(min(TRIES, STAGES // len(self._stages.knobs))):
+        for _ in range(min(TRIES, STAGES_TRIED // len(self._stages.knobs))):
             drawn = self._draw(rng)
             broken = list(self._limits.violations(self._build(drawn)))
             if not broken:
