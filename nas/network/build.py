@@ -51,18 +51,21 @@ class Network(nn.Module):
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw the weights anew."""
+    """Draw the convolutions anew; norms and the linear layer keep torch's own initial values."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            # He et al. 2015, arXiv:1502.01852, equation 10; fan-in rather than fan-out, for which
-            # torch takes no account of groups
-            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+            # He et al. 2015, arXiv:1502.01852, equation 14, as torchvision and pycls have it
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
-        if isinstance(module, Residual | ResNeXtBlock) and module.shortcut.residual:
-            # a residual network begins shallow and is easier to train: Goyal et al. 2017,
-            # arXiv:1706.02677, section 5.1. Without a shortcut no signal would pass.
+        if not isinstance(module, Residual | ResNeXtBlock):
+            continue
+        # f = 0 at birth (Goyal et al. 2017, arXiv:1706.02677, section 5.1; timm's resnetv2 too)
+        # gives preactivation 0.6 points of validation accuracy, and takes 1.0 from the other
+        # order: means of 4 and 3 seeds, 6 ResNeXt blocks, two epochs of 30,000 Fashion-MNIST
+        # images. Where a stage is not residual no signal would pass.
+        if module.preactivation and module.shortcut.residual:
             module.begin_as_shortcut()
 
 
