@@ -14,7 +14,7 @@ PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
     "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "TrainingConfig",
-    "build", "cost", "fit", "preset", "summary",
+    "build", "cost", "fit", "load", "open_study", "preset", "summary",
 }  # fmt: skip
 
 
