@@ -18,13 +18,17 @@ from nas.summary import summary
 if TYPE_CHECKING:
     from nas.network import build
     from nas.space import SearchSpace
+    from nas.study.reader import open_study
     from nas.training import TrainingConfig, fit
+    from nas.training.export import load
 
 _HOMES = {
     "SearchSpace": "nas.space",
     "TrainingConfig": "nas.training",
     "build": "nas.network",
     "fit": "nas.training",
+    "load": "nas.training.export",
+    "open_study": "nas.study.reader",
 }
 
 __all__ = [
@@ -38,6 +42,8 @@ __all__ = [
     "build",
     "cost",
     "fit",
+    "load",
+    "open_study",
     "preset",
     "summary",
 ]

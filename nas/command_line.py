@@ -4,17 +4,19 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from nas.errors import NasError, SpaceError
+from nas.errors import ConfigError, NasError, SpaceError, choose
 from nas.quantity import count, percent
 from nas.search.command import search_command
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
+FIGURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(
     name="nas",
@@ -81,6 +83,58 @@ def show_command(
         highlight=False,
     )
     print_best(console, found, rows)
+
+
+@app.command("plot")
+def plot_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf file.")],
+    cost: Annotated[str, typer.Option(help="macs, params or activations.")] = "macs",
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Draw accuracy against cost, with the Pareto front."""
+    from nas.analysis.plots import COSTS, front
+    from nas.study.reader import open_study
+
+    trials = open_study(storage, study).frame()
+    if cost not in COSTS:
+        raise ConfigError(f"cost is {cost!r}; {choose(cost, COSTS)}")
+    if output.suffix not in FIGURES:
+        raise ConfigError(f"output is {str(output)!r}; accepted endings: {', '.join(FIGURES)}")
+    if not output.parent.is_dir():
+        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
+    front(trials, cost).savefig(output)
+
+
+@app.command("retrain")
+def retrain_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    trial: Annotated[
+        int | None, typer.Option(help="Number of the trial. [default: the best]")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over all 50,000 images.")] = 20,
+    test: Annotated[
+        bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder with Fashion-MNIST.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Train a study's best network for longer and write it to a file that can be shipped."""
+    from nas.search.retrain import retrain
+
+    retrain(
+        storage,
+        study,
+        output,
+        console=Console(highlight=False),
+        number=trial,
+        epochs=epochs,
+        data=data,
+        device=device,
+        test=test,
+    )
 
 
 @app.command("spaces")

@@ -11,7 +11,6 @@ from sqlalchemy import create_engine, text
 
 from nas.training import LabelledImages, fetch, load_train
 
-
 # an example's time says nothing on a machine that does other things too
 settings.register_profile("nas", deadline=None)
 settings.load_profile("nas")

@@ -125,7 +125,7 @@ def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
 
         study = open_study(config.storage, config.study)
         best = print_best(console, study)
-        _print_ending(console, plan, reason, time.monotonic() - begun)
+        _print_ending(console, plan, reason, time.monotonic() - begun, best)
     if reason in EXIT_CODES:
         return EXIT_CODES[reason]
     return 0 if best else 1
@@ -186,10 +186,12 @@ def _print_header(console: Console, plan: Plan) -> None:
     ]
     for line in lines:
         console.print(line, markup=False)
-    console.print()
+    console.print("Starting Ray …\n", style="dim")
 
 
-def _print_ending(console: Console, plan: Plan, reason: str | None, seconds: float) -> None:
+def _print_ending(
+    console: Console, plan: Plan, reason: str | None, seconds: float, best: bool
+) -> None:
     config = plan.config
     name = _quoted(config.study)
     again = f"nas search --study {name}"
@@ -206,7 +208,13 @@ def _print_ending(console: Console, plan: Plan, reason: str | None, seconds: flo
             f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",
             f"  {again}{where} --trials {2 * config.trials}",
         ]
-    for line in [*lines, "To see all of it:", f"  nas show {name}{where}"]:
+    lines += ["To see all of it:", f"  nas show {name}{where}"]
+    if best:
+        lines += [
+            "To train the winner for longer and ship it:",
+            f"  nas retrain {name}{where} --output winner.pt",
+        ]
+    for line in lines:
         console.print(line, markup=False)
 
 

@@ -75,7 +75,8 @@ class Study:
         with self._engine.connect() as connection:
             trials = pd.read_sql(query, connection, params={"study": self.name})
         trials = trials.astype(dict.fromkeys(_INTEGERS, "Int64"))
-        return trials.join(self._knobs(), on="number")
+        knobs = {name: pd.Series(values) for name, values in self._knobs().items()}
+        return trials.join(pd.DataFrame(knobs), on="number")
 
     def epochs(self) -> pd.DataFrame:
         """Learning curves in long form, one row per trial, attempt and epoch."""
@@ -123,14 +124,18 @@ class Study:
             raise StorageError(f"study {self.name!r} has no trial {number}")
         return Architecture.from_dict(json.loads(description))
 
+    def setting(self, number: int) -> dict[str, Any]:
+        """The value of each knob of a trial, by its path."""
+        return {name: values[number] for name, values in self._knobs().items() if number in values}
+
     @cached_property
     def _id(self) -> int:
         query = text("SELECT study_id FROM studies WHERE study_name = :study")
         with self._engine.connect() as connection:
             return int(connection.execute(query, {"study": self.name}).scalar_one())
 
-    def _knobs(self) -> pd.DataFrame:
-        """The parameters of Optuna's trials in their own values, a column each."""
+    def _knobs(self) -> dict[str, dict[int, Any]]:
+        """By path and trial: the parameters of Optuna's trials in their own values."""
         query = text(
             "SELECT t.number, p.param_name, p.param_value, p.distribution_json "
             "FROM trial_params AS p JOIN trials AS t ON t.trial_id = p.trial_id "
@@ -139,11 +144,11 @@ class Study:
         domains: dict[str, Any] = {}
         values: dict[str, dict[int, Any]] = {}
         with self._engine.connect() as connection:
-            for number, name, value, text_ in connection.execute(query, {"study": self._id}):
-                if text_ not in domains:
-                    domains[text_] = json_to_distribution(text_)
-                values.setdefault(name, {})[number] = domains[text_].to_external_repr(value)
-        return pd.DataFrame({name: pd.Series(column) for name, column in values.items()})
+            for number, name, value, domain in connection.execute(query, {"study": self._id}):
+                if domain not in domains:
+                    domains[domain] = json_to_distribution(domain)
+                values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
+        return values
 
 
 def _reading(url: str) -> Engine:

@@ -81,6 +81,19 @@ epochs = Table(
     ),
 )
 
+evaluations = Table(
+    "nas_evaluations",
+    metadata,
+    # one reading of the test images per trial, and the database says when
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("training", Text, nullable=False),  # of the final training, JSON
+    Column("val_accuracy", Float(53), nullable=False),
+    Column("test_loss", Float(53), nullable=False),
+    Column("test_accuracy", Float(53), nullable=False),
+    Column("evaluated", DateTime, nullable=False),
+)
+
 # What of a trial stands in Optuna's user attributes, so that Optuna's tools show it too.
 # ``source`` is the number of the trial whose result a reused one was told.
 TRIAL_ATTRIBUTES = ("key", "policy", "reason", "source")

@@ -54,11 +54,21 @@ def memory_format(config: TrainingConfig) -> torch.memory_format:
 
 def forward(model: nn.Module, images: Tensor, config: TrainingConfig) -> Tensor:
     """float32 logits of (N, C, H, W) float32 images, computed in ``config``'s explicit numerics."""
-    images = images.contiguous(memory_format=memory_format(config))
+    images = _laid_out(images, config)
     bfloat16 = config.precision == "bfloat16"
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
         logits: Tensor = model(images)  # (N, classes)
     return logits.float()
+
+
+def _laid_out(images: Tensor, config: TrainingConfig) -> Tensor:
+    """``images`` in ``config``'s layout, by their strides too.
+
+    An image of one channel is contiguous in both layouts, and convolutions go by its strides.
+    """
+    n, c, h, w = images.shape
+    strides = (c * h * w, 1, c * w, c) if config.channels_last == "on" else (c * h * w, h * w, w, 1)
+    return images.contiguous(memory_format=memory_format(config)).as_strided((n, c, h, w), strides)
 
 
 def resolve_numerics(

@@ -68,5 +68,15 @@ def upgrade() -> None:
             ["nas_attempts.study_id", "nas_attempts.trial", "nas_attempts.attempt"],
         ),
     )
+    op.create_table(
+        "nas_evaluations",
+        _id("study_id"),
+        _id("trial"),
+        sa.Column("training", sa.Text, nullable=False),
+        sa.Column("val_accuracy", sa.Float(53), nullable=False),
+        sa.Column("test_loss", sa.Float(53), nullable=False),
+        sa.Column("test_accuracy", sa.Float(53), nullable=False),
+        sa.Column("evaluated", sa.DateTime, nullable=False),
+    )
     # driver SQL: ->> and ' would be taken for bind parameters otherwise
     op.get_bind().exec_driver_sql(trials_view(op.get_bind().dialect.name))
