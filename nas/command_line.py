@@ -85,6 +85,22 @@ def show_command(
     print_best(console, found, rows)
 
 
+@app.command("check")
+def check_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Verify every invariant of a study; exit code 1 if one is broken."""
+    from nas.study.check import violations
+    from nas.study.reader import open_study
+
+    found = violations(open_study(storage, study))
+    for violation in found:
+        typer.echo(violation)
+    typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+    raise typer.Exit(1 if found else 0)
+
+
 @app.command("plot")
 def plot_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],

@@ -72,7 +72,7 @@ MAY_IMPORT = {
     "space": DATA,
     "network": DATA | {"space"},
     "training": DATA | {"space", "network"},
-    "study": DATA,
+    "study": DATA | {"space"},
     "search": DATA | {"space", "network", "training", "study"},
     "analysis": DATA | {"space", "study"},
     "dashboard": DATA | {"space", "study", "analysis"},

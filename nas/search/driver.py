@@ -57,6 +57,7 @@ def cluster() -> Iterator[Machine]:
     if address is None:
         os.environ.pop("RAY_ADDRESS", None)  # Ray takes an empty one for an address
     here = Machine.here()
+    os.environ.pop("NAS_STORAGE", None)  # workers inherit our environment, and need no database
     local: dict[str, Any] = {
         "num_cpus": here.cpus,
         "num_gpus": here.gpus,

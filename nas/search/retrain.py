@@ -9,7 +9,6 @@ from rich.console import Console
 from nas.errors import ConfigError, StorageError
 from nas.quantity import percent
 from nas.search.config import SearchConfig
-from nas.space import SearchSpace
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study
 from nas.training import Training, fetch, load_test, load_train
@@ -51,7 +50,7 @@ def retrain(
             f"trial {number} of {study!r} was evaluated on the test images on "
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
-    searched = SearchSpace.from_dict(found.record.space).training(found.setting(number))
+    searched = found.space.training(found.setting(number))
     config = SearchConfig(**found.record.config).training_config(**searched)
     config = config.replace(epochs=epochs, train_images=None)
     folder = fetch(data)

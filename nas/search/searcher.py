@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
@@ -167,12 +166,14 @@ class Searcher:
         for job in list(self.running.values()):
             self._end(job, "interrupted", "the search was stopped")
 
-    def heartbeat(self, now: datetime | None = None) -> None:
-        """Renew our leases when a third of their time has passed."""
-        now = now or self.store.clock()
+    def heartbeat(self) -> None:
+        """When a third of a lease has passed: renew ours, free those of drivers that died."""
+        now = self.store.clock()
         if now - self._renewed > LEASE / 3:
-            self.store.attempts.renew_leases()
             self._renewed = now
+            self.store.attempts.renew_leases()
+            with self.store.claiming():
+                self.store.repair(self.config.epochs)
 
     # -- parts ------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from nas.study.store import StudyStore
 from nas.training.fashion_mnist import fingerprint
 from nas.training.sources import fetch
 
+DEFAULT_STORAGE = "sqlite:///nas.db"
 TIME_OVER = "time budget"
 
 
@@ -64,16 +65,14 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     Raises:
         NasError: something is; the message is one line.
     """
-    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or "sqlite:///nas.db"
+    storage = given["storage"]
     check_url(storage)
     asked = SearchSpace.load(given["space"]) if "space" in given else None
     study = given.get("study")
     if study is None:
         study = asked.name if asked else "resnext"
     stored = read_record(storage, study) if study else None
-    config = resolve(
-        {**given, "storage": storage, "study": study}, stored.config if stored else None, machine
-    )
+    config = resolve({**given, "study": study}, stored.config if stored else None, machine)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if asked is None:
@@ -99,6 +98,8 @@ def search(given: Mapping[str, Any], *, quiet: bool = False) -> int:
     by SIGINT or SIGTERM, everything safely stored.
     """
     begun = time.monotonic()
+    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
+    given = {**given, "storage": storage}
     if os.environ.get("RAY_ADDRESS"):
         from nas.search.driver import cluster
 
@@ -195,7 +196,7 @@ def _print_ending(
     config = plan.config
     name = _quoted(config.study)
     again = f"nas search --study {name}"
-    where = "" if config.storage == "sqlite:///nas.db" else f" --storage {shown(config.storage)}"
+    where = "" if config.storage == DEFAULT_STORAGE else f" --storage {shown(config.storage)}"
     if reason == TIME_OVER:
         lines = [
             f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:",

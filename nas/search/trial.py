@@ -55,6 +55,9 @@ class Worker(tune.Trainable):
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
         metrics = result if isinstance(result, dict) else result.to_dict()
+        if "precision" in metrics:
+            layout = "channels last" if metrics["channels_last"] == "on" else "channels first"
+            metrics["numerics"] = f"{metrics['precision']}, {layout}"
         return {**metrics, **self._where, "execution": self._execution}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -122,6 +122,17 @@ def locked(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection of a read-only engine, all of whose queries see one state of the database."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+@contextmanager
 def explained(url: str) -> Iterator[None]:
     """A database that refuses the connection becomes one line without the password."""
     try:

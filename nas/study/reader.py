@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select, text
 
 from nas.architecture import Architecture
 from nas.errors import StorageError, choose
+from nas.space import SearchSpace
 from nas.study import database
 from nas.study.record import StudyRecord, read_record
 from nas.study.tables import architectures
@@ -62,9 +63,10 @@ class Study:
     """One study, read only."""
 
     def __init__(self, url: str, name: str, record: StudyRecord) -> None:
+        self.url = url
         self.name = name
         self.record = record
-        self._engine = _reading(url)
+        self.engine = _reading(url)
 
     def frame(self) -> pd.DataFrame:
         """One row per trial, by number: the columns of the view ``nas_trials``, then each knob.
@@ -72,10 +74,10 @@ class Study:
         Accuracies are fractions of 1; ``epochs`` is the fidelity at which they were measured.
         """
         query = text("SELECT * FROM nas_trials WHERE study = :study ORDER BY number")
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             trials = pd.read_sql(query, connection, params={"study": self.name})
         trials = trials.astype(dict.fromkeys(_INTEGERS, "Int64"))
-        knobs = {name: pd.Series(values) for name, values in self._knobs().items()}
+        knobs = {name: pd.Series(values) for name, values in self.knobs().items()}
         return trials.join(pd.DataFrame(knobs), on="number")
 
     def epochs(self) -> pd.DataFrame:
@@ -85,8 +87,8 @@ class Study:
             "learning_rate, seconds, images_per_second FROM nas_epochs "
             "WHERE study_id = :study ORDER BY trial, attempt, epoch"
         )
-        with self._engine.connect() as connection:
-            return pd.read_sql(query, connection, params={"study": self._id})
+        with self.engine.connect() as connection:
+            return pd.read_sql(query, connection, params={"study": self.id})
 
     def best(self, count: int = 1) -> pd.DataFrame:
         """The most accurate trials that were trained in full; a reused result counts once."""
@@ -95,17 +97,6 @@ class Study:
         # equal accuracies: the cheaper network is the better one
         return full.sort_values(["val_accuracy", "macs"], ascending=[False, True]).head(count)
 
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the images that costs are computed for."""
-        channels, height, width = self.record.space["input_shape"]
-        return channels, height, width
-
-    @property
-    def num_classes(self) -> int:
-        """How many classes the networks tell apart."""
-        return int(self.record.space["classes"])
-
     def architecture(self, number: int) -> Architecture:
         """The network of a trial.
 
@@ -113,11 +104,11 @@ class Study:
             StorageError: the study has no such trial.
         """
         keys = text("SELECT key FROM nas_trials WHERE study = :study AND number = :number")
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             key = connection.scalar(keys, {"study": self.name, "number": number})
             description = connection.scalar(
                 select(architectures.c.description).where(
-                    architectures.c.study_id == self._id, architectures.c.key == key
+                    architectures.c.study_id == self.id, architectures.c.key == key
                 )
             )
         if description is None:
@@ -126,15 +117,21 @@ class Study:
 
     def setting(self, number: int) -> dict[str, Any]:
         """The value of each knob of a trial, by its path."""
-        return {name: values[number] for name, values in self._knobs().items() if number in values}
+        return {name: values[number] for name, values in self.knobs().items() if number in values}
 
     @cached_property
-    def _id(self) -> int:
+    def space(self) -> SearchSpace:
+        """The design space, as it was when the study was made."""
+        return SearchSpace.from_dict(self.record.space)
+
+    @cached_property
+    def id(self) -> int:
+        """Optuna's id of the study, which our tables have too."""
         query = text("SELECT study_id FROM studies WHERE study_name = :study")
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(query, {"study": self.name}).scalar_one())
 
-    def _knobs(self) -> dict[str, dict[int, Any]]:
+    def knobs(self) -> dict[str, dict[int, Any]]:
         """By path and trial: the parameters of Optuna's trials in their own values."""
         query = text(
             "SELECT t.number, p.param_name, p.param_value, p.distribution_json "
@@ -143,8 +140,8 @@ class Study:
         )
         domains: dict[str, Any] = {}
         values: dict[str, dict[int, Any]] = {}
-        with self._engine.connect() as connection:
-            for number, name, value, domain in connection.execute(query, {"study": self._id}):
+        with self.engine.connect() as connection:
+            for number, name, value, domain in connection.execute(query, {"study": self.id}):
                 if domain not in domains:
                     domains[domain] = json_to_distribution(domain)
                 values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)

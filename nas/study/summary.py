@@ -30,7 +30,7 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
         )
     console.print(table)
     winner = int(best["number"].iloc[0])
-    shape, classes = study.input_shape, study.num_classes
+    shape, classes = study.space.input_shape, study.space.num_classes
     console.print(f"\nThe winner, trial {winner}:", style="bold")
     console.print(str(summary(study.architecture(winner), shape, classes)), markup=False)
     console.print()

@@ -1,0 +1,241 @@
+"""Whether a study can be trusted: every invariant of its rows, from the data alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from nas.architecture import Architecture
+from nas.cost import cost
+from nas.errors import NasError
+from nas.study import database
+from nas.study.attempts import LEASE
+from nas.study.reader import Study
+from nas.study.store import ENDED, utc_now
+
+Row = Mapping[str, Any]
+
+
+def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]:
+    """Every invariant that the study breaks, one line each; none is what a good study has.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    return list(_Check(_read(study), study, now()).all())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    trials: list[Row]
+    values: list[Row]
+    attributes: dict[int, dict[str, Any]]  # trial number -> user attributes
+    settings: dict[int, dict[str, Any]]
+    architectures: dict[str, Row]
+    attempts: dict[int, list[Row]]
+    epochs: dict[tuple[int, int], list[Row]]  # (trial, attempt) -> by epoch
+    view: dict[int, Row]
+
+
+class _Check:
+    def __init__(self, rows: _Rows, study: Study, now: datetime) -> None:
+        self.rows = rows
+        self.study = study
+        self.now = now
+        self.full = int(study.record.config["epochs"])
+
+    def all(self) -> Iterator[str]:
+        yield from self.numbers()
+        yield from self.orphans()
+        yield from self.networks()
+        for attempts in self.rows.attempts.values():
+            for attempt in attempts:
+                yield from self.curve(attempt)
+        for trial in self.rows.trials:
+            name = f"trial {trial['number']}"
+            yield from (f"{name}: {problem}" for problem in self.trial(trial))
+
+    def numbers(self) -> Iterator[str]:
+        found = [trial["number"] for trial in self.rows.trials]
+        if found != list(range(len(found))):
+            yield f"trial numbers are not 0 to {len(found) - 1}, once each: {found}"
+
+    def orphans(self) -> Iterator[str]:
+        numbers = {trial["number"] for trial in self.rows.trials}
+        for number in sorted(set(self.rows.attempts) - numbers):
+            yield f"there are attempts of trial {number}, which is not there"
+        keys = {attributes.get("key") for attributes in self.rows.attributes.values()}
+        for key in sorted(set(self.rows.architectures) - keys):
+            yield f"architecture {key[:12]} belongs to no trial"
+
+    def networks(self) -> Iterator[str]:
+        for key, row in self.rows.architectures.items():
+            name = f"architecture {key[:12]}"
+            try:
+                architecture = Architecture.from_dict(json.loads(row["description"]))
+            except (NasError, ValueError) as error:
+                yield f"{name}: its JSON is no architecture ({error})"
+                continue
+            if architecture.key != key:
+                yield f"{name}: its JSON has the key {architecture.key[:12]}"
+            again = cost(architecture, self.study.space.input_shape, self.study.space.num_classes)
+            for measure in ("params", "macs", "activations"):
+                if row[measure] != getattr(again, measure):
+                    yield f"{name}: {measure} is {row[measure]}, not {getattr(again, measure)}"
+
+    def curve(self, attempt: Row) -> Iterator[str]:
+        name = f"trial {attempt['trial']}, attempt {attempt['attempt']}"
+        rows = self.rows.epochs.get((attempt["trial"], attempt["attempt"]), [])
+        found = [row["epoch"] for row in rows]
+        if found != list(range(1, len(found) + 1)):
+            yield f"{name}: epochs are not 1 to {len(found)}: {found}"
+        if len(found) > self.full:
+            yield f"{name}: has {len(found)} epochs, more than the study's {self.full}"
+        for row in rows:
+            if not all(math.isfinite(row[m]) for m in ("train_loss", "val_loss", "val_accuracy")):
+                yield f"{name}: epoch {row['epoch']} has a value that is not finite"
+            elif not 0 <= row["val_accuracy"] <= 1:
+                yield f"{name}: epoch {row['epoch']} has an accuracy of {row['val_accuracy']}"
+        if attempt["state"] not in (*ENDED, "running"):
+            yield f"{name}: unknown state {attempt['state']!r}"
+        if (attempt["state"] == "running") != (attempt["ended"] is None):
+            yield f"{name}: is {attempt['state']}, but its end is {attempt['ended']}"
+
+    def trial(self, trial: Row) -> Iterator[str]:
+        number, state = trial["number"], trial["state"]
+        attributes = self.rows.attributes.get(number, {})
+        attempts = self.rows.attempts.get(number, [])
+        yield from self.identity(number, attributes)
+        if [a["attempt"] for a in attempts] != list(range(1, len(attempts) + 1)):
+            yield "its attempts are not numbered from 1 on"
+        running = [a for a in attempts if a["state"] == "running"]
+        if state == "RUNNING":
+            ended = attempts[-1]["ended"] if attempts else None
+            if not running and ended is not None and ended > self.now - LEASE:
+                return  # its driver is about to end it
+            if len(running) != 1:
+                yield f"is RUNNING with {len(running)} running attempts"
+            elif running[0]["lease"] < self.now:
+                yield f"is RUNNING, but its lease ended at {running[0]['lease']} UTC"
+        elif running:
+            yield f"is {state}, but attempt {running[0]['attempt']} is running"
+        if state == "FAIL" and not attributes.get("reason"):
+            yield "FAILed without a reason"
+        yield from self.value(trial, attributes, attempts)
+
+    def identity(self, number: int, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """The setting, the key and the stored network are the same thing."""
+        key = attributes.get("key")
+        if key not in self.rows.architectures:
+            yield f"its key {str(key)[:12]} has no architecture"
+        if attributes.get("policy") not in ("random", "guided", "enqueued", "reused"):
+            yield f"its policy is {attributes.get('policy')!r}"
+        try:
+            found = self.study.space.architecture(self.rows.settings.get(number, {})).key
+        except NasError as error:
+            yield f"its setting is outside the space: {error}"
+        else:
+            if found != key:
+                yield f"its setting makes the network {found[:12]}, not {str(key)[:12]}"
+
+    def value(
+        self, trial: Row, attributes: Mapping[str, Any], attempts: list[Row]
+    ) -> Iterator[str]:
+        """A value is that of the last epoch of one attempt, and the view shows the same."""
+        number, state = trial["number"], trial["state"]
+        values = [row["value"] for row in self.rows.values if row["trial_id"] == trial["trial_id"]]
+        if state not in ("COMPLETE", "PRUNED"):
+            if values:
+                yield f"is {state} and has a value"
+            return
+        if len(values) != 1:
+            yield f"is {state} with {len(values)} values"
+            return
+        source = attributes.get("source")
+        if source is not None:
+            attempts = self.rows.attempts.get(source, [])
+        if not attempts:
+            yield f"is {state} without an attempt"
+            return
+        last = attempts[-1]
+        curve = self.rows.epochs.get((last["trial"], last["attempt"]), [])
+        if last["state"] != state.lower():
+            yield f"is {state}, but its last attempt is {last['state']}"
+        if not curve:
+            yield f"is {state} without an epoch"
+            return
+        if values[0] != curve[-1]["val_accuracy"]:
+            yield f"its value is {values[0]}, its last epoch's {curve[-1]['val_accuracy']}"
+        if (len(curve) == self.full) != (state == "COMPLETE"):
+            yield f"is {state} after {len(curve)} of {self.full} epochs"
+        shown = self.rows.view.get(number)
+        if shown is None or (shown["epochs"], shown["val_accuracy"]) != (len(curve), values[0]):
+            yield "the view nas_trials shows something else"
+
+
+def _read(study: Study) -> _Rows:
+    settings: dict[int, dict[str, Any]] = defaultdict(dict)
+    for name, column in study.knobs().items():
+        for number, value in column.items():
+            settings[number][name] = value
+    with database.explained(study.url), database.snapshot(study.engine) as connection:
+
+        def rows(query: str) -> list[Row]:
+            return _rows(connection, query, study)
+
+        attributes: dict[int, dict[str, Any]] = defaultdict(dict)
+        for row in rows(
+            "SELECT t.number, a.key, a.value_json FROM trial_user_attributes AS a "
+            "JOIN trials AS t ON t.trial_id = a.trial_id WHERE t.study_id = :id"
+        ):
+            attributes[row["number"]][row["key"]] = json.loads(row["value_json"])
+        attempts = defaultdict(list)
+        for row in rows("SELECT * FROM nas_attempts WHERE study_id = :id ORDER BY trial, attempt"):
+            attempts[row["trial"]].append(_timed(row))
+        epochs = defaultdict(list)
+        for row in rows("SELECT * FROM nas_epochs WHERE study_id = :id ORDER BY epoch"):
+            epochs[row["trial"], row["attempt"]].append(row)
+        return _Rows(
+            trials=rows(
+                "SELECT trial_id, number, CAST(state AS VARCHAR(16)) AS state FROM trials "
+                "WHERE study_id = :id ORDER BY number"
+            ),
+            values=rows(
+                "SELECT v.trial_id, v.value FROM trial_values AS v "
+                "JOIN trials AS t ON t.trial_id = v.trial_id WHERE t.study_id = :id"
+            ),
+            attributes=attributes,
+            settings=settings,
+            architectures={
+                row["key"]: row
+                for row in rows("SELECT * FROM nas_architectures WHERE study_id = :id")
+            },
+            attempts=attempts,
+            epochs=epochs,
+            view={
+                row["number"]: row for row in rows("SELECT * FROM nas_trials WHERE study = :name")
+            },
+        )
+
+
+def _rows(connection: Connection, query: str, study: Study) -> list[Row]:
+    statement = text(query)
+    known = {"id": study.id, "name": study.name}
+    values = {name: known[name] for name in statement._bindparams}
+    return [dict(row._mapping) for row in connection.execute(statement, values)]
+
+
+def _timed(row: Row) -> Row:
+    """SQLite hands out times as text where the query is text."""
+    times = {name: row[name] for name in ("lease", "started", "ended")}
+    return {
+        **row,
+        **{n: datetime.fromisoformat(t) if isinstance(t, str) else t for n, t in times.items()},
+    }
