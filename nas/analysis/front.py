@@ -10,5 +10,5 @@ def pareto_front(trials: pd.DataFrame, cost: str = "macs") -> pd.DataFrame:
     of both; of equal rows the first stays.
     """
     ordered = trials.sort_values([cost, "val_accuracy"], ascending=[True, False], kind="stable")
-    before = ordered["val_accuracy"].cummax().shift(fill_value=float("-inf"))
+    before = ordered["val_accuracy"].astype(float).cummax().shift(fill_value=float("-inf"))
     return ordered[ordered["val_accuracy"] > before]
