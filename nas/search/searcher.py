@@ -19,6 +19,7 @@ from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Sampler
 from nas.space import SearchSpace
+from nas.study import crash
 from nas.study.attempts import LEASE, LostAttemptError
 from nas.study.store import StudyStore
 
@@ -93,12 +94,14 @@ class Searcher:
         trained in full is told that result and not run.
         """
         with self.store.claiming():
+            crash.point("ask.begin")
             self.store.repair(self.config.epochs)
             while True:
                 trials = self.store.trials()
                 waiting = [t for t in trials if t.state == TrialState.WAITING]
                 if waiting:
                     if self.store.resume_trial(waiting[0].number):
+                        crash.point("trial.resumed")
                         return self._start(waiting[0].number, dict(waiting[0].params))
                     continue
                 if len(trials) >= self.config.trials:
@@ -128,6 +131,7 @@ class Searcher:
         key = (job.number, job.attempt)
         if key not in self.running:  # ended meanwhile
             return False
+        crash.point("report.begin")
         reason = result.get("failure") or _unusable(result, self._previous(job))
         if reason:
             self.fail(job, str(reason), retry=False)
@@ -154,7 +158,9 @@ class Searcher:
     def checkpoint(self, job: Job, path: str) -> None:
         """Take note of where ``job`` can be carried on from."""
         if (job.number, job.attempt) in self.running:
+            crash.point("checkpoint.begin")
             self.store.attempts.record_checkpoint(job.number, job.attempt, path)
+            crash.point("checkpoint.written")
 
     def fail(self, job: Job, reason: str, *, retry: bool) -> None:
         """The attempt cannot go on; with ``retry`` the trial gets another one, within limits."""
@@ -192,8 +198,10 @@ class Searcher:
             training=self.config.training_config(**self.space.training(setting)).to_dict(),
             checkpoint=last.checkpoint if last else None,
         )
+        crash.point("attempt.written")
         self.running[job.number, job.attempt] = job
         self._watcher.started(job)
+        crash.point("ask.end")
         return job
 
     def _end(self, job: Job, state: str, reason: str | None = None, retry: bool = False) -> None:

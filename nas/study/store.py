@@ -21,10 +21,12 @@ from sqlalchemy import Engine, insert, select
 
 from nas.architecture import Architecture
 from nas.cost import Cost
-from nas.study import database
+from nas.errors import StorageError
+from nas.study import crash, database
 from nas.study.attempts import LEASE, Attempts
 from nas.study.record import StudyRecord, record_from, record_of
 from nas.study.tables import architectures, studies
+from nas.study.upgrade import create_tables
 
 ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
@@ -63,7 +65,7 @@ class StudyStore:
         with database.explained(url):
             self._storage = _open_storage(url)
             with database.locked(self.engine):
-                database.migrate(self.engine)
+                create_tables(self.engine)
                 self._study = optuna.create_study(
                     storage=self._storage,
                     study_name=name,
@@ -122,7 +124,9 @@ class StudyStore:
             user_attrs=attributes,
             system_attrs=dict(system_attrs or {}),
         )
+        crash.point("trial.architecture")
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+        crash.point("trial.written")
         return int(self._storage.get_trial_number_from_id(trial_id))
 
     def resume_trial(self, number: int) -> bool:
@@ -138,9 +142,11 @@ class StudyStore:
             LostAttemptError: the attempt is no longer ours.
         """
         self.attempts.record_epoch(number, attempt, result)
+        crash.point("epoch.ours")
         self._storage.set_trial_intermediate_value(
             self._trial_id(number), result["epoch"], result["val_accuracy"]
         )
+        crash.point("epoch.written")
 
     def end_attempt(
         self,
@@ -159,7 +165,9 @@ class StudyStore:
         Raises:
             LostAttemptError: the attempt is no longer ours.
         """
+        crash.point("end.begin")
         self.attempts.end(number, attempt, state, reason)
+        crash.point("end.attempt")
         self._end_trial(number, attempt, TrialState.WAITING if retry else ENDED[state], reason)
 
     def repair(self, epochs_in_full: int) -> list[int]:
@@ -193,11 +201,13 @@ class StudyStore:
         trial_id = self._trial_id(number)
         if reason and state.is_finished():
             self._storage.set_trial_user_attr(trial_id, "reason", reason)
+            crash.point("end.reason")
         values = None
         if state in (TrialState.COMPLETE, TrialState.PRUNED):
             curve = self.attempts.curve(number, attempt)
             values = [curve[max(curve)]]
         self._storage.set_trial_state_values(trial_id, state, values)
+        crash.point("end.trial")
 
     def _create_or_compare(self, record: StudyRecord) -> None:
         with self.engine.begin() as connection:
@@ -253,7 +263,13 @@ def _open_storage(url: str) -> RDBStorage:
     plain = engine.url.render_as_string(hide_password=False)
     with database.locked(engine):
         # Optuna passes the URL through str.format
-        storage = RDBStorage(plain.replace("{", "{{").replace("}", "}}"), engine_kwargs=kwargs)
+        plain = plain.replace("{", "{{").replace("}", "}}")
+        try:
+            storage = RDBStorage(plain, engine_kwargs=kwargs)
+        except (
+            RuntimeError
+        ) as error:  # its check of its own tables says what to do
+            raise StorageError(f"storage {database.shown(url)}: {error}") from None
     engine.dispose()
     storage.engine.dispose()  # connections made before they are configured
     database.configure_writer(storage.engine)
