@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.errors import ConfigError, NasError, SpaceError, choose
-from nas.quantity import count, percent
+from nas.quantity import count
 from nas.search.command import search_command
+from nas.study.commands import DEFAULT_STORAGE, Storage, plain, study_commands
 
-DEFAULT_STORAGE = "sqlite:///nas.db"
 FIGURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(
@@ -26,79 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("search")(search_command)
-
-Storage = Annotated[
-    str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
-]
-
-
-@app.command("studies")
-def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
-    """List the studies of a database."""
-    from nas.study.reader import studies
-
-    table = Table()
-    for header in ("study", "created (UTC)"):
-        table.add_column(header)
-    for header in ("trials", "complete", "pruned", "failed", "running", "best accuracy"):
-        table.add_column(header, justify="right")
-    for row in studies(storage).to_dict("records"):
-        numbers = [
-            str(row[state]) for state in ("trials", "complete", "pruned", "failed", "running")
-        ]
-        best = row["best_accuracy"]
-        table.add_row(
-            _plain(row["study"]),
-            f"{row['created']:%Y-%m-%d %H:%M}",
-            *numbers,
-            percent(best) if best == best else "–",  # not a number: none is complete
-        )
-    Console().print(table)
-
-
-@app.command("show")
-def show_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    storage: Storage = DEFAULT_STORAGE,
-    rows: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
-    provenance: Annotated[
-        bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
-    ] = False,
-) -> None:
-    """Show a study: how far it is, its best trials, the winner stage by stage."""
-    from nas.study.reader import open_study
-    from nas.study.summary import print_best
-
-    found = open_study(storage, study)
-    console = Console()
-    if provenance:
-        record = found.record
-        parts = {"provenance": record.provenance, "config": record.config, "space": record.space}
-        console.print_json(json.dumps(parts))
-        return
-    states = found.frame()["state"].value_counts()
-    console.print(
-        f"{study}: " + ", ".join(f"{n} {str(state).lower()}" for state, n in states.items()),
-        markup=False,
-        highlight=False,
-    )
-    print_best(console, found, rows)
-
-
-@app.command("check")
-def check_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    storage: Storage = DEFAULT_STORAGE,
-) -> None:
-    """Verify every invariant of a study; exit code 1 if one is broken."""
-    from nas.study.check import violations
-    from nas.study.reader import open_study
-
-    found = violations(open_study(storage, study))
-    for violation in found:
-        typer.echo(violation)
-    typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
-    raise typer.Exit(1 if found else 0)
+app.add_typer(study_commands)
 
 
 @app.command("plot")
@@ -170,7 +98,7 @@ def spaces_command(
     for name in available():
         space = SearchSpace.load(name)
         table.add_row(
-            name, f"{space.size():,}", str(len(space.parameters)), _plain(space.description)
+            name, f"{space.size():,}", str(len(space.parameters)), plain(space.description)
         )
     Console().print(table)
 
@@ -242,8 +170,3 @@ def _shape(text: str) -> tuple[int, int, int]:
         raise SpaceError(f"input is {text!r}; accepted: channels x height x width, as 3x224x224")
     channels, height, width = (int(part) for part in parts)
     return channels, height, width
-
-
-def _plain(text: str) -> str:
-    """Text of a database or file, without Rich's markup taking part in it."""
-    return text.replace("[", r"\[")

@@ -1,4 +1,4 @@
-"""One SQLAlchemy URL: checked before anything is made, opened, and given its tables.
+"""One SQLAlchemy URL: checked before anything is made, then opened.
 
 SQLite for one machine, PostgreSQL for several. Whatever is wrong with a URL is a ``StorageError``
 that says what to write instead, and leaves no file behind.
@@ -15,7 +15,7 @@ from sqlite3 import connect as sqlite_connect
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from nas.errors import StorageError
@@ -23,7 +23,6 @@ from nas.errors import StorageError
 ACCEPTED = "accepted: sqlite:///file.db, postgresql+psycopg://user:password@host/database"
 BUSY_SECONDS = 60  # how long a SQLite writer waits for another one
 _LOCK_KEY = 0x6E61735F  # "nas_", our PostgreSQL advisory lock
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def check_url(url: str, *, read_only: bool = False) -> URL:
@@ -94,18 +93,6 @@ def configure_writer(engine: Engine) -> None:
     event.listen(engine, "begin", on_begin)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring our tables to this version's schema; the caller holds ``locked``."""
-    from alembic import command  # a third of a second that no other command needs
-    from alembic.config import Config
-
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
 @contextmanager
 def locked(engine: Engine) -> Iterator[None]:
     """One process at a time, over all processes and machines that use this database."""
@@ -147,11 +134,6 @@ def explained(url: str) -> Iterator[None]:
 def sqlite_path(url: URL) -> Path | None:
     """The file of a SQLite database; None for another kind of database."""
     return Path(str(url.database)) if url.drivername == "sqlite" else None
-
-
-def has_studies(engine: Engine) -> bool:
-    """Whether our tables exist."""
-    return inspect(engine).has_table("nas_studies")
 
 
 def shown(url: str) -> str:

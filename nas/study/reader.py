@@ -16,6 +16,7 @@ from nas.space import SearchSpace
 from nas.study import database
 from nas.study.record import StudyRecord, read_record
 from nas.study.tables import architectures
+from nas.study.upgrade import has_studies
 
 _INTEGERS = ("epochs", "params", "macs", "activations", "attempts")
 _STUDIES = """
@@ -151,6 +152,6 @@ class Study:
 def _reading(url: str) -> Engine:
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not database.has_studies(engine):
+        if not has_studies(engine):
             raise StorageError(f"{database.shown(url)} has no studies of nas in it")
     return engine

@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, select, text
 from nas.errors import StorageError
 from nas.study import database
 from nas.study.tables import studies
+from nas.study.upgrade import has_studies
 
 # A study's values are comparable only among equals in these parts of the config.
 FIXED = (
@@ -72,7 +73,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         return None
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not database.has_studies(engine):
+        if not has_studies(engine):
             return None
         with engine.connect() as connection:
             study_id = connection.scalar(

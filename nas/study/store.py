@@ -266,9 +266,7 @@ def _open_storage(url: str) -> RDBStorage:
         plain = plain.replace("{", "{{").replace("}", "}}")
         try:
             storage = RDBStorage(plain, engine_kwargs=kwargs)
-        except (
-            RuntimeError
-        ) as error:  # its check of its own tables says what to do
+        except RuntimeError as error:  # its check of its own tables says what to do
             raise StorageError(f"storage {database.shown(url)}: {error}") from None
     engine.dispose()
     storage.engine.dispose()  # connections made before they are configured

@@ -17,7 +17,17 @@ from sqlalchemy import (
     Text,
 )
 
+REVISION = "0001"  # of the last migration: what this version of nas reads and writes
+
 metadata = MetaData()
+
+releases = Table(
+    "nas_releases",
+    metadata,
+    # which nas brought a revision: an older one names it when it cannot read the database
+    Column("revision", String(32), primary_key=True),
+    Column("nas", String(32), nullable=False),  # its version
+)
 
 studies = Table(
     "nas_studies",

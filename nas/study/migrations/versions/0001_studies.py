@@ -16,6 +16,11 @@ def _id(name: str) -> sa.Column[int]:
 def upgrade() -> None:
     """From a database that holds Optuna's tables alone, or nothing of ours."""
     op.create_table(
+        "nas_releases",
+        sa.Column("revision", sa.String(32), primary_key=True),
+        sa.Column("nas", sa.String(32), nullable=False),
+    )
+    op.create_table(
         "nas_studies",
         _id("study_id"),
         sa.Column("space", sa.Text, nullable=False),

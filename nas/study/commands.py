@@ -1,0 +1,112 @@
+"""The commands that look after studies: list, show, check, upgrade, move."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nas.quantity import percent
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+
+study_commands = typer.Typer()
+database_commands = typer.Typer(help="Look after the study database.", no_args_is_help=True)
+study_commands.add_typer(database_commands, name="db")
+
+Storage = Annotated[
+    str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
+]
+
+
+@study_commands.command("studies")
+def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
+    """List the studies of a database."""
+    from nas.study.reader import studies
+
+    table = Table()
+    for header in ("study", "created (UTC)"):
+        table.add_column(header)
+    for header in ("trials", "complete", "pruned", "failed", "running", "best accuracy"):
+        table.add_column(header, justify="right")
+    for row in studies(storage).to_dict("records"):
+        numbers = [
+            str(row[state]) for state in ("trials", "complete", "pruned", "failed", "running")
+        ]
+        best = row["best_accuracy"]
+        table.add_row(
+            plain(row["study"]),
+            f"{row['created']:%Y-%m-%d %H:%M}",
+            *numbers,
+            percent(best) if best == best else "–",  # not a number: none is complete
+        )
+    Console().print(table)
+
+
+@study_commands.command("show")
+def show_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+    rows: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
+    ] = False,
+) -> None:
+    """Show a study: how far it is, its best trials, the winner stage by stage."""
+    from nas.study.reader import open_study
+    from nas.study.summary import print_best
+
+    found = open_study(storage, study)
+    console = Console()
+    if provenance:
+        record = found.record
+        parts = {"provenance": record.provenance, "config": record.config, "space": record.space}
+        console.print_json(json.dumps(parts))
+        return
+    states = found.frame()["state"].value_counts()
+    console.print(
+        f"{study}: " + ", ".join(f"{n} {str(state).lower()}" for state, n in states.items()),
+        markup=False,
+        highlight=False,
+    )
+    print_best(console, found, rows)
+
+
+@study_commands.command("check")
+def check_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Verify every invariant of a study; exit code 1 if one is broken."""
+    from nas.study.check import violations
+    from nas.study.reader import open_study
+
+    found = violations(open_study(storage, study))
+    for violation in found:
+        typer.echo(violation)
+    typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+    raise typer.Exit(1 if found else 0)
+
+
+@database_commands.command("upgrade")
+def upgrade_command(storage: Storage = DEFAULT_STORAGE) -> None:
+    """Bring the database of an older nas to this version's tables.
+
+    A SQLite file is copied beside itself first. Optuna's own tables are upgraded by its own
+    command, optuna storage upgrade.
+    """
+    from nas.study.upgrade import upgrade
+
+    done = upgrade(storage)
+    if done.before == done.after:
+        typer.echo(f"has revision {done.after} already: nothing to do")
+        return
+    if done.backup:
+        typer.echo(f"copied to {done.backup}")
+    typer.echo(f"upgraded from revision {done.before} to {done.after}")
+
+
+def plain(text: str) -> str:
+    """Text of a database or file, without Rich's markup taking part in it."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,202 @@
+"""Databases of other versions of nas: carried over after a copy, or refused and left alone."""
+
+import shutil
+import sqlite3
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from nas.command_line import main
+from nas.errors import StorageError
+from nas.study.database import engine_for
+from nas.study.reader import open_study, studies
+from nas.study.record import read_record
+from nas.study.store import StudyStore
+from nas.study.tables import REVISION
+from nas.study.upgrade import SCRIPTS, has_studies, upgrade
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+def upgrade():
+    op.add_column("nas_attempts", sa.Column("colour", sa.String(8), server_default="red"))
+    {then}
+"""
+
+
+@pytest.fixture
+def later_nas(tmp_path, monkeypatch):
+    """``later_nas(then)``: our migrations from now on are followed by one that does ``then``."""
+
+    def install(then=""):
+        folder = tmp_path / "scripts"
+        shutil.copytree(SCRIPTS, folder)
+        (folder / "versions" / "0002_colour.py").write_text(NEXT.format(then=then))
+        monkeypatch.setattr("nas.study.upgrade.SCRIPTS", folder)
+
+    return install
+
+
+@pytest.fixture
+def study(store, helpers, database_url):
+    """A database of this version, with a trial in it and no driver."""
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    store.record_epoch(number, attempt, helpers.result(1))
+    store.end_attempt(number, attempt, "pruned")
+    store.close()
+    return database_url
+
+
+def run(url, *statements):
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        found = [connection.execute(text(statement)) for statement in statements][-1]
+        rows = found.fetchall() if found.returns_rows else []
+    engine.dispose()
+    return [tuple(row) for row in rows]
+
+
+def rows(url):
+    """Everything in our tables."""
+    tables = ("studies", "architectures", "attempts", "epochs", "trials", "version")
+    return {name: run(url, f"SELECT * FROM nas_{name}") for name in tables}
+
+
+def stamp(url, revision):
+    run(url, f"UPDATE nas_version SET version_num = '{revision}'")
+
+
+def test_the_last_migration_is_the_revision_that_the_code_names():
+    script = ScriptDirectory(str(SCRIPTS))
+    assert script.get_current_head() == REVISION
+    names = [revision.revision for revision in script.walk_revisions()]
+    assert names == sorted(names, reverse=True)  # older and newer are told by the number
+
+
+def test_a_fresh_database_says_which_nas_brought_its_revision(study):
+    assert run(study, "SELECT revision, nas FROM nas_releases") == [("0001", "0.1.0")]
+
+
+def test_an_upgrade_keeps_every_row_and_copies_a_file_first(study, later_nas, tmp_path):
+    before = rows(study)
+    later_nas()
+    done = upgrade(study)
+    assert (done.before, done.after) == ("0001", "0002")
+    assert run(study, "SELECT trial, state, colour FROM nas_attempts") == [(0, "pruned", "red")]
+    after = rows(study)
+    for table in ("studies", "architectures", "epochs", "trials"):
+        assert after[table] == before[table]
+    assert run(study, "SELECT revision FROM nas_releases ORDER BY 1") == [("0001",), ("0002",)]
+    if not study.startswith("sqlite"):
+        assert done.backup is None
+        return
+    assert done.backup.parent == tmp_path
+    assert rows(f"sqlite:///{done.backup}") == before
+
+
+def test_a_migration_that_fails_changes_nothing(study, later_nas):
+    before = rows(study)
+    later_nas('op.execute("DELETE FROM no_such_table")')
+    with pytest.raises(StorageError, match="no_such_table"):
+        upgrade(study)
+    assert rows(study) == before
+
+
+def test_a_database_of_this_version_is_left_alone(study, tmp_path):
+    files = sorted(tmp_path.iterdir())
+    done = upgrade(study)
+    assert (done.before, done.after, done.backup) == (REVISION, REVISION, None)
+    assert [f for f in sorted(tmp_path.iterdir()) if f.suffix == ".backup"] == []
+    assert set(files) <= set(tmp_path.iterdir())
+
+
+def test_an_older_database_is_refused_with_the_command_and_not_changed(study, helpers):
+    stamp(study, "0000")
+    before = rows(study)
+    for refused in (
+        lambda: StudyStore(study, "s", helpers.record, owner="a"),
+        lambda: read_record(study, "s"),
+        lambda: open_study(study, "s"),
+        lambda: studies(study),
+    ):
+        with pytest.raises(StorageError, match=r"revision 0000 .*; run: nas db upgrade$"):
+            refused()
+    assert rows(study) == before
+
+
+def test_a_newer_database_is_refused_with_the_version_that_it_needs(study, helpers):
+    stamp(study, "9999")
+    run(study, "INSERT INTO nas_releases VALUES ('9999', '4.2.0')")
+    before = rows(study)
+    for refused in (
+        lambda: StudyStore(study, "s", helpers.record, owner="a"),
+        lambda: open_study(study, "s"),
+        lambda: studies(study),
+        lambda: upgrade(study),
+    ):
+        with pytest.raises(StorageError, match=r"revision 9999 and needs nas 4\.2\.0; this is 0"):
+            refused()
+    assert rows(study) == before
+
+
+def test_a_newer_database_that_names_no_version_is_refused_too(study):
+    stamp(study, "9999")
+    with pytest.raises(StorageError, match="needs nas in a newer version"):
+        has_studies(engine_for(study))
+
+
+def test_an_upgrade_under_a_running_search_is_refused(study, later_nas):
+    run(
+        study,
+        "UPDATE nas_attempts SET state = 'running', ended = NULL, lease = '2099-01-01 00:00:00'",
+    )
+    later_nas()
+    with pytest.raises(StorageError, match=r"a search is running on the study database \(a\)"):
+        upgrade(study)
+
+
+def test_there_is_nothing_to_upgrade_where_no_studies_are(database_url, tmp_path):
+    with pytest.raises(StorageError, match=r"there is no study database|has no studies of nas"):
+        upgrade(database_url)
+    assert list(tmp_path.glob("*.db*")) == []
+    file = tmp_path / "other.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(StorageError, match="has no studies of nas in it"):
+        upgrade(f"sqlite:///{file}")
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [
+        ("v0.0.0", "pip install -U optuna"),  # one that this Optuna has never heard of
+        ("v2.6.0.a", "optuna storage upgrade"),
+    ],
+)
+def test_tables_of_another_optuna_are_refused_in_its_words(study, helpers, revision, said):
+    run(study, f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(StorageError, match=said) as refused:
+        StudyStore(study, "s", helpers.record, owner="a")
+    assert "\n" not in str(refused.value)
+
+
+def test_the_command_names_the_copy(study, later_nas, capsys):
+    later_nas()
+    assert main(["db", "upgrade", "--storage", study]) == 0
+    printed = capsys.readouterr().out
+    assert "from revision 0001 to 0002" in printed
+    assert (".backup" in printed) == study.startswith("sqlite")
+
+
+@pytest.mark.parametrize("command", [["studies"], ["show", "s"], ["check", "s"], ["search"]])
+def test_commands_refuse_an_older_database_in_the_same_words(study, command, capsys):
+    stamp(study, "0000")
+    assert main([*command, "--storage", study]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.endswith("; run: nas db upgrade\n")
