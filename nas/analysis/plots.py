@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
 from nas.analysis.front import pareto_front
 from nas.quantity import count
@@ -50,9 +50,10 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
             best[cost].astype(float), best["val_accuracy"], where="post", lw=1, label="Pareto front"
         )
         axes.set(xscale="log", xlabel=COSTS[cost], ylabel="validation accuracy")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
         axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.legend(loc="lower right", frameon=True)
         name = shown["study"].iloc[0] if len(shown) else "study"
         axes.set_title(f"{name}: {len(full)} of {len(trials)} trials trained in full", loc="left")

@@ -33,7 +33,12 @@ class Machine:
         """
         if self.gpus:
             return {"trials": 64 * self.gpus, "epochs": 8, "gpus_per_trial": 0.25}
-        return {"trials": 12 * max(1, self.cpus // 2), "epochs": 4, "time_budget": 420.0}
+        return {
+            "trials": 6 * self.cpus,
+            "epochs": 4,
+            "train_images": 20_000,
+            "time_budget": 420.0,
+        }
 
     def slots(self, cpus_per_trial: float, gpus_per_trial: float) -> int:
         """How many trials run at once.

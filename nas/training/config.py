@@ -38,9 +38,9 @@ class TrainingConfig(BaseModel):
 
     epochs: int = Field(4, ge=1)
     """Passes over the training images; the learning rate's cycle is as long."""
-    batch_size: int = Field(128, ge=4, le=65536)
+    batch_size: int = Field(64, ge=4, le=65536)
     """Images a step at most; an epoch's steps are equally large, within one image."""
-    peak_lr: float = Field(0.2, gt=0, le=100)
+    peak_lr: float = Field(0.3, gt=0, le=100)
     """The learning rate at the top of its cycle."""
     warmup: Fraction = 0.25
     """Fraction of all steps in which the learning rate rises."""
@@ -54,6 +54,8 @@ class TrainingConfig(BaseModel):
     """Nesterov's form of the momentum, which needs one above 0."""
     weight_decay: float = Field(5e-4, ge=0, le=1)
     """L2 penalty of convolutions and the linear layer; norms and biases have none."""
+    averaging: float = Field(0.95, ge=0, lt=1)
+    """Decay per step of the weights' running mean, which is what is validated; 0 for none."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the target spread evenly over the classes (Szegedy et al. 2016)."""
     flip: bool = True

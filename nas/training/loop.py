@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ class Training:
     also when the training is resumed from a checkpoint. "auto" numerics are settled by timing when
     the first epoch begins, and stay so: ``config`` then has them, as do results and checkpoints.
 
+    ``learner`` is the network that takes the optimizer's steps. ``model`` is the one that is
+    validated, and that a training leads to: the running mean of the learner's weights (Polyak and
+    Juditsky 1992). While the learning rate is high, the learner's own accuracy says little about
+    the architecture; in the end both are the same.
+
     Raises:
         ConfigError: the device is not here, or the data has fewer images than are asked for.
     """
@@ -88,15 +94,17 @@ class Training:
         self.epochs_done = 0
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on undisturbed
             torch.manual_seed(_seed(config.seed, "weights"))
-            model = build(architecture, in_channels=1, num_classes=len(CLASSES))
-        self.model = model.to(self.device)
-        self.optimizer = _optimizer(self.model, config)
+            learner = build(architecture, in_channels=1, num_classes=len(CLASSES))
+        self.learner = learner.to(self.device)
+        self.model = deepcopy(self.learner)
+        self.optimizer = _optimizer(self.learner, config)
 
     def settle(self) -> TrainingConfig:
         """The config with explicit numerics; the first call may time a few steps."""
         if "auto" in (self.config.precision, self.config.channels_last):
             self.config = resolve_numerics(self.architecture, self.config, self.device)
-        self.model.to(memory_format=memory_format(self.config))
+        for network in (self.learner, self.model):
+            network.to(memory_format=memory_format(self.config))
         return self.config
 
     def epoch(self) -> EpochResult:
@@ -139,17 +147,20 @@ class Training:
         batches = order.tensor_split(math.ceil(len(labels) / config.batch_size))
         first = (number - 1) * len(batches)
         rate, total = 0.0, torch.zeros((), device=self.device)
-        self.model.train()
+        weights, means = _floats(self.learner), _floats(self.model)
+        self.learner.train()
         for step, batch in enumerate(batches, start=first):
             rate = learning_rate(step, config.epochs * len(batches), config)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             x = normalise(augment(images[batch], config, generator))  # (N, 1, 28, 28)
-            logits = forward(self.model, x, config)  # (N, classes)
+            logits = forward(self.learner, x, config)  # (N, classes)
             loss = F.cross_entropy(logits, labels[batch], label_smoothing=config.label_smoothing)
             torch.autograd.backward(loss)
             self.optimizer.step()
             self.optimizer.zero_grad()
+            # a plain mean of the first steps, so that nothing is left of the initial weights
+            torch._foreach_lerp_(means, weights, max(1 - config.averaging, 1 / (step + 1)))
             total += loss.detach() * len(batch)  # read once an epoch: a GPU need not wait
         return total.item() / len(labels), rate
 
@@ -176,6 +187,7 @@ class Training:
             "architecture": self.architecture.to_dict(),
             "config": self.config.to_dict(),
             "epochs_done": self.epochs_done,
+            "learner": self.learner.state_dict(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -196,6 +208,7 @@ class Training:
                 )
         self.config = TrainingConfig.from_dict(stored)
         self.settle()
+        self.learner.load_state_dict(state["learner"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done = state["epochs_done"]
@@ -261,7 +274,13 @@ def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.SGD:
         lr=config.peak_lr,
         momentum=config.momentum,
         nesterov=config.nesterov,
+        fused=True,  # one kernel rather than several per weight
     )
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    """Weights and the norms' statistics."""
+    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
 
 
 def _seed(seed: int, purpose: str) -> int:

@@ -165,7 +165,7 @@ def test_a_loss_that_is_no_number_fails_the_trial(train):
     training = train(QUICK)
     training.epoch()
     with torch.no_grad():
-        training.model.head.linear.weight[0, 0] = float("nan")
+        training.learner.head.linear.weight[0, 0] = float("nan")
     with pytest.raises(TrialFailedError, match=r"loss is not finite \(nan\) in epoch 2"):
         training.epoch()
 
@@ -179,9 +179,7 @@ def test_a_training_that_diverges_fails_the_trial(train):
 def test_an_epoch_takes_every_image_once_in_batches_of_nearly_one_size(train, images, batch_size):
     training = train(QUICK.replace(train_images=images, batch_size=batch_size))
     sizes = []
-    training.model.register_forward_hook(
-        lambda model, inputs, _: sizes.append(len(inputs[0])) if model.training else None
-    )
+    training.learner.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
     training.epoch()
     assert sum(sizes) == images
     assert len(sizes) == -(-images // batch_size)
@@ -195,9 +193,32 @@ def test_weight_decay_leaves_norms_and_biases_alone(train):
         for group in training.optimizer.param_groups
         for parameter in group["params"]
     }
-    for name, parameter in training.model.named_parameters():
+    for name, parameter in training.learner.named_parameters():
         weight = name.endswith("weight") and "norm" not in name
         assert decay[id(parameter)] == (0.3 if weight else 0), name
+
+
+def test_without_averaging_the_model_is_the_learner(train):
+    training = train(QUICK.replace(averaging=0.0))
+    training.epoch()
+    for mean, weight in zip(
+        training.model.parameters(), training.learner.parameters(), strict=True
+    ):
+        assert torch.equal(mean, weight)
+
+
+def test_the_model_is_the_running_mean_of_the_learners_weights(train):
+    training = train(QUICK.replace(averaging=0.75, batch_size=20))  # 10 steps
+    seen = []
+    training.optimizer.register_step_post_hook(
+        lambda *_: seen.append(training.learner.head.linear.weight.detach().clone())
+    )
+    training.epoch()
+    mean = torch.stack(seen[:4]).mean(0)  # 1/4 = 1 − 0.75
+    for weight in seen[4:]:
+        mean = 0.75 * mean + 0.25 * weight
+    assert len(seen) == 10
+    assert torch.allclose(training.model.head.linear.weight, mean, atol=1e-6)
 
 
 def test_other_images_are_evaluated_without_being_trained_on(train, data_folder):

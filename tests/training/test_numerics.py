@@ -5,7 +5,7 @@ from nas.architecture import Architecture, Stage, Stem
 from nas.errors import ConfigError
 from nas.network import build
 from nas.training import TrainingConfig, choose_device, resolve_numerics
-from nas.training.numerics import fast_convolutions, forward
+from nas.training.numerics import fast_convolutions, forward, memory_format
 
 TINY = Architecture(Stem(8, stride=2), (Stage("basic", 1, 8, stride=2),))
 CPU = torch.device("cpu")
@@ -61,3 +61,22 @@ def test_the_processs_own_convolution_setting_returns():
     with fast_convolutions():
         assert torch.backends.cudnn.benchmark
     assert torch.backends.cudnn.benchmark == before
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("channels_last", ["on", "off"])
+def test_every_convolution_computes_in_the_layout_that_was_chosen(precision, channels_last):
+    config = TrainingConfig(precision=precision, channels_last=channels_last)
+    layout = memory_format(config)
+    model = build(TINY).to(memory_format=layout)
+    seen = []
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda _, __, output: seen.append(output.is_contiguous(memory_format=layout))
+            )
+    nhwc = torch.randn(16, 28, 28, 1).permute(0, 3, 1, 2)
+    for images in (nhwc, nhwc.clone(memory_format=torch.contiguous_format)):
+        forward(model, images, config)
+    assert len(seen) >= 6
+    assert all(seen)
