@@ -158,6 +158,20 @@ def search_command(
             rich_help_panel=_WHERE,
         ),
     ] = None,
+    max_consecutive_failures: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop the search when so many trials in a row failed. [default: 10]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    trial_timeout: Annotated[
+        str | None,
+        typer.Option(
+            help="End an attempt that trains no epoch for this long. [default: 30m]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing but the result.", rich_help_panel=_WHERE)
     ] = False,

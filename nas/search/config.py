@@ -59,6 +59,8 @@ class SearchConfig(BaseModel):
     cpus_per_trial: Annotated[float, Field(gt=0, le=1024)] = 1
     gpus_per_trial: Annotated[float, Field(ge=0, le=64)] = 0
     max_failures: Annotated[int, Field(ge=0, le=1000, strict=True)] = 2
+    max_consecutive_failures: Count = 10
+    trial_timeout: Seconds = 1800.0
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     data: str | None = None
     train_images: Annotated[int, Field(ge=1000, le=50_000, strict=True)] | None = None
@@ -115,6 +117,8 @@ _OF_THE_CALL = {
     "storage",
     "runs",
     "time_budget",
+    "max_consecutive_failures",
+    "trial_timeout",
     "concurrency",
     "cpus_per_trial",
     "gpus_per_trial",

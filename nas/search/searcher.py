@@ -55,7 +55,7 @@ class Watcher(Protocol):
         """An epoch was trained."""
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
-        """An attempt ended; ``state`` is complete, pruned, failed or interrupted."""
+        """An attempt ended; ``state`` is complete, pruned, failed, died or interrupted."""
 
     def reused(self, number: int, source: int, accuracy: float) -> None:
         """A trial was told the result of an earlier one of the same network."""
@@ -80,6 +80,16 @@ class Searcher:
         )
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
+        self._failed_in_a_row = 0
+        self._last_failure: str | None = None
+
+    @property
+    def hopeless(self) -> str | None:
+        """Why it makes no sense to go on: so many trials failed, and none between them did not."""
+        if self._failed_in_a_row < self.config.max_consecutive_failures:
+            return None
+        last = (self._last_failure or "").splitlines()[0]
+        return f"{self._failed_in_a_row} trials in a row failed, the last one with: {last}"
 
     @property
     def finished(self) -> bool:
@@ -93,6 +103,7 @@ class Searcher:
         Trials that wait to be carried on come first. One whose network the study has already
         trained in full is told that result and not run.
         """
+        self._renew()  # or a driver that slept would take its own attempts for a dead one's
         with self.store.claiming():
             crash.point("ask.begin")
             self.store.repair(self.config.epochs)
@@ -150,8 +161,7 @@ class Searcher:
                     self._end(job, "pruned")
                     return False
         except LostAttemptError:
-            self.running.pop(key, None)
-            self._watcher.ended(job, "interrupted", "another driver carries it on")
+            self._lose(job)
             return False
         return True
 
@@ -159,13 +169,28 @@ class Searcher:
         """Take note of where ``job`` can be carried on from."""
         if (job.number, job.attempt) in self.running:
             crash.point("checkpoint.begin")
-            self.store.attempts.record_checkpoint(job.number, job.attempt, path)
+            try:
+                self.store.attempts.record_checkpoint(job.number, job.attempt, path)
+            except LostAttemptError:
+                self._lose(job)
             crash.point("checkpoint.written")
 
     def fail(self, job: Job, reason: str, *, retry: bool) -> None:
         """The attempt cannot go on; with ``retry`` the trial gets another one, within limits."""
-        again = retry and self.store.attempts.failures(job.number) < self.config.max_failures
-        self._end(job, "failed", reason, retry=again)
+        again = retry and self.store.attempts.deaths(job.number) < self.config.max_failures
+        self._end(job, "died" if again else "failed", reason)
+
+    def restarted(self, job: Job, reason: str) -> Job | None:
+        """The attempt's process was lost, and another one began where its checkpoint is.
+
+        What that one reports is of another attempt, returned here; None where another driver
+        carries the trial on.
+        """
+        with self.store.claiming():
+            self._end(job, "interrupted", reason)
+            if not self.store.resume_trial(job.number):
+                return None
+            return self._start(job.number, self.store.trials()[job.number].params)
 
     def interrupt(self) -> None:
         """Let go of everything that runs; whoever continues the study carries it on."""
@@ -174,14 +199,19 @@ class Searcher:
 
     def heartbeat(self) -> None:
         """When a third of a lease has passed: renew ours, free those of drivers that died."""
-        now = self.store.clock()
-        if now - self._renewed > LEASE / 3:
-            self._renewed = now
-            self.store.attempts.renew_leases()
+        if self._renew():
             with self.store.claiming():
                 self.store.repair(self.config.epochs)
 
     # -- parts ------------------------------------------------------------------------------
+
+    def _renew(self) -> bool:
+        now = self.store.clock()
+        due = now - self._renewed > LEASE / 3
+        if due:
+            self.store.attempts.renew_leases()
+            self._renewed = now
+        return due
 
     def _previous(self, job: Job) -> int | None:
         """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
@@ -204,11 +234,25 @@ class Searcher:
         crash.point("ask.end")
         return job
 
-    def _end(self, job: Job, state: str, reason: str | None = None, retry: bool = False) -> None:
-        if self.running.pop((job.number, job.attempt), None) is None:
+    def _end(self, job: Job, state: str, reason: str | None = None) -> None:
+        if (job.number, job.attempt) not in self.running:
             return
-        self.store.end_attempt(job.number, job.attempt, state, reason, retry=retry)
+        try:
+            self.store.end_attempt(job.number, job.attempt, state, reason)
+        except LostAttemptError:
+            self._lose(job)
+            return
+        del self.running[job.number, job.attempt]
+        if state in ("complete", "pruned"):
+            self._failed_in_a_row = 0
+        elif state == "failed":
+            self._failed_in_a_row += 1
+            self._last_failure = reason
         self._watcher.ended(job, state, reason)
+
+    def _lose(self, job: Job) -> None:
+        if self.running.pop((job.number, job.attempt), None) is not None:
+            self._watcher.ended(job, "interrupted", "another driver carries it on")
 
     def _evaluated(
         self, architecture: Architecture, setting: Mapping[str, Any], trials: list[FrozenTrial]

@@ -17,7 +17,13 @@ from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.searcher import Job
 
-_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "interrupted": "magenta"}
+_STYLES = {
+    "complete": "green",
+    "pruned": "yellow",
+    "failed": "red",
+    "died": "red",
+    "interrupted": "magenta",
+}
 
 
 class View:
@@ -134,4 +140,4 @@ def _ending(
         f"{'epoch ' if epochs == 1 else 'epochs'}  {count(job.cost.params):>6} params  "
         f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
     )
-    return f"{text}  {reason}" if reason and state == "failed" else text
+    return f"{text}  {reason.splitlines()[0]}" if reason and state in ("failed", "died") else text

@@ -136,9 +136,9 @@ class Attempts:
         with self.engine.connect() as connection:
             return connection.execute(self._last(trial)).first()
 
-    def failures(self, trial: int) -> int:
-        """How many attempts of the trial failed."""
-        query = select(func.count()).where(*self._of(attempts, trial), attempts.c.state == "failed")
+    def deaths(self, trial: int) -> int:
+        """How many processes of the trial died."""
+        query = select(func.count()).where(*self._of(attempts, trial), attempts.c.state == "died")
         with self.engine.connect() as connection:
             return int(connection.scalar(query) or 0)
 

@@ -17,7 +17,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, text
 
 from nas.architecture import Architecture
 from nas.cost import Cost
@@ -32,6 +32,7 @@ ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
+    "died": TrialState.WAITING,  # its process did; the trial gets another attempt
     "interrupted": TrialState.WAITING,  # until a driver carries it on
 }
 
@@ -74,6 +75,7 @@ class StudyStore:
                 )
                 self._study_id = self._storage.get_study_id_from_name(name)
                 self._create_or_compare(record)
+                self._drop_orphans()
         self.attempts = Attempts(self.engine, self._study_id, owner, clock)
 
     @property
@@ -154,13 +156,11 @@ class StudyStore:
         attempt: int,
         state: str,
         reason: str | None = None,
-        *,
-        retry: bool = False,
     ) -> None:
         """End the attempt, then its trial; ``state`` is a key of ``ENDED``.
 
-        A trial that completed or was pruned takes the validation accuracy of its last epoch; with
-        ``retry`` it waits for another attempt instead.
+        A trial that completed or was pruned takes the validation accuracy of its last epoch; one
+        that failed, the first line of the reason.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
@@ -168,7 +168,7 @@ class StudyStore:
         crash.point("end.begin")
         self.attempts.end(number, attempt, state, reason)
         crash.point("end.attempt")
-        self._end_trial(number, attempt, TrialState.WAITING if retry else ENDED[state], reason)
+        self._end_trial(number, attempt, ENDED[state], reason)
 
     def repair(self, epochs_in_full: int) -> list[int]:
         """Free what dead drivers left behind; the caller is ``claiming``.
@@ -200,7 +200,7 @@ class StudyStore:
     def _end_trial(self, number: int, attempt: int, state: TrialState, reason: str | None) -> None:
         trial_id = self._trial_id(number)
         if reason and state.is_finished():
-            self._storage.set_trial_user_attr(trial_id, "reason", reason)
+            self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
             crash.point("end.reason")
         values = None
         if state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -226,6 +226,19 @@ class StudyStore:
                 )
                 return
         record_from(found).refuse_another(record, self.name)
+
+    def _drop_orphans(self) -> None:
+        """Delete networks whose driver died before it wrote their trial; the lock is held."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM nas_architectures WHERE study_id = :study AND NOT EXISTS ("
+                    "SELECT 1 FROM trial_user_attributes AS a "
+                    "JOIN trials AS t ON t.trial_id = a.trial_id WHERE t.study_id = :study "
+                    "AND a.key = 'key' AND a.value_json = '\"' || nas_architectures.key || '\"')"
+                ),
+                {"study": self._study_id},
+            )
 
     def _add_architecture(self, architecture: Architecture, cost: Cost) -> None:
         key = architecture.key

@@ -111,7 +111,7 @@ def test_an_attempt_that_began_anew_takes_over_nothing(store, helpers):
     number = helpers.add(store)
     first = store.attempts.start(number)
     store.record_epoch(number, first, helpers.result(1, 0.1))
-    store.end_attempt(number, first, "failed", "died", retry=True)
+    store.end_attempt(number, first, "died", "its process was killed")
     second = store.attempts.start(number)
     store.record_epoch(number, second, helpers.result(1, 0.2))
     assert store.attempts.curve(number, second) == {1: 0.2}
