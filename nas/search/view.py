@@ -76,7 +76,11 @@ class View:
     def status(self) -> str:
         """One line on the whole search."""
         done = ", ".join(f"{n} {state}" for state, n in self.counts.items()) or "no trial ended yet"
-        best = f"best {percent(self.best[0])} (trial {self.best[1].number})" if self.best else ""
+        best = ""
+        if self.best:
+            accuracy, job = self.best
+            costs = f"{count(job.cost.params)} params, {count(job.cost.macs)} MACs"
+            best = f"best {percent(accuracy).strip()} (trial {job.number}: {costs})"
         left = ""
         if self.deadline is not None:
             left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
