@@ -21,12 +21,14 @@ def search_command(
         ),
     ] = None,
     max_params: Annotated[
-        int | None, typer.Option(help="No network with more parameters.", rich_help_panel=_WHAT)
+        str | None,
+        typer.Option(help="No network with more parameters, as in 500k.", rich_help_panel=_WHAT),
     ] = None,
     max_macs: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="No network with more multiply-accumulates per image.", rich_help_panel=_WHAT
+            help="No network with more multiply-accumulates per image, as in 20M.",
+            rich_help_panel=_WHAT,
         ),
     ] = None,
     train_images: Annotated[

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.errors import ConfigError, choose
+from nas.errors import ConfigError, SpaceError, choose
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
-from nas.space import SearchSpace
+from nas.space import SearchSpace, amount
 from nas.space.messages import read_yaml
 from nas.training.config import TrainingConfig
 
@@ -31,6 +31,14 @@ def _seconds(value: object) -> object:
         raise ValueError(str(error)) from None  # pydantic adds the option's name
 
 
+def _amount(value: object) -> object:
+    try:
+        return amount(value) if isinstance(value, str) else value
+    except SpaceError as error:
+        raise ValueError(str(error)) from None
+
+
+Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
@@ -65,8 +73,8 @@ class SearchConfig(BaseModel):
     data: str | None = None
     train_images: Annotated[int, Field(ge=1000, le=50_000, strict=True)] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    max_params: Count | None = None
-    max_macs: Annotated[int, Field(ge=1, strict=True)] | None = None
+    max_params: Amount | None = None
+    max_macs: Amount | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, _: object) -> None:

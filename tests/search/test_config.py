@@ -31,6 +31,11 @@ def test_a_continued_study_takes_its_place_from_the_machine_it_is_continued_on()
     assert resolve({}, stored, Machine(cpus=8, gpus=0)).concurrency == 8
 
 
+def test_limits_may_be_written_with_a_suffix():
+    config = resolve({"max_params": "500k", "max_macs": "1.5M"}, None, LAPTOP)
+    assert (config.max_params, config.max_macs) == (500_000, 1_500_000)
+
+
 def test_the_storage_is_not_among_what_is_stored():
     config = resolve({"storage": "postgresql+psycopg://me:canary@host/db"}, None, LAPTOP)
     assert "canary" not in str(config.to_dict())
@@ -75,6 +80,7 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"study": " x"}, "begins or ends with a space"),
         ({"study": "a\nb"}, "control character"),
         ({"max_params": 0}, "max-params is 0"),
+        ({"max_macs": "60X"}, 'max-macs: "60X" is not a count; accepted: a whole number'),
         ({"training": {"lr": 1}}, "unknown key 'lr'"),
         ({"training": {"peak_lr": -1.0}}, "peak_lr is -1.0"),
         ({"training": {"epochs": 3}}, "epochs, train_images and seed stand outside"),
