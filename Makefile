@@ -4,13 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test lint format clean
+.PHONY: search test faults lint format clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check
