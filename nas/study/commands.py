@@ -1,6 +1,7 @@
 """The commands that look after studies: list, show, check, upgrade, move."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -87,6 +88,34 @@ def check_command(
         typer.echo(violation)
     typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
+
+
+@study_commands.command("export-study")
+def export_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    file: Annotated[Path, typer.Argument(help="The SQLite file to write.")],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study, with all that belongs to it, into a file of its own."""
+    from nas.study.transfer import export_study
+
+    trials = export_study(storage, study, file)
+    typer.echo(f"{study}: {trials} trials written to {file}")
+
+
+@study_commands.command("import-study")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A file that nas export-study wrote.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study here. [default: that of the file]")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Take a study from a file into the study database."""
+    from nas.study.transfer import import_study
+
+    study, trials = import_study(file, storage, name)
+    typer.echo(f"{study}: {trials} trials taken from {file}")
 
 
 @database_commands.command("upgrade")

@@ -13,6 +13,7 @@ from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import DatabaseError as SQLiteDatabaseError
 from sqlite3 import connect as sqlite_connect
 from typing import Any
+from urllib.parse import quote
 
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
@@ -66,8 +67,8 @@ def engine_for(url: str, *, read_only: bool = False) -> Engine:
             engine = engine.execution_options(postgresql_readonly=True)
         return engine
     if read_only:
-        path = Path(str(parsed.database)).absolute()
-        parsed = make_url(f"sqlite:///file:{path}?mode=ro&uri=true")
+        path = quote(str(Path(str(parsed.database)).absolute()))
+        parsed = URL.create("sqlite", database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     if not read_only:
         configure_writer(engine)
@@ -179,7 +180,7 @@ def _check_is_database(path: Path) -> None:
         return
     connection: Any = None
     try:
-        connection = sqlite_connect(f"file:{path.absolute()}?mode=ro", uri=True)
+        connection = sqlite_connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
         connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
     except SQLiteDatabaseError as error:
         raise StorageError(f"storage: {path} is no SQLite database ({error})") from None

@@ -64,7 +64,7 @@ class StudyStore:
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with database.explained(url):
-            self._storage = _open_storage(url)
+            self._storage = open_storage(url)
             with database.locked(self.engine):
                 create_tables(self.engine)
                 self._study = optuna.create_study(
@@ -265,7 +265,7 @@ class StudyStore:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
 
 
-def _open_storage(url: str) -> RDBStorage:
+def open_storage(url: str) -> RDBStorage:
     """Optuna's storage, its tables created, on connections configured like ours."""
     engine = database.engine_for(url)
     kwargs: dict[str, Any] = (

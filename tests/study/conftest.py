@@ -7,8 +7,15 @@ from optuna.distributions import IntDistribution
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
+from nas.search.config import resolve
+from nas.search.machine import Machine
+from nas.search.searcher import Searcher
+from nas.search.synthetic import Synthetic
+from nas.space import SearchSpace
+from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
+from nas.training.config import TrainingConfig
 
 RECORD = StudyRecord(
     space={"name": "s", "input_shape": [1, 28, 28], "classes": 10},
@@ -96,3 +103,70 @@ def helpers():
     helpers = Helpers()
     helpers.add, helpers.result, helpers.record, helpers.network = add, result, RECORD, network
     return helpers
+
+
+SPACE = {
+    "name": "few",
+    "stem": {"width": 8},
+    "stages": [
+        {"block": "basic", "depth": {"int": [1, 3]}, "width": {"choice": [8, 16]}},
+        {"block": "basic", "depth": {"int": [1, 2]}, "width": 16, "stride": 2},
+    ],
+}
+
+
+class Unwatched:
+    """A watcher that looks away."""
+
+    def started(self, job):
+        pass
+
+    def measured(self, job, result):
+        pass
+
+    def ended(self, job, state, reason):
+        pass
+
+    def reused(self, number, source, accuracy):
+        pass
+
+
+@pytest.fixture
+def searched():
+    """``searched(url)``: a study of 10 trials there, in each state and of each policy.
+
+    Trial 1 failed, trial 2 has two attempts, the last one was interrupted; with ``end``, it is not,
+    and there are 12 trials.
+    """
+
+    def search(url, name="s", end=False) -> str:
+        space = SearchSpace.from_dict(SPACE)
+        given = {"trials": 12, "epochs": 4, "sampler": "tpe", "reduction": 2, "study": name}
+        given |= {"storage": url, "objective": "synthetic"}
+        config = resolve(given, None, Machine(cpus=2, gpus=0))
+        record = StudyRecord(
+            space.to_dict(), space.hash, config.to_dict(), "synthetic", provenance()
+        )
+        store = StudyStore(url, name, record, owner="a")
+        searcher = Searcher(store, space, config, Unwatched())
+        while (job := searcher.next_job()) is not None:
+            objective = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+            if job.number == 1:
+                searcher.report(job, {"failure": "loss is not finite"})
+                continue
+            if (job.number, job.attempt) == (2, 1):
+                searcher.report(job, objective.epoch())
+                searcher.checkpoint(job, "there")
+                searcher.fail(job, "its process died", retry=True)
+                continue
+            if job.number > 8 and not end:
+                searcher.interrupt()
+                break
+            if job.checkpoint:
+                objective.epoch()
+            while searcher.report(job, objective.epoch()):
+                pass
+        store.close()
+        return url
+
+    return search

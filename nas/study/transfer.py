@@ -1,0 +1,210 @@
+"""A study moved between databases, SQLite or PostgreSQL, without loss.
+
+All rows of the study go along, Optuna's and ours, and keep their trial numbers; only the ids by
+which tables refer to each other are new. What is copied is one state of the source, and it arrives
+whole or not at all.
+"""
+
+import os
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select, text
+
+from nas.errors import StorageError
+from nas.study import database, tables
+from nas.study.reader import Study, open_study, studies
+from nas.study.store import open_storage
+from nas.study.upgrade import create_tables
+
+MAX_NAME = 200
+
+
+def export_study(url: str, name: str, file: Path) -> int:
+    """Write the study into a SQLite file of its own; returns the number of its trials.
+
+    Raises:
+        StorageError: there is no such study, trials of it are running, or the file exists or cannot
+            be written. Nothing is left behind.
+    """
+    if file.exists():
+        raise StorageError(f"{file} exists already; name another file, or remove it first")
+    if not file.parent.is_dir():
+        raise StorageError(f"there is no folder {file.parent}; make it first")
+    study = open_study(url, name)
+    # on a local disk, whatever the file is on; then in one step
+    with TemporaryDirectory() as folder, _closing(study):
+        whole = Path(folder) / "study.sqlite"
+        number = _copy_study(study, _url(whole), name)
+        with closing(sqlite3.connect(whole)) as connection:
+            # one file again, which a reader without write permission can open too
+            connection.execute("PRAGMA journal_mode=DELETE")
+        _place(whole, file)
+    return number
+
+
+def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, int]:
+    """Take the study of an exported file into a database, as ``name`` where that is given.
+
+    Returns its name there and the number of its trials.
+
+    Raises:
+        StorageError: the file holds no or several studies, trials of it are running, or the
+            database has a study of that name. The database is as it was.
+    """
+    if not file.is_file():
+        raise StorageError(f"there is no file {file}")
+    source = _url(file)
+    found = list(studies(source)["study"])
+    if len(found) != 1:
+        raise StorageError(
+            f"{file} holds {len(found)} studies, not one; write the one to be moved into a file of "
+            f"its own: nas export-study STUDY out.sqlite --storage {source}"
+        )
+    study = open_study(source, found[0])
+    with _closing(study):
+        name = study.name if name is None else name
+        return name, _copy_study(study, url, _checked(name))
+
+
+def _copy_study(study: Study, url: str, name: str) -> int:
+    with database.explained(study.url), database.snapshot(study.engine) as source:
+        _refuse_running(source, study)
+        with database.explained(url):
+            storage = open_storage(url)
+            engine = storage.engine
+            try:
+                with database.locked(engine):
+                    create_tables(engine)
+                    with engine.begin() as target:
+                        _refuse_other_optuna(source, target)
+                        _refuse_known(target, name, url)
+                        study_id, trials = _copy_optuna(source, target, study.id, name)
+                        _copy_ours(source, target, study.id, study_id)
+            finally:
+                engine.dispose()
+    return trials
+
+
+def _copy_optuna(
+    source: Connection, target: Connection, study_id: int, name: str
+) -> tuple[int, int]:
+    """All rows of the study in Optuna's tables; the new study id, and how many trials."""
+    theirs, ours = _optuna_tables(source), _optuna_tables(target)
+    new_ids: dict[str, dict[int, int]] = {"study_id": {}, "trial_id": {}}
+    for table in theirs.sorted_tables:
+        if not {"study_id", "trial_id"} & set(table.columns.keys()):
+            continue  # versions
+        (key,) = table.primary_key.columns.keys()
+        rows = [dict(row._mapping) for row in source.execute(_of_study(theirs, table, study_id))]
+        if not rows:
+            continue
+        old_ids = [row.pop(key) for row in rows]
+        for row in rows:
+            row |= {name: new_ids[name][row[name]] for name in row.keys() & new_ids.keys()}
+            if table.name == "studies":
+                row["study_name"] = name
+        copy = ours.tables[table.name]
+        if key in new_ids:
+            inserted = insert(copy).returning(copy.c[key], sort_by_parameter_order=True)
+            new_ids[key] = dict(zip(old_ids, target.scalars(inserted, rows), strict=True))
+        else:
+            target.execute(insert(copy), rows)
+    return new_ids["study_id"][study_id], len(new_ids["trial_id"])
+
+
+def _copy_ours(source: Connection, target: Connection, old: int, new: int) -> None:
+    for table in tables.metadata.sorted_tables:
+        if "study_id" not in table.columns:
+            continue  # versions
+        rows = source.execute(select(table).where(table.c.study_id == old))
+        copies = [{**row._mapping, "study_id": new} for row in rows]
+        if copies:
+            target.execute(insert(table), copies)
+
+
+def _optuna_tables(connection: Connection) -> MetaData:
+    """Optuna's tables as they are: an attribute that a later Optuna adds goes along."""
+    found = MetaData()
+    found.reflect(connection, only=lambda name, _: not name.startswith("nas_"))
+    return found
+
+
+def _of_study(theirs: MetaData, table: Table, study_id: int) -> Select[Any]:
+    """The rows of a study, in the order in which they were made."""
+    (key,) = table.primary_key.columns
+    rows = select(table).order_by(key)
+    if "study_id" in table.columns:
+        return rows.where(table.c.study_id == study_id)
+    trials = theirs.tables["trials"]
+    of_study = select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    return rows.where(table.c.trial_id.in_(of_study))
+
+
+def _refuse_running(source: Connection, study: Study) -> None:
+    query = "SELECT COUNT(*) FROM trials WHERE study_id = :id AND state = 'RUNNING'"
+    running = source.scalar(text(query), {"id": study.id})
+    if running:
+        raise StorageError(
+            f"study {study.name!r} has {running} running trials; stop its search first (Ctrl-C). "
+            "Where it died, carry it on for a moment: that frees what it left behind"
+        )
+
+
+def _refuse_other_optuna(source: Connection, target: Connection) -> None:
+    query = text("SELECT version_num FROM alembic_version")
+    theirs, ours = source.scalar(query), target.scalar(query)
+    if theirs != ours:
+        raise StorageError(
+            f"Optuna's tables have revision {theirs} there and {ours} here; bring both to one, "
+            "with: optuna storage upgrade"
+        )
+
+
+def _refuse_known(target: Connection, name: str, url: str) -> None:
+    query = text("SELECT COUNT(*) FROM studies WHERE study_name = :name")
+    if target.scalar(query, {"name": name}):
+        raise StorageError(
+            f"there is a study {name!r} in {database.shown(url)} already; choose another --name"
+        )
+
+
+def _checked(name: str) -> str:
+    if not name or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise StorageError(
+            f"name is {name[:80]!r}; accepted: 1 to {MAX_NAME} printable characters, no space at "
+            "either end"
+        )
+    return name
+
+
+def _place(whole: Path, file: Path) -> None:
+    """``whole`` as ``file``, which is never to be seen half-written."""
+    partial = file.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        shutil.copyfile(whole, partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.rename(file)
+    except OSError as error:
+        raise StorageError(f"cannot write {file} ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _url(file: Path) -> str:
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+@contextmanager
+def _closing(study: Study) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        study.engine.dispose()
