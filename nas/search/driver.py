@@ -77,8 +77,12 @@ def cluster() -> Iterator[Machine]:
             yield here
             return
         found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
         yield Machine(
-            int(found.get("CPU", 0)), int(found.get("GPU", 0)), f"the Ray cluster at {address}"
+            int(found.get("CPU", 0)),
+            int(found.get("GPU", 0)),
+            f"the Ray cluster at {address}",
+            nodes=sum(node["Alive"] for node in nodes),
         )
     finally:
         ray.shutdown()

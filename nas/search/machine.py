@@ -16,6 +16,7 @@ class Machine:
     cpus: int
     gpus: int
     name: str = "this machine"
+    nodes: int = 1
 
     @classmethod
     def here(cls) -> "Machine":

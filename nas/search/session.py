@@ -26,7 +26,7 @@ from nas.search.searcher import Searcher
 from nas.search.signals import EXIT_CODES, stop_on_signal
 from nas.search.view import LinesView, LiveView, QuietView, View
 from nas.space import SearchSpace
-from nas.study.database import check_url, shown
+from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord, read_record
 from nas.study.store import StudyStore
@@ -66,7 +66,11 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         NasError: something is; the message is one line.
     """
     storage = given["storage"]
-    check_url(storage)
+    if sqlite_path(check_url(storage)) and machine.nodes > 1:
+        raise ConfigError(
+            f"storage: SQLite is for one machine, and {machine.name} has {machine.nodes} nodes; "
+            f"use PostgreSQL: {POSTGRESQL}"
+        )
     asked = SearchSpace.load(given["space"]) if "space" in given else None
     study = given.get("study")
     if study is None:

@@ -20,18 +20,19 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from nas.errors import StorageError
+from nas.study.filesystem import network_filesystem
 
-ACCEPTED = "accepted: sqlite:///file.db, postgresql+psycopg://user:password@host/database"
+POSTGRESQL = "postgresql+psycopg://user:password@host/database"
+ACCEPTED = f"accepted: sqlite:///file.db, {POSTGRESQL}"
 BUSY_SECONDS = 60  # how long a SQLite writer waits for another one
 _LOCK_KEY = 0x6E61735F  # "nas_", our PostgreSQL advisory lock
 
 
-def check_url(url: str, *, read_only: bool = False) -> URL:
-    """The parsed URL of a database that can be used.
+def parse_url(url: str) -> URL:
+    """The URL of a kind of database that can hold studies, with its driver.
 
     Raises:
-        StorageError: no URL, another scheme, a missing driver, folder or permission, a file that
-            is no SQLite database. Nothing has been created.
+        StorageError: no URL, another scheme, or a missing driver.
     """
     try:
         parsed = make_url(url)
@@ -49,9 +50,21 @@ def check_url(url: str, *, read_only: bool = False) -> URL:
             )
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and not driver:
-        _check_sqlite(parsed, read_only=read_only)
         return parsed
     raise StorageError(f"storage: unknown scheme {parsed.drivername!r}; {ACCEPTED}")
+
+
+def check_url(url: str, *, read_only: bool = False) -> URL:
+    """The parsed URL of a database that can be used.
+
+    Raises:
+        StorageError: as ``parse_url``; for SQLite, also a folder or permission that is missing, a
+            network file system, a file that is no database. Nothing has been created.
+    """
+    parsed = parse_url(url)
+    if sqlite_path(parsed):
+        _check_sqlite(parsed, read_only=read_only)
+    return parsed
 
 
 def engine_for(url: str, *, read_only: bool = False) -> Engine:
@@ -166,6 +179,12 @@ def _check_sqlite(url: URL, *, read_only: bool) -> None:
         raise StorageError(f"storage: there is no folder {path.parent}; make it first")
     if read_only:
         return
+    kind = network_filesystem(path)
+    if kind:
+        raise StorageError(
+            f"storage: {path} is on a network file system ({kind}), where SQLite loses data; use a "
+            f"local disk, or PostgreSQL: {POSTGRESQL}"
+        )
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass

@@ -68,7 +68,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
     Raises:
         StorageError: the URL or the database cannot be used.
     """
-    path = database.sqlite_path(database.check_url(url))
+    path = database.sqlite_path(database.parse_url(url))
     if path is not None and not path.exists():
         return None
     engine = database.engine_for(url, read_only=True)
