@@ -2,12 +2,16 @@
 
 Every decision is taken from what the study database holds and is written there before it is
 acted on, so that a search can be killed at any instant and carried on by the same command.
+
+While the database is away, what runs goes on and its results wait in the store's outbox; no trial
+is begun, and none is stopped at a rung: that takes the results of all.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +25,7 @@ from nas.search.sampling import Sampler
 from nas.space import SearchSpace
 from nas.study import crash
 from nas.study.attempts import LEASE, LostAttemptError
+from nas.study.outages import UnavailableError
 from nas.study.store import StudyStore
 
 METRICS = (
@@ -93,45 +98,25 @@ class Searcher:
 
     @property
     def finished(self) -> bool:
-        """Whether all trials of the study came to an end."""
-        trials = self.store.trials()
-        return len(trials) >= self.config.trials and all(t.state.is_finished() for t in trials)
+        """Whether all trials of the study came to an end, and the database knows it."""
+        with suppress(UnavailableError):
+            trials = self.store.trials()
+            return len(trials) >= self.config.trials and all(t.state.is_finished() for t in trials)
+        return False
 
     def next_job(self) -> Job | None:
         """The next attempt to run; None where all trials are taken (others may still run some).
 
         Trials that wait to be carried on come first. One whose network the study has already
-        trained in full is told that result and not run.
+        trained in full is told that result and not run. None, too, while the database is away.
         """
-        self._renew()  # or a driver that slept would take its own attempts for a dead one's
-        with self.store.claiming():
-            crash.point("ask.begin")
-            self.store.repair(self.config.epochs)
-            while True:
-                trials = self.store.trials()
-                waiting = [t for t in trials if t.state == TrialState.WAITING]
-                if waiting:
-                    if self.store.resume_trial(waiting[0].number):
-                        crash.point("trial.resumed")
-                        return self._start(waiting[0].number, dict(waiting[0].params))
-                    continue
-                if len(trials) >= self.config.trials:
-                    return None
-                proposal = self._sampler.propose(len(trials), trials)
-                architecture = self.space.architecture(proposal.setting)
-                source = self._evaluated(architecture, proposal.setting, trials)
-                number = self.store.add_trial(
-                    proposal.setting,
-                    self._sampler.distributions,
-                    architecture,
-                    self._cost(architecture),
-                    policy="reused" if source else proposal.policy,
-                    source=source,
-                    system_attrs=proposal.system_attrs,
-                )
-                if source is None:
-                    return self._start(number, proposal.setting)
-                self._watcher.reused(number, source.number, float(source.value or 0))
+        with suppress(UnavailableError):
+            self._renew()  # a driver that slept tells the others first that it is alive
+            with self.store.claiming():
+                crash.point("ask.begin")
+                self.store.repair(self.config.epochs, self.running)
+                return self._claim()
+        return None
 
     def report(self, job: Job, result: Mapping[str, Any]) -> bool:
         """Take one epoch's result; whether the attempt shall go on.
@@ -155,8 +140,7 @@ class Searcher:
                 self._end(job, "complete")
                 return False
             if result["epoch"] in self._rungs:
-                others = self.store.attempts.rung(result["epoch"])
-                earlier = [value for number, value in others.items() if number != job.number]
+                earlier = self._earlier(job, result["epoch"])
                 if stops(result["val_accuracy"], earlier, self.config.reduction):
                     self._end(job, "pruned")
                     return False
@@ -170,27 +154,29 @@ class Searcher:
         if (job.number, job.attempt) in self.running:
             crash.point("checkpoint.begin")
             try:
-                self.store.attempts.record_checkpoint(job.number, job.attempt, path)
+                self.store.record_checkpoint(job.number, job.attempt, path)
             except LostAttemptError:
                 self._lose(job)
             crash.point("checkpoint.written")
 
     def fail(self, job: Job, reason: str, *, retry: bool) -> None:
         """The attempt cannot go on; with ``retry`` the trial gets another one, within limits."""
-        again = retry and self.store.attempts.deaths(job.number) < self.config.max_failures
+        again = retry and self._deaths(job) < self.config.max_failures
         self._end(job, "died" if again else "failed", reason)
 
     def restarted(self, job: Job, reason: str) -> Job | None:
         """The attempt's process was lost, and another one began where its checkpoint is.
 
         What that one reports is of another attempt, returned here; None where another driver
-        carries the trial on.
+        carries the trial on, or will once the database is back.
         """
-        with self.store.claiming():
+        with suppress(UnavailableError), self.store.claiming():
             self._end(job, "interrupted", reason)
             if not self.store.resume_trial(job.number):
                 return None
             return self._start(job.number, self.store.trials()[job.number].params)
+        self._end(job, "interrupted", reason)
+        return None
 
     def interrupt(self) -> None:
         """Let go of everything that runs; whoever continues the study carries it on."""
@@ -199,17 +185,57 @@ class Searcher:
 
     def heartbeat(self) -> None:
         """When a third of a lease has passed: renew ours, free those of drivers that died."""
-        if self._renew():
-            with self.store.claiming():
-                self.store.repair(self.config.epochs)
+        with suppress(UnavailableError):
+            if self._renew():
+                with self.store.claiming():
+                    self.store.repair(self.config.epochs, self.running)
 
     # -- parts ------------------------------------------------------------------------------
+
+    def _claim(self) -> Job | None:
+        while True:
+            trials = self.store.trials()
+            waiting = [t for t in trials if t.state == TrialState.WAITING]
+            if waiting:
+                if self.store.resume_trial(waiting[0].number):
+                    crash.point("trial.resumed")
+                    return self._start(waiting[0].number, dict(waiting[0].params))
+                continue
+            if len(trials) >= self.config.trials:
+                return None
+            proposal = self._sampler.propose(len(trials), trials)
+            architecture = self.space.architecture(proposal.setting)
+            source = self._evaluated(architecture, proposal.setting, trials)
+            number = self.store.add_trial(
+                proposal.setting,
+                self._sampler.distributions,
+                architecture,
+                self._cost(architecture),
+                policy="reused" if source else proposal.policy,
+                source=source,
+                system_attrs=proposal.system_attrs,
+            )
+            if source is None:
+                return self._start(number, proposal.setting)
+            self._watcher.reused(number, source.number, float(source.value or 0))
+
+    def _earlier(self, job: Job, epoch: int) -> list[float]:
+        """What other trials had at ``epoch``; nothing while the database is away."""
+        with suppress(UnavailableError):
+            others = self.store.attempts.rung(epoch)
+            return [value for number, value in others.items() if number != job.number]
+        return []
+
+    def _deaths(self, job: Job) -> int:
+        with suppress(UnavailableError):
+            return self.store.attempts.deaths(job.number)
+        return job.attempt - 1  # at most so many, as each was an attempt
 
     def _renew(self) -> bool:
         now = self.store.clock()
         due = now - self._renewed > LEASE / 3
         if due:
-            self.store.attempts.renew_leases()
+            self.store.attempts.renew_leases(self.running)
             self._renewed = now
         return due
 

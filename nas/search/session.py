@@ -49,13 +49,22 @@ class Plan:
     @property
     def log(self) -> Path:
         """Where Ray's output goes; beside it, checkpoints."""
-        return Path(self.config.runs) / run_name(self.config) / "search.log"
+        return self._folder / "search.log"
+
+    @property
+    def outbox(self) -> Path:
+        """Where results wait while the database is away."""
+        return self._folder / "outbox.jsonl"
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.config.runs) / run_name(self.config)
 
 
 def run_name(config: SearchConfig) -> str:
     """A folder name for this study of this database, whatever characters its name has."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", config.study)[:60].strip("._") or "study"
-    digest = hashlib.sha256(f"{config.storage}\n{config.study}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{shown(config.storage)}\n{config.study}".encode()).hexdigest()
     return f"{readable}-{digest[:8]}"
 
 
@@ -125,6 +134,9 @@ def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
             view = kind(console, config, deadline)
 
         reason = _run(plan, view)
+        if plan.outbox.exists():
+            _print_outage(console, plan)
+            return EXIT_CODES.get(reason or "", 1)
         from nas.study.reader import open_study  # pandas: half a second that an error need not wait
         from nas.study.summary import print_best
 
@@ -143,7 +155,9 @@ def _run(plan: Plan, view: View) -> str | None:
 
     @contextmanager
     def searcher() -> Iterator[Searcher]:
-        store = StudyStore(config.storage, config.study, plan.record, owner=owner)
+        store = StudyStore(
+            config.storage, config.study, plan.record, owner=owner, outbox=plan.outbox
+        )
         with closing(store):
             yield Searcher(store, plan.space, config, view)
 
@@ -200,7 +214,7 @@ def _print_ending(
     config = plan.config
     name = _quoted(config.study)
     again = f"nas search --study {name}"
-    where = "" if config.storage == DEFAULT_STORAGE else f" --storage {shown(config.storage)}"
+    where = _where(config)
     if reason == TIME_OVER:
         lines = [
             f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:",
@@ -221,6 +235,20 @@ def _print_ending(
         ]
     for line in lines:
         console.print(line, markup=False)
+
+
+def _print_outage(console: Console, plan: Plan) -> None:
+    again = f"nas search --study {_quoted(plan.config.study)}"
+    for line in [
+        f"The study database {shown(plan.config.storage)} cannot be reached.",
+        f"What it does not have yet is in {plan.outbox}. To write that and go on:",
+        f"  {again}{_where(plan.config)}",
+    ]:
+        console.print(line, markup=False)
+
+
+def _where(config: SearchConfig) -> str:
+    return "" if config.storage == DEFAULT_STORAGE else f" --storage {shown(config.storage)}"
 
 
 def _quoted(name: str) -> str:

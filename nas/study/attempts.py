@@ -6,7 +6,7 @@ a driver that was taken for dead can no longer write to what another one carries
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    tuple_,
     update,
 )
 
@@ -30,6 +31,9 @@ from nas.study.tables import attempts, epochs
 
 LEASE = timedelta(seconds=30)
 _IDENTITY = ("study_id", "trial", "attempt")
+_RESULT = tuple(column.name for column in epochs.columns if column.name not in _IDENTITY)
+_WHERE = ("host", "device", "numerics")
+MEASURED = (*_RESULT, *_WHERE)  # what is kept of an epoch's result
 
 
 class LostAttemptError(StorageError):
@@ -69,14 +73,16 @@ class Attempts:
         """Write one epoch's result, and where it was measured.
 
         The first one of an attempt that went on from a checkpoint takes over the epochs before it,
-        so that each attempt holds one whole curve.
+        so that each attempt holds one whole curve. Nothing is done where the epoch is there.
 
         Raises:
             LostAttemptError: the attempt is no longer the owner's.
         """
-        measured = {c.name: result[c.name] for c in epochs.columns if c.name not in _IDENTITY}
-        where = {k: result[k] for k in ("host", "device", "numerics") if k in result}
+        measured = {name: result[name] for name in _RESULT}
+        where = {name: result[name] for name in _WHERE if name in result}
         with self.engine.begin() as connection:
+            if self._has_epoch(connection, trial, attempt, result["epoch"]):
+                return
             self._change(connection, trial, attempt, lease=self.clock() + LEASE, **where)
             self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
             connection.execute(
@@ -94,14 +100,24 @@ class Attempts:
         with self.engine.begin() as connection:
             self._change(connection, trial, attempt, checkpoint=path)
 
-    def end(self, trial: int, attempt: int, state: str, reason: str | None) -> None:
-        """The attempt came to an end.
+    def end(self, trial: int, attempt: int, state: str, reason: str | None) -> bool:
+        """The attempt came to an end; False where the owner has said so before.
 
         Raises:
             LostAttemptError: the attempt is no longer the owner's.
         """
         with self.engine.begin() as connection:
+            known = connection.scalar(
+                select(attempts.c.state).where(
+                    *self._of(attempts, trial),
+                    attempts.c.attempt == attempt,
+                    attempts.c.owner == self.owner,
+                )
+            )
+            if known == state:
+                return False
             self._change(connection, trial, attempt, state=state, reason=reason, ended=self.clock())
+        return True
 
     def expire(self, trial: int, attempt: int, state: str, reason: str | None) -> bool:
         """End an attempt whose lease has run out; False if it was renewed or ended meanwhile."""
@@ -118,8 +134,12 @@ class Attempts:
             )
         return changed.rowcount == 1
 
-    def renew_leases(self) -> None:
-        """Tell the other drivers that the owner is alive."""
+    def renew_leases(self, live: Collection[tuple[int, int]]) -> None:
+        """Tell the other drivers that the owner still runs these, given as (trial, attempt).
+
+        One that expired unnoticed is the owner's again. The owner's others are left to expire:
+        their beginning was written, but the answer got lost.
+        """
         with self.engine.begin() as connection:
             connection.execute(
                 update(attempts)
@@ -127,6 +147,7 @@ class Attempts:
                     attempts.c.study_id == self.study_id,
                     attempts.c.owner == self.owner,
                     attempts.c.state == "running",
+                    tuple_(attempts.c.trial, attempts.c.attempt).in_(list(live)),
                 )
                 .values(lease=self.clock() + LEASE)
             )
@@ -173,6 +194,14 @@ class Attempts:
         )
         if changed.rowcount != 1:
             raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")
+
+    def _has_epoch(self, connection: Connection, trial: int, attempt: int, epoch: int) -> bool:
+        found = connection.scalar(
+            select(epochs.c.epoch).where(
+                *self._of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == epoch
+            )
+        )
+        return found is not None
 
     def _take_over_epochs(
         self, connection: Connection, trial: int, attempt: int, *, before: int

@@ -15,16 +15,25 @@ from sqlite3 import connect as sqlite_connect
 from typing import Any
 from urllib.parse import quote
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from nas.errors import StorageError
 from nas.study.filesystem import network_filesystem
+from nas.study.outages import UnavailableError, endure
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/database"
 ACCEPTED = f"accepted: sqlite:///file.db, {POSTGRESQL}"
 BUSY_SECONDS = 60  # how long a SQLite writer waits for another one
+# A host that vanished is noticed within seconds: libpq's own limits are hours.
+_POSTGRES = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # ms
+}
 _LOCK_KEY = 0x6E61735F  # "nas_", our PostgreSQL advisory lock
 
 
@@ -75,21 +84,30 @@ def engine_for(url: str, *, read_only: bool = False) -> Engine:
     """
     parsed = check_url(url, read_only=read_only)
     if not parsed.drivername.startswith("sqlite"):
-        engine = create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(parsed, **engine_options(parsed))
         if read_only:
             engine = engine.execution_options(postgresql_readonly=True)
         return engine
     if read_only:
         path = quote(str(Path(str(parsed.database)).absolute()))
         parsed = URL.create("sqlite", database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(parsed, **engine_options(parsed))
     if not read_only:
         configure_writer(engine)
     return engine
 
 
+def engine_options(url: URL) -> dict[str, Any]:
+    """How connections are made and kept; what the URL itself says goes before it."""
+    if url.drivername.startswith("sqlite"):
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    limits = {name: value for name, value in _POSTGRES.items() if name not in url.query}
+    return {"pool_pre_ping": True, "connect_args": limits}
+
+
 def configure_writer(engine: Engine) -> None:
-    """SQLite as a database for several processes; nothing to do for PostgreSQL."""
+    """Outages raise ``UnavailableError``; SQLite serves several processes."""
+    endure(engine)
     if engine.dialect.name != "sqlite":
         return
 
@@ -108,18 +126,34 @@ def configure_writer(engine: Engine) -> None:
 
 
 @contextmanager
-def locked(engine: Engine) -> Iterator[None]:
-    """One process at a time, over all processes and machines that use this database."""
+def locked(engine: Engine, seconds: float = BUSY_SECONDS) -> Iterator[None]:
+    """One process at a time, over all processes and machines that use this database.
+
+    Raises:
+        UnavailableError: another process kept the lock for ``seconds``.
+    """
     if engine.dialect.name == "sqlite":
-        with FileLock(f"{engine.url.database}.lock"):
+        lock = FileLock(f"{engine.url.database}.lock", timeout=seconds)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UnavailableError(f"another process keeps {lock.lock_file} locked") from None
+        try:
             yield
-    else:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        finally:
+            lock.release()
+        return
+    with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = {int(1000 * seconds)}"))
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        connection.commit()  # the lock belongs to the connection, not to the transaction
+        try:
+            yield
+        finally:
             try:
-                yield
-            finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+            except (DBAPIError, UnavailableError):
+                connection.invalidate()  # the lock ends with its connection
 
 
 @contextmanager

@@ -8,13 +8,16 @@ which every prefix can be repaired: an attempt ends before its trial does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Engine, insert, select, text
@@ -23,7 +26,9 @@ from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.errors import StorageError
 from nas.study import crash, database
-from nas.study.attempts import LEASE, Attempts
+from nas.study.attempts import LEASE, MEASURED, Attempts
+from nas.study.outages import UnavailableError
+from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of
 from nas.study.tables import architectures, studies
 from nas.study.upgrade import create_tables
@@ -35,6 +40,7 @@ ENDED = {  # how an attempt ends, and what that makes of its trial
     "died": TrialState.WAITING,  # its process did; the trial gets another attempt
     "interrupted": TrialState.WAITING,  # until a driver carries it on
 }
+CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
 def utc_now() -> datetime:
@@ -53,8 +59,13 @@ class StudyStore:
         *,
         owner: str,
         clock: Callable[[], datetime] = utc_now,
+        outbox: Path | None = None,
     ) -> None:
         """Create the study, or continue the one of that name.
+
+        Results that the database cannot take for now go to the file ``outbox``, and from there to
+        the database as soon as it is back, or when the study is opened again. Without such a file
+        each operation raises UnavailableError then.
 
         Raises:
             StorageError: the database cannot be used, or the study of that name is another one;
@@ -76,7 +87,15 @@ class StudyStore:
                 self._study_id = self._storage.get_study_id_from_name(name)
                 self._create_or_compare(record)
                 self._drop_orphans()
+        self._has_lock = False
         self.attempts = Attempts(self.engine, self._study_id, owner, clock)
+        self._operations: dict[str, Callable[..., None]] = {
+            "record_epoch": self._record_epoch,
+            "record_checkpoint": self._record_checkpoint,
+            "end_attempt": self._end_attempt,
+        }
+        self.outbox = Outbox(outbox, self._operations) if outbox else None
+        self.flush()
 
     @property
     def engine(self) -> Engine:
@@ -86,12 +105,28 @@ class StudyStore:
 
     def close(self) -> None:
         """Give all connections back; SQLite then folds its write-ahead log into the file."""
+        with suppress(UnavailableError):  # the next driver will find what is left
+            self.flush()
         self.engine.dispose()
+
+    def flush(self) -> None:
+        """Write what waits in the outbox, if anything does.
+
+        Raises:
+            UnavailableError: the database is still away.
+        """
+        if self.outbox:
+            self.outbox.flush()
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
-        """Only one driver at a time decides which trial comes next."""
-        with database.locked(self.engine):
+        """Only one driver at a time decides which trial comes next, knowing all results.
+
+        Raises:
+            UnavailableError: the database is away, or the other driver took too long.
+        """
+        self.flush()
+        with self._locked():
             yield
 
     def trials(self) -> list[FrozenTrial]:
@@ -143,12 +178,16 @@ class StudyStore:
         Raises:
             LostAttemptError: the attempt is no longer ours.
         """
-        self.attempts.record_epoch(number, attempt, result)
-        crash.point("epoch.ours")
-        self._storage.set_trial_intermediate_value(
-            self._trial_id(number), result["epoch"], result["val_accuracy"]
-        )
-        crash.point("epoch.written")
+        measured = {name: result[name] for name in MEASURED if name in result}
+        self._write("record_epoch", number, attempt, result=measured)
+
+    def record_checkpoint(self, number: int, attempt: int, path: str) -> None:
+        """Note where the attempt can be carried on from.
+
+        Raises:
+            LostAttemptError: the attempt is no longer ours.
+        """
+        self._write("record_checkpoint", number, attempt, path=path)
 
     def end_attempt(
         self,
@@ -166,25 +205,88 @@ class StudyStore:
             LostAttemptError: the attempt is no longer ours.
         """
         crash.point("end.begin")
-        self.attempts.end(number, attempt, state, reason)
-        crash.point("end.attempt")
-        self._end_trial(number, attempt, ENDED[state], reason)
+        self._write("end_attempt", number, attempt, state=state, reason=reason)
 
-    def repair(self, epochs_in_full: int) -> list[int]:
+    def repair(self, epochs_in_full: int, live: Collection[tuple[int, int]] = ()) -> list[int]:
         """Free what dead drivers left behind; the caller is ``claiming``.
 
         A trial without a live attempt waits to be carried on, or gets the end that its last
-        attempt came to. Returns the numbers of the trials that were RUNNING.
+        attempt came to. The attempts in ``live``, as (number, attempt), run here whatever their
+        leases say: an outage may have kept us from renewing them. Returns the numbers of the
+        trials that were RUNNING.
         """
         running = [t.number for t in self.trials() if t.state == TrialState.RUNNING]
-        return [number for number in running if self._repair(number, epochs_in_full)]
+        return [number for number in running if self._repair(number, epochs_in_full, live)]
 
-    def _repair(self, number: int, epochs_in_full: int) -> bool:
+    # -- what may have to wait: each can be done twice, and is done for the owner who asked ---
+
+    def _write(self, operation: str, number: int, attempt: int, **arguments: Any) -> None:
+        arguments = {
+            "owner": self.attempts.owner,
+            "number": number,
+            "attempt": attempt,
+            **arguments,
+        }
+        if self.outbox:
+            self.outbox.write(operation, **arguments)
+        else:
+            self._operations[operation](**arguments)
+
+    def _record_epoch(
+        self, owner: str, number: int, attempt: int, result: Mapping[str, Any]
+    ) -> None:
+        self._of(owner).record_epoch(number, attempt, result)
+        crash.point("epoch.ours")
+        with suppress(UpdateFinishedTrialError):  # then this has been written before
+            self._storage.set_trial_intermediate_value(
+                self._trial_id(number), result["epoch"], result["val_accuracy"]
+            )
+        crash.point("epoch.written")
+
+    def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
+        self._of(owner).record_checkpoint(number, attempt, path)
+
+    def _end_attempt(
+        self, owner: str, number: int, attempt: int, state: str, reason: str | None
+    ) -> None:
+        first = self._of(owner).end(number, attempt, state, reason)
+        crash.point("end.attempt")
+        if first:
+            self._end_trial(number, attempt, ENDED[state], reason)
+            return
+        with self._locked():  # somebody may have repaired it meanwhile
+            last = self.attempts.last(number)
+            if last is not None and last.attempt == attempt and self._is_running(number):
+                self._end_trial(number, attempt, ENDED[state], reason)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._has_lock:
+            yield
+            return
+        with database.locked(self.engine, CLAIM_SECONDS):
+            self._has_lock = True
+            try:
+                yield
+            finally:
+                self._has_lock = False
+
+    def _of(self, owner: str) -> Attempts:
+        return replace(self.attempts, owner=owner)
+
+    def _is_running(self, number: int) -> bool:
+        return self._storage.get_trial(self._trial_id(number)).state == TrialState.RUNNING
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _repair(self, number: int, epochs_in_full: int, live: Collection[tuple[int, int]]) -> bool:
         last = self.attempts.last(number)
         if last is None:
             self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
             return True
         if last.state == "running":
+            if (number, last.attempt) in live:
+                return False
             curve = self.attempts.curve(number, last.attempt)
             whole = max(curve, default=0) >= epochs_in_full
             state, reason = ("complete", None) if whole else ("interrupted", "its driver died")
@@ -206,6 +308,9 @@ class StudyStore:
         if state in (TrialState.COMPLETE, TrialState.PRUNED):
             curve = self.attempts.curve(number, attempt)
             values = [curve[max(curve)]]
+            known = self._storage.get_trial(trial_id).intermediate_values
+            for epoch in curve.keys() - known.keys():  # cut off between our tables and Optuna's
+                self._storage.set_trial_intermediate_value(trial_id, epoch, curve[epoch])
         self._storage.set_trial_state_values(trial_id, state, values)
         crash.point("end.trial")
 
@@ -268,17 +373,13 @@ class StudyStore:
 def open_storage(url: str) -> RDBStorage:
     """Optuna's storage, its tables created, on connections configured like ours."""
     engine = database.engine_for(url)
-    kwargs: dict[str, Any] = (
-        {"connect_args": {"timeout": database.BUSY_SECONDS}}
-        if engine.dialect.name == "sqlite"
-        else {"pool_pre_ping": True}
-    )
+    options = database.engine_options(engine.url)
     plain = engine.url.render_as_string(hide_password=False)
     with database.locked(engine):
         # Optuna passes the URL through str.format
         plain = plain.replace("{", "{{").replace("}", "}}")
         try:
-            storage = RDBStorage(plain, engine_kwargs=kwargs)
+            storage = RDBStorage(plain, engine_kwargs=options)
         except RuntimeError as error:  # its check of its own tables says what to do
             raise StorageError(f"storage {database.shown(url)}: {error}") from None
     engine.dispose()

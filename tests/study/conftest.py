@@ -79,8 +79,8 @@ def open_store(database_url, clock):
     """Drivers of one study: each call is another one, with its own connections."""
     stores = []
 
-    def open_(owner="a", name="s", record=RECORD) -> StudyStore:
-        stores.append(StudyStore(database_url, name, record, owner=owner, clock=clock))
+    def open_(owner="a", name="s", record=RECORD, **options) -> StudyStore:
+        stores.append(StudyStore(database_url, name, record, owner=owner, clock=clock, **options))
         return stores[-1]
 
     yield open_

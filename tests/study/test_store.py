@@ -144,10 +144,10 @@ def test_a_trial_of_a_dead_driver_waits_after_its_lease(open_store, clock, helpe
 def test_a_renewed_lease_keeps_a_slow_trial(open_store, clock, helpers):
     slow, other = open_store("slow"), open_store("other")
     number = helpers.add(slow)
-    slow.attempts.start(number)
+    attempt = slow.attempts.start(number)
     for _ in range(5):
         clock.pass_(20)
-        slow.attempts.renew_leases()
+        slow.attempts.renew_leases([(number, attempt)])
         assert other.repair(3) == []
 
 

@@ -1,0 +1,70 @@
+"""A database that is away for a while: one exception says so, within seconds, without secrets.
+
+The engine of a writer translates whatever SQLAlchemy and the driver raise then, so that nobody
+else has to know the many ways in which a connection ends.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import Dialect, ExceptionContext
+
+from nas.errors import StorageError
+
+PAUSE = 0.5  # seconds at least between two tries to connect
+PATIENCE = 5  # and at least this many times what the failed try took
+
+
+class UnavailableError(StorageError):
+    """The study database cannot be reached for now; asking again later may well help."""
+
+
+def endure(engine: Engine) -> None:
+    """Make ``engine`` raise ``UnavailableError`` whenever its database is away.
+
+    After a try to connect has failed, further ones fail at once for a while: a host that does not
+    answer must not hold up a driver that has trials to look after.
+    """
+    event.listen(engine, "handle_error", _translated, retval=True)
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "do_connect", _Connector().connect)
+
+
+class _Connector:
+    def __init__(self) -> None:
+        self._not_before = 0.0
+        self._reason = ""
+
+    def connect(self, dialect: Dialect, _: Any, args: Any, options: Any) -> Any:
+        begun = time.monotonic()
+        if begun < self._not_before:
+            raise UnavailableError(self._reason)
+        try:
+            return dialect.connect(*args, **options)
+        except dialect.loaded_dbapi.OperationalError as error:
+            now = time.monotonic()
+            self._not_before = now + max(PAUSE, PATIENCE * (now - begun))
+            self._reason = _one_line(error)
+            raise UnavailableError(self._reason) from None
+
+
+def _translated(context: ExceptionContext) -> BaseException | None:
+    """What is raised in place of a database error; None leaves it as it is."""
+    error = context.original_exception
+    if context.is_pre_ping:  # the pool is about to replace this connection
+        return None
+    if context.dialect.name == "sqlite":
+        away = "locked" in str(error)
+    else:
+        driver = context.dialect.loaded_dbapi
+        away = context.is_disconnect or isinstance(
+            error, driver.OperationalError | driver.InterfaceError
+        )
+    return UnavailableError(_one_line(error)) if away else None
+
+
+def _one_line(error: BaseException) -> str:
+    return f"the study database cannot be reached: {str(error).strip().splitlines()[0]}"

@@ -1,0 +1,198 @@
+"""Results that wait for the database: none lost, none doubled, none against another driver."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from nas.study.attempts import LostAttemptError
+from nas.study.outages import UnavailableError
+from nas.study.outbox import Outbox
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Somewhere to write to, which is ``away`` after so many more writes, and the outbox to it."""
+    ledger = SimpleNamespace(written=[], left=10**9, lost=set())
+
+    def write(number, attempt, value=None):
+        if number in ledger.lost:
+            raise LostAttemptError(f"attempt {attempt} of trial {number} is another driver's now")
+        if ledger.left == 0:
+            raise UnavailableError("away")
+        ledger.left -= 1
+        ledger.written.append((number, value))
+
+    ledger.path = tmp_path / "runs" / "outbox.jsonl"
+    ledger.open = lambda: Outbox(ledger.path, {"write": write})
+    ledger.box = ledger.open()
+    ledger.send = lambda number, value=None: ledger.box.write(
+        "write", number=number, attempt=1, value=value
+    )
+    return ledger
+
+
+def test_a_write_that_can_be_done_leaves_no_file(ledger):
+    ledger.send(0, "a")
+    assert ledger.written == [(0, "a")]
+    assert not ledger.path.exists()
+
+
+def test_what_cannot_be_written_is_on_the_disk_and_is_written_in_order_later(ledger):
+    ledger.left = 1
+    for value in "abcd":
+        ledger.send(0, value)
+    assert ledger.written == [(0, "a")]
+    assert [json.loads(line)["arguments"]["value"] for line in ledger.path.open()] == list("bcd")
+    ledger.left = 100
+    ledger.send(0, "e")
+    assert ledger.written == [(0, value) for value in "abcde"]
+    assert not ledger.path.exists()
+
+
+def test_an_outage_in_the_middle_of_a_replay_keeps_the_rest(ledger):
+    ledger.left = 0
+    for value in "abcd":
+        ledger.send(0, value)
+    ledger.left = 2
+    with pytest.raises(UnavailableError):
+        ledger.box.flush()
+    assert len(ledger.box) == 2
+    ledger.left = 100
+    ledger.box.flush()
+    assert ledger.written == [(0, value) for value in "abcd"]
+
+
+def test_the_next_process_finds_what_an_earlier_one_kept(ledger):
+    ledger.left = 0
+    ledger.send(0, "a")
+    ledger.left = 100
+    ledger.open().flush()
+    assert ledger.written == [(0, "a")]
+
+
+def test_what_another_driver_carries_on_is_dropped_with_a_note(ledger, caplog):
+    ledger.left = 0
+    ledger.send(0, "a")
+    ledger.send(1, "b")
+    ledger.left, ledger.lost = 100, {0}
+    caplog.clear()
+    ledger.box.flush()
+    assert ledger.written == [(1, "b")]
+    assert "write of trial 0, attempt 1: attempt 1 of trial 0 is another" in caplog.text
+    with pytest.raises(LostAttemptError):
+        ledger.send(0, "c")
+
+
+def test_a_line_cut_off_by_a_power_failure_takes_no_other_with_it(ledger, caplog):
+    ledger.left = 0
+    ledger.send(0, "a")
+    with ledger.path.open("ab") as file:
+        file.write(b'{"operation": "wri')
+    ledger.send(0, "b")
+    ledger.left = 100
+    ledger.box.flush()
+    assert ledger.written == [(0, "a"), (0, "b")]
+    assert "an incomplete line" in caplog.text
+    assert not ledger.path.exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    st.lists(st.tuples(st.booleans(), st.floats(allow_nan=False) | st.text(), st.integers(0, 3)))
+)
+def test_whatever_fails_when_everything_arrives_once_and_in_order(ledger, writes):
+    ledger.written.clear()
+    for restart, value, left in writes:
+        ledger.left = left
+        if restart:
+            ledger.box = ledger.open()
+        ledger.send(0, value)
+    ledger.left = 10**9
+    ledger.box.flush()
+    assert ledger.written == [(0, value) for _, value, _ in writes]
+
+
+# --- the operations of a store: what is done twice is done once ---
+
+
+def test_an_operation_that_came_through_unnoticed_can_be_repeated(store, helpers):
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    for _ in range(2):
+        store.record_epoch(number, attempt, helpers.result(1, 0.5))
+    for _ in range(2):
+        store.record_checkpoint(number, attempt, "there")
+    store.record_epoch(number, attempt, helpers.result(2, 0.6))
+    for _ in range(2):
+        store.end_attempt(number, attempt, "pruned")
+    store.record_epoch(number, attempt, helpers.result(2, 0.6))
+    (trial,) = store.trials()
+    assert (trial.state, trial.value) == (TrialState.PRUNED, 0.6)
+    assert trial.intermediate_values == store.attempts.curve(number, attempt) == {1: 0.5, 2: 0.6}
+
+
+def test_an_end_that_was_cut_off_after_the_attempt_ends_the_trial_too(store, helpers):
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    store.attempts.record_epoch(number, attempt, helpers.result(1, 0.5))  # Optuna's is missing
+    store.attempts.end(number, attempt, "pruned", None)
+    store.end_attempt(number, attempt, "pruned")
+    (trial,) = store.trials()
+    assert (trial.state, trial.value) == (TrialState.PRUNED, 0.5)
+    assert trial.intermediate_values == {1: 0.5}
+
+
+def test_an_end_that_comes_again_leaves_the_next_attempt_alone(open_store, helpers):
+    one, other = open_store("one"), open_store("other")
+    number = helpers.add(one)
+    attempt = one.attempts.start(number)
+    one.end_attempt(number, attempt, "interrupted")
+    assert other.resume_trial(number)
+    other.attempts.start(number)
+    one.end_attempt(number, attempt, "interrupted")
+    assert other.trials()[0].state == TrialState.RUNNING
+
+
+def test_leases_that_ran_out_unnoticed_are_renewed(open_store, clock, helpers):
+    ours, other = open_store("ours"), open_store("other")
+    number = helpers.add(ours)
+    live = [(number, ours.attempts.start(number))]
+    clock.pass_(100)  # the database was away
+    assert ours.repair(3, live) == []
+    ours.attempts.renew_leases(live)
+    assert other.repair(3) == []
+    ours.record_epoch(*live[0], helpers.result(1))
+
+
+def test_an_attempt_whose_beginning_got_no_answer_expires(store, clock, helpers):
+    number = helpers.add(store)
+    store.attempts.start(number)  # and the driver never learned of it
+    for _ in range(2):
+        clock.pass_(20)
+        store.attempts.renew_leases([])
+    assert store.repair(3) == [number]
+    assert store.trials()[0].state == TrialState.WAITING
+
+
+def test_a_result_passes_through_the_outbox_unchanged(open_store, helpers, tmp_path):
+    path = tmp_path / "outbox.jsonl"
+    first = open_store("first")
+    number = helpers.add(first)
+    attempt = first.attempts.start(number)
+    entry = {"owner": "first", "number": number, "attempt": attempt}
+    result = helpers.result(1, 0.1 + 0.2)
+    lines = [
+        {"operation": "record_epoch", "arguments": {**entry, "result": result}},
+        {"operation": "record_checkpoint", "arguments": {**entry, "path": "there"}},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    second = open_store("second", outbox=path)  # for the first one, which died
+    assert second.attempts.curve(number, attempt) == {1: 0.1 + 0.2}
+    last = second.attempts.last(number)
+    assert (last.owner, last.state, last.checkpoint) == ("first", "running", "there")
+    assert (last.host, last.numerics) == ("h/1", "float32")
+    assert not path.exists()
