@@ -25,6 +25,7 @@ _RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results are judged by the searcher
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database has every number
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots: the database is the truth
@@ -35,13 +36,16 @@ for _name, _value in _RAY_ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402
-from ray import tune  # noqa: E402
+from ray import cloudpickle, tune  # noqa: E402
+from ray.exceptions import RayActorError, RayError, RayTaskError  # noqa: E402
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig  # noqa: E402
+from ray.tune.experiment import Trial  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 from ray.tune.search import Searcher as TuneSearcher  # noqa: E402
 
+from nas.search.duration import format_duration  # noqa: E402
 from nas.search.searcher import Job, Searcher  # noqa: E402
-from nas.search.trial import Worker  # noqa: E402
+from nas.search.trial import Worker, WorkerError  # noqa: E402
 
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
 
@@ -132,6 +136,10 @@ class _Bridge:
         self.searcher = searcher
         self.stopped = stopped
         self.jobs: dict[str, Job] = {}
+        self.executions: dict[str, str] = {}  # the run of each Tune trial that reported last
+        self.progress: dict[str, float] = {}  # when each Tune trial that runs last gave a sign
+        self.overdue: set[str] = set()
+        self.places: dict[str, str] = {}  # address/process of each Tune trial
         self.asked = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -151,6 +159,7 @@ class _Bridge:
         config = searcher.config
         return {
             "objective": config.objective,
+            "trial": job.number,
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
@@ -159,6 +168,39 @@ class _Bridge:
             "cpus": config.cpus_per_trial,
             "gpus": config.gpus_per_trial,
         }
+
+    def report(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Hand a result to the searcher; whether the Tune trial shall go on."""
+        self.progress[trial_id] = time.monotonic()
+        execution = result["execution"]
+        if self.executions.setdefault(trial_id, execution) != execution:
+            self.executions[trial_id] = execution
+            again = self.searcher.restarted(self.jobs[trial_id], "its node went away")
+            if again is None:
+                return False
+            self.jobs[trial_id] = again
+        return self.searcher.report(self.jobs[trial_id], result)
+
+    def watch(self, trial: Any) -> None:
+        """Kill the process of a Tune trial that gave no sign for too long."""
+        trial_id, now = trial.trial_id, time.monotonic()
+        if trial.status != Trial.RUNNING:
+            self.progress.pop(trial_id, None)
+            return
+        patience = self.searcher.config.trial_timeout
+        if now < self.progress.setdefault(trial_id, now) + patience or trial_id in self.overdue:
+            return
+        self.overdue.add(trial_id)
+        ray.kill(trial.temporary_state.ray_actor)
+
+    def died(self, trial: Any) -> None:
+        """Tell the searcher that the process of a Tune trial is lost, and why."""
+        job = self.jobs[trial.trial_id]
+        timeout = format_duration(self.searcher.config.trial_timeout)
+        overdue = trial.trial_id in self.overdue
+        first, *rest = (f"no epoch for {timeout}" if overdue else _cause(trial)).splitlines()
+        place = f"attempt {job.attempt} on {self.places.get(trial.trial_id, 'no host yet')}"
+        self.searcher.fail(job, "\n".join([f"{first} ({place})", *rest]), retry=True)
 
     def folder(self, trial_id: str) -> str:
         """Where Tune keeps what the attempt writes."""
@@ -196,13 +238,12 @@ class _Judge(FIFOScheduler):
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        job = self._bridge.jobs[trial.trial_id]
-        goes_on = self._bridge.searcher.report(job, result)
+        goes_on = self._bridge.report(trial.trial_id, result)
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        job = self._bridge.jobs[trial.trial_id]
-        self._bridge.searcher.fail(job, _last_line(trial), retry=True)
+        if not trial.should_recover():  # else its node went away: Tune starts it on another one
+            self._bridge.died(trial)
 
 
 class _Watch(Callback):
@@ -212,10 +253,18 @@ class _Watch(Callback):
         self._bridge = bridge
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        reason = self._bridge.stopped()
+        reason = self._bridge.stopped() or self._bridge.searcher.hopeless
         if reason:
             raise StopSearch(reason)
         self._bridge.searcher.heartbeat()
+        for trial in trials:
+            self._bridge.watch(trial)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        with suppress(RayError):  # died already: Tune will see to it
+            actor = trial.temporary_state.ray_actor
+            address, process = ray.get(actor.get_current_ip_pid.remote())
+            self._bridge.places[trial.trial_id] = f"{address}/{process}"
 
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
@@ -223,11 +272,14 @@ class _Watch(Callback):
         self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
 
 
-def _last_line(trial: Any) -> str:
-    """What a trial's process died of, in one line."""
+def _cause(trial: Any) -> str:
+    """What a trial's process died of: one line, and below it the end of the worker's traceback."""
     with suppress(Exception):  # the error may not unpickle here
-        error = trial.get_error() or trial.get_pickled_error()
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if lines:
-            return lines[-1][:500]
+        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+        if isinstance(error, RayTaskError):
+            cause = error.cause
+            return str(cause) if isinstance(cause, WorkerError) else str(error)
+        if isinstance(error, RayActorError):
+            detail = " ".join(str(error).split())
+            return f"{type(error).__name__}: {detail}"[:500]
     return "its process died"

@@ -107,7 +107,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
 def search(given: Mapping[str, Any], *, quiet: bool = False) -> int:
     """Run a search, or carry one on; returns the exit code.
 
-    0: all trials ended, or the time budget; 1: not one trial was completed; 130 and 143: stopped
+    0: all trials ended, or the time budget; 1: not one trial was completed, or so many failed in a
+    row that it makes no sense to go on; 130 and 143: stopped
     by SIGINT or SIGTERM, everything safely stored.
     """
     begun = time.monotonic()
@@ -145,7 +146,7 @@ def _carry_out(plan: Plan, begun: float, quiet: bool) -> int:
         _print_ending(console, plan, reason, time.monotonic() - begun, best)
     if reason in EXIT_CODES:
         return EXIT_CODES[reason]
-    return 0 if best else 1
+    return 0 if best and reason in (None, TIME_OVER) else 1
 
 
 def _run(plan: Plan, view: View) -> str | None:
@@ -221,7 +222,8 @@ def _print_ending(
             f"  {again}{where} --time-budget 10m",
         ]
     elif reason:
-        lines = [f"Stopped by {reason}; everything is stored. To go on:", f"  {again}{where}"]
+        why = f"Stopped by {reason}" if reason in EXIT_CODES else f"Stopped: {reason}"
+        lines = [f"{why}; everything is stored. To go on:", f"  {again}{where}"]
     else:
         lines = [
             f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",

@@ -7,6 +7,7 @@ cost seconds each time), so nothing of an attempt may outlive it but the images.
 import os
 import platform
 import socket
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,10 +17,19 @@ from ray import tune
 
 from nas.architecture import Architecture
 from nas.errors import TrialFailedError
+from nas.search.misbehaviour import misbehaving
 from nas.search.synthetic import Synthetic
 from nas.training.config import TrainingConfig
 
 CHECKPOINT = "checkpoint.pt"
+TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
+
+
+class WorkerError(Exception):
+    """What a worker died of, as text: the exception itself may not survive the way to the driver.
+
+    Its first line is the class and the message, the others the end of the traceback.
+    """
 
 
 class Objective(Protocol):
@@ -41,19 +51,30 @@ class Worker(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Called once per process, with the first attempt."""
         self._images: dict[str, Any] = {}  # folder -> training images
-        self._begin(config)
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The next attempt in the same process."""
-        self._begin(new_config)
+        self._job = new_config
+        self._from = new_config["checkpoint"]
+        self._objective: Objective | None = None
+        self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
         return True
 
     def step(self) -> dict[str, Any]:
-        """One epoch. A trial that cannot go on says why; any other exception ends the process."""
+        """One epoch. A trial that cannot go on says why; any other exception ends the process.
+
+        Raises:
+            WorkerError: the exception.
+        """
         try:
+            if self._objective is None:  # here, as Tune's driver watches over steps
+                self._objective = self._begin()
             result = self._objective.epoch()
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
+        except Exception as error:
+            raise WorkerError(_described(error)) from None
         metrics = result if isinstance(result, dict) else result.to_dict()
         if "precision" in metrics:
             layout = "channels last" if metrics["channels_last"] == "on" else "channels first"
@@ -62,18 +83,19 @@ class Worker(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune keeps what is written into ``checkpoint_dir``."""
+        assert self._objective is not None, "a checkpoint follows a step"
         self._objective.save(Path(checkpoint_dir) / CHECKPOINT)
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Tune starts a lost actor again from its last checkpoint."""
-        self._objective.load(Path(str(checkpoint)) / CHECKPOINT)
+        self._from = str(checkpoint)
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
-        self._objective = OBJECTIVES[config["objective"]](config, self._images)
-        self._where = _where(self._objective)
-        if config["checkpoint"] is not None:
-            self._objective.load(Path(config["checkpoint"]) / CHECKPOINT)
+    def _begin(self) -> Objective:
+        objective = OBJECTIVES[self._job["objective"]](self._job, self._images)
+        self._where = _where(objective)
+        if self._from is not None:
+            objective.load(Path(self._from) / CHECKPOINT)
+        return objective
 
 
 def _fashion_mnist(config: Mapping[str, Any], images: dict[str, Any]) -> Objective:
@@ -97,15 +119,22 @@ def _fashion_mnist(config: Mapping[str, Any], images: dict[str, Any]) -> Objecti
 
 
 def _synthetic(config: Mapping[str, Any], _: dict[str, Any]) -> Objective:
-    return Synthetic(
-        Architecture.from_dict(config["architecture"]), TrainingConfig.from_dict(config["training"])
-    )
+    training = TrainingConfig.from_dict(config["training"])
+    objective = Synthetic(Architecture.from_dict(config["architecture"]), training)
+    return misbehaving(objective, config["trial"])
 
 
 OBJECTIVES: dict[str, Callable[[Mapping[str, Any], dict[str, Any]], Objective]] = {
     "fashion_mnist": _fashion_mnist,
     "synthetic": _synthetic,
 }
+
+
+def _described(error: Exception) -> str:
+    """Class and message in one line, then the end of the traceback."""
+    message = " ".join(str(error).split())[:500]
+    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    return "\n".join([f"{type(error).__name__}: {message}", *lines[-TRACEBACK_LINES:]])
 
 
 def _where(objective: Objective) -> dict[str, str]:
