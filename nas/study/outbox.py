@@ -68,11 +68,6 @@ class Outbox:
                 if done or not waiting:
                     self._replace(waiting[done:])
 
-    def __len__(self) -> int:
-        """How many writes wait."""
-        with self._lock:
-            return len(self._waiting())
-
     def _do(self, operation: str, arguments: Mapping[str, Any]) -> None:
         try:
             self._operations[operation](**arguments)

@@ -60,7 +60,7 @@ def test_an_outage_in_the_middle_of_a_replay_keeps_the_rest(ledger):
     ledger.left = 2
     with pytest.raises(UnavailableError):
         ledger.box.flush()
-    assert len(ledger.box) == 2
+    assert len(ledger.path.read_text().splitlines()) == 2
     ledger.left = 100
     ledger.box.flush()
     assert ledger.written == [(0, value) for value in "abcd"]
