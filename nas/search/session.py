@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -214,7 +216,8 @@ def _print_ending(
 ) -> None:
     config = plan.config
     name = _quoted(config.study)
-    again = f"nas search --study {name}"
+    nas = _program()
+    again = f"{nas} search --study {name}"
     where = _where(config)
     if reason == TIME_OVER:
         lines = [
@@ -229,11 +232,11 @@ def _print_ending(
             f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",
             f"  {again}{where} --trials {2 * config.trials}",
         ]
-    lines += ["To see all of it:", f"  nas show {name}{where}"]
+    lines += ["To see all of it:", f"  {nas} show {name}{where}"]
     if best:
         lines += [
             "To train the winner for longer and ship it:",
-            f"  nas retrain {name}{where} --output winner.pt",
+            f"  {nas} retrain {name}{where} --output winner.pt",
         ]
     for line in lines:
         console.print(line, markup=False)
@@ -251,6 +254,14 @@ def _print_outage(console: Console, plan: Plan) -> None:
 
 def _where(config: SearchConfig) -> str:
     return "" if config.storage == DEFAULT_STORAGE else f" --storage {shown(config.storage)}"
+
+
+def _program() -> str:
+    """How to call this program from the user's shell, whose PATH may lack our environment."""
+    if shutil.which("nas"):
+        return "nas"
+    script = Path(sys.executable).with_name("nas")
+    return os.path.relpath(script) if script.exists() else f"{sys.executable} -m nas"
 
 
 def _quoted(name: str) -> str:
