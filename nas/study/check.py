@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from optuna.trial import TrialState
 from sqlalchemy import Connection, text
 
 from nas.architecture import Architecture
@@ -21,6 +22,12 @@ from nas.study.reader import Study
 from nas.study.store import ENDED, utc_now
 
 Row = Mapping[str, Any]
+
+MEASURES = (
+    "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
+)  # fmt: skip
+FINISHED = ("COMPLETE", "PRUNED", "FAIL")
+_OF_STUDY = "JOIN trials AS t ON t.trial_id = o.trial_id WHERE t.study_id = :id"
 
 
 def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]:
@@ -35,7 +42,9 @@ def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]
 @dataclass(frozen=True)
 class _Rows:
     trials: list[Row]
-    values: list[Row]
+    values: dict[int, list[float]]  # trial id -> of its objectives
+    curves: dict[int, dict[int, float]]  # trial id -> Optuna's intermediate values by epoch
+    evaluated: list[int]  # numbers of trials
     attributes: dict[int, dict[str, Any]]  # trial number -> user attributes
     settings: dict[int, dict[str, Any]]
     architectures: dict[str, Row]
@@ -52,6 +61,8 @@ class _Check:
         self.full = int(study.record.config["epochs"])
 
     def all(self) -> Iterator[str]:
+        if self.study.space.hash != self.study.record.space_hash:
+            yield f"the space has the hash {self.study.space.hash[:12]}, not the one that is stored"
         yield from self.numbers()
         yield from self.orphans()
         yield from self.networks()
@@ -71,6 +82,11 @@ class _Check:
         numbers = {trial["number"] for trial in self.rows.trials}
         for number in sorted(set(self.rows.attempts) - numbers):
             yield f"there are attempts of trial {number}, which is not there"
+        attempts = {(a["trial"], a["attempt"]) for of in self.rows.attempts.values() for a in of}
+        for number, attempt in sorted(set(self.rows.epochs) - attempts):
+            yield f"there are epochs of trial {number}, attempt {attempt}, which is not there"
+        for number in sorted(set(self.rows.evaluated) - numbers):
+            yield f"there is an evaluation of trial {number}, which is not there"
         keys = {attributes.get("key") for attributes in self.rows.attributes.values()}
         for key in sorted(set(self.rows.architectures) - keys):
             yield f"architecture {key[:12]} belongs to no trial"
@@ -89,6 +105,8 @@ class _Check:
             for measure in ("params", "macs", "activations"):
                 if row[measure] != getattr(again, measure):
                     yield f"{name}: {measure} is {row[measure]}, not {getattr(again, measure)}"
+            if row["depth"] != architecture.depth:
+                yield f"{name}: depth is {row['depth']}, not {architecture.depth}"
 
     def curve(self, attempt: Row) -> Iterator[str]:
         name = f"trial {attempt['trial']}, attempt {attempt['attempt']}"
@@ -99,7 +117,7 @@ class _Check:
         if len(found) > self.full:
             yield f"{name}: has {len(found)} epochs, more than the study's {self.full}"
         for row in rows:
-            if not all(math.isfinite(row[m]) for m in ("train_loss", "val_loss", "val_accuracy")):
+            if not all(math.isfinite(row[measure]) for measure in MEASURES):
                 yield f"{name}: epoch {row['epoch']} has a value that is not finite"
             elif not 0 <= row["val_accuracy"] <= 1:
                 yield f"{name}: epoch {row['epoch']} has an accuracy of {row['val_accuracy']}"
@@ -126,9 +144,12 @@ class _Check:
                 yield f"is RUNNING, but its lease ended at {running[0]['lease']} UTC"
         elif running:
             yield f"is {state}, but attempt {running[0]['attempt']} is running"
+        elif attempts and state != ENDED.get(attempts[-1]["state"], TrialState.RUNNING).name:
+            yield f"is {state}, but its last attempt is {attempts[-1]['state']}"
         if state == "FAIL" and not attributes.get("reason"):
             yield "FAILed without a reason"
-        yield from self.value(trial, attributes, attempts)
+        yield from self.value(trial, attributes)
+        yield from self.shown(trial, attributes)
 
     def identity(self, number: int, attributes: Mapping[str, Any]) -> Iterator[str]:
         """The setting, the key and the stored network are the same thing."""
@@ -145,78 +166,102 @@ class _Check:
             if found != key:
                 yield f"its setting makes the network {found[:12]}, not {str(key)[:12]}"
 
-    def value(
-        self, trial: Row, attributes: Mapping[str, Any], attempts: list[Row]
-    ) -> Iterator[str]:
-        """A value is that of the last epoch of one attempt, and the view shows the same."""
-        number, state = trial["number"], trial["state"]
-        values = [row["value"] for row in self.rows.values if row["trial_id"] == trial["trial_id"]]
+    def value(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """A value is that of the last epoch of one attempt, and Optuna has the same curve."""
+        state, source = trial["state"], attributes.get("source")
+        values = self.rows.values.get(trial["trial_id"], [])
+        curve = self.last_curve(trial["number"] if source is None else source)
+        if source is not None:
+            theirs = self.rows.attributes.get(source, {}).get("key")
+            if theirs != attributes.get("key"):
+                yield f"has the result of trial {source}, which is another network"
+        if (source is not None) != (attributes.get("policy") == "reused"):
+            yield f"its policy is {attributes.get('policy')}, its source {source}"
+        if state in FINISHED and self.rows.curves.get(trial["trial_id"], {}) != curve:
+            yield "Optuna has another learning curve than its last attempt"
         if state not in ("COMPLETE", "PRUNED"):
             if values:
                 yield f"is {state} and has a value"
-            return
-        if len(values) != 1:
+        elif len(values) != 1:
             yield f"is {state} with {len(values)} values"
-            return
-        source = attributes.get("source")
-        if source is not None:
-            attempts = self.rows.attempts.get(source, [])
-        if not attempts:
-            yield f"is {state} without an attempt"
-            return
-        last = attempts[-1]
-        curve = self.rows.epochs.get((last["trial"], last["attempt"]), [])
-        if last["state"] != state.lower():
-            yield f"is {state}, but its last attempt is {last['state']}"
-        if not curve:
+        elif not curve:
             yield f"is {state} without an epoch"
+        else:
+            last = curve[max(curve)]
+            if values[0] != last:
+                yield f"its value is {values[0]}, its last epoch's {last}"
+            if (len(curve) == self.full) != (state == "COMPLETE"):
+                yield f"is {state} after {len(curve)} of {self.full} epochs"
+
+    def last_curve(self, number: int) -> dict[int, float]:
+        """Validation accuracy by epoch of the last attempt of a trial."""
+        attempts = self.rows.attempts.get(number)
+        rows = self.rows.epochs.get((number, attempts[-1]["attempt"]), []) if attempts else []
+        return {row["epoch"]: row["val_accuracy"] for row in rows}
+
+    def shown(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """The view says of a trial what the tables do."""
+        number = trial["number"]
+        curve = self.last_curve(attributes.get("source", number))
+        architecture = self.rows.architectures.get(attributes.get("key", ""), {})
+        found = self.rows.view.get(number)
+        if found is None:
+            yield "the view nas_trials does not show it"
             return
-        if values[0] != curve[-1]["val_accuracy"]:
-            yield f"its value is {values[0]}, its last epoch's {curve[-1]['val_accuracy']}"
-        if (len(curve) == self.full) != (state == "COMPLETE"):
-            yield f"is {state} after {len(curve)} of {self.full} epochs"
-        shown = self.rows.view.get(number)
-        if shown is None or (shown["epochs"], shown["val_accuracy"]) != (len(curve), values[0]):
-            yield "the view nas_trials shows something else"
+        for name, value in {
+            "state": trial["state"],
+            "policy": attributes.get("policy"),
+            "epochs": max(curve, default=None),
+            "val_accuracy": curve[max(curve)] if curve else None,
+            "params": architecture.get("params"),
+            "macs": architecture.get("macs"),
+            "attempts": len(self.rows.attempts.get(number, [])),
+            "reason": attributes.get("reason"),
+            "key": attributes.get("key"),
+        }.items():
+            if found[name] != value:
+                yield f"the view nas_trials shows {name} {found[name]}, not {value}"
 
 
 def _read(study: Study) -> _Rows:
-    settings: dict[int, dict[str, Any]] = defaultdict(dict)
-    for name, column in study.knobs().items():
-        for number, value in column.items():
-            settings[number][name] = value
+    """All rows of a study, of one moment."""
     with database.explained(study.url), database.snapshot(study.engine) as connection:
 
         def rows(query: str) -> list[Row]:
             return _rows(connection, query, study)
 
         attributes: dict[int, dict[str, Any]] = defaultdict(dict)
-        for row in rows(
-            "SELECT t.number, a.key, a.value_json FROM trial_user_attributes AS a "
-            "JOIN trials AS t ON t.trial_id = a.trial_id WHERE t.study_id = :id"
-        ):
+        for row in rows(f"SELECT t.number, o.* FROM trial_user_attributes AS o {_OF_STUDY}"):
             attributes[row["number"]][row["key"]] = json.loads(row["value_json"])
+        settings: dict[int, dict[str, Any]] = defaultdict(dict)
+        for name, column in study.knobs(connection).items():
+            for number, value in column.items():
+                settings[number][name] = value
+        values = defaultdict(list)
+        for row in rows(f"SELECT o.* FROM trial_values AS o {_OF_STUDY}"):
+            values[row["trial_id"]].append(row["value"])
+        curves: dict[int, dict[int, float]] = defaultdict(dict)
+        for row in rows(f"SELECT o.* FROM trial_intermediate_values AS o {_OF_STUDY}"):
+            curves[row["trial_id"]][row["step"]] = row["intermediate_value"]
         attempts = defaultdict(list)
         for row in rows("SELECT * FROM nas_attempts WHERE study_id = :id ORDER BY trial, attempt"):
             attempts[row["trial"]].append(_timed(row))
         epochs = defaultdict(list)
         for row in rows("SELECT * FROM nas_epochs WHERE study_id = :id ORDER BY epoch"):
             epochs[row["trial"], row["attempt"]].append(row)
+        evaluations = rows("SELECT trial FROM nas_evaluations WHERE study_id = :id")
+        networks = rows("SELECT * FROM nas_architectures WHERE study_id = :id")
         return _Rows(
             trials=rows(
                 "SELECT trial_id, number, CAST(state AS VARCHAR(16)) AS state FROM trials "
                 "WHERE study_id = :id ORDER BY number"
             ),
-            values=rows(
-                "SELECT v.trial_id, v.value FROM trial_values AS v "
-                "JOIN trials AS t ON t.trial_id = v.trial_id WHERE t.study_id = :id"
-            ),
+            values=values,
+            curves=curves,
+            evaluated=[row["trial"] for row in evaluations],
             attributes=attributes,
             settings=settings,
-            architectures={
-                row["key"]: row
-                for row in rows("SELECT * FROM nas_architectures WHERE study_id = :id")
-            },
+            architectures={row["key"]: row for row in networks},
             attempts=attempts,
             epochs=epochs,
             view={

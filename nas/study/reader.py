@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from optuna.distributions import json_to_distribution
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, select, text
 
 from nas.architecture import Architecture
 from nas.errors import StorageError, choose
@@ -132,8 +132,14 @@ class Study:
         with self.engine.connect() as connection:
             return int(connection.execute(query, {"study": self.name}).scalar_one())
 
-    def knobs(self) -> dict[str, dict[int, Any]]:
-        """By path and trial: the parameters of Optuna's trials in their own values."""
+    def knobs(self, connection: Connection | None = None) -> dict[str, dict[int, Any]]:
+        """By path and trial: the parameters of Optuna's trials in their own values.
+
+        With ``connection``, they are those of its snapshot.
+        """
+        if connection is None:
+            with self.engine.connect() as own:
+                return self.knobs(own)
         query = text(
             "SELECT t.number, p.param_name, p.param_value, p.distribution_json "
             "FROM trial_params AS p JOIN trials AS t ON t.trial_id = p.trial_id "
@@ -141,11 +147,10 @@ class Study:
         )
         domains: dict[str, Any] = {}
         values: dict[str, dict[int, Any]] = {}
-        with self.engine.connect() as connection:
-            for number, name, value, domain in connection.execute(query, {"study": self.id}):
-                if domain not in domains:
-                    domains[domain] = json_to_distribution(domain)
-                values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
+        for number, name, value, domain in connection.execute(query, {"study": self.id}):
+            if domain not in domains:
+                domains[domain] = json_to_distribution(domain)
+            values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
         return values
 
 

@@ -305,14 +305,27 @@ class StudyStore:
             self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
             crash.point("end.reason")
         values = None
-        if state in (TrialState.COMPLETE, TrialState.PRUNED):
+        if state.is_finished():
             curve = self.attempts.curve(number, attempt)
-            values = [curve[max(curve)]]
-            known = self._storage.get_trial(trial_id).intermediate_values
-            for epoch in curve.keys() - known.keys():  # cut off between our tables and Optuna's
-                self._storage.set_trial_intermediate_value(trial_id, epoch, curve[epoch])
+            self._tell_curve(trial_id, curve)
+            if state != TrialState.FAIL:
+                values = [curve[max(curve)]]
         self._storage.set_trial_state_values(trial_id, state, values)
         crash.point("end.trial")
+
+    def _tell_curve(self, trial_id: int, curve: Mapping[int, float]) -> None:
+        """Make Optuna's intermediate values those of one attempt.
+
+        The last one may be missing, cut off after our tables; others may be an earlier attempt's.
+        """
+        known = self._storage.get_trial(trial_id).intermediate_values
+        for epoch in known.keys() - curve.keys():
+            delete = "DELETE FROM trial_intermediate_values WHERE trial_id = :id AND step = :epoch"
+            with self.engine.begin() as connection:  # Optuna has no word for it
+                connection.execute(text(delete), {"id": trial_id, "epoch": epoch})
+        for epoch, value in curve.items():
+            if known.get(epoch) != value:
+                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
 
     def _create_or_compare(self, record: StudyRecord) -> None:
         with self.engine.begin() as connection:

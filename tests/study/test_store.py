@@ -117,6 +117,19 @@ def test_an_attempt_that_began_anew_takes_over_nothing(store, helpers):
     assert store.attempts.curve(number, second) == {1: 0.2}
 
 
+def test_optuna_too_sees_the_curve_of_one_attempt(store, helpers):
+    number = helpers.add(store)
+    first = store.attempts.start(number)
+    for epoch in (1, 2):
+        store.record_epoch(number, first, helpers.result(epoch, 0.1 * epoch))
+    store.end_attempt(number, first, "died", "no checkpoint was written yet")
+    store.resume_trial(number)
+    second = store.attempts.start(number)
+    store.record_epoch(number, second, helpers.result(1, 0.3))
+    store.end_attempt(number, second, "pruned")
+    assert store.trials()[0].intermediate_values == {1: 0.3}
+
+
 def test_only_one_driver_carries_a_waiting_trial_on(open_store, helpers):
     one, other = open_store("one"), open_store("other")
     number = helpers.add(one)

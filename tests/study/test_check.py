@@ -1,0 +1,326 @@
+"""Each invariant of a study, broken by hand: the check says so, and says nothing else."""
+
+import shutil
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from nas.command_line import main
+from nas.study.check import violations
+from nas.study.reader import open_study
+from nas.study.store import utc_now
+
+# of the study that ``searched`` makes: trial 0 has two attempts, 1 failed, 2 and 4 were pruned
+# after one and two epochs, 8 was told the result of 0, 9 waits after an interrupted attempt
+ID = "(SELECT trial_id FROM trials WHERE number = {})"
+KEY = (
+    "(SELECT REPLACE(value_json, '\"', '') FROM trial_user_attributes "
+    "WHERE trial_id = {} AND key = 'key')"
+)
+ATTRIBUTE = "trial_user_attributes SET value_json = '{}' WHERE key = '{}' AND trial_id = {}"
+
+
+def of(number):
+    return f"trial_id = {ID.format(number)}"
+
+
+def key(number):
+    return KEY.format(ID.format(number))
+
+
+BROKEN = {
+    "a trial number is missing": (
+        "UPDATE trials SET number = 10 WHERE number = 9; "
+        "UPDATE nas_attempts SET trial = 10 WHERE trial = 9",
+        ["trial numbers are not 0 to 9, once each: [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]"],
+    ),
+    "attempts of no trial": (
+        "INSERT INTO nas_attempts (study_id, trial, attempt, owner, lease, state, started, ended) "
+        "SELECT study_id, 99, 1, owner, lease, state, started, ended FROM nas_attempts "
+        "WHERE trial = 1",
+        ["there are attempts of trial 99, which is not there"],
+    ),
+    "epochs of no attempt": (
+        "UPDATE nas_epochs SET attempt = 7 WHERE trial = 0 AND attempt = 1",
+        ["there are epochs of trial 0, attempt 7, which is not there"],
+    ),
+    "an evaluation of no trial": (
+        "INSERT INTO nas_evaluations SELECT study_id, 99, '{}', 0.5, 0.5, 0.5, created "
+        "FROM nas_studies",
+        ["there is an evaluation of trial 99, which is not there"],
+    ),
+    "an architecture of no trial": (
+        f"DELETE FROM trial_user_attributes WHERE {of(1)} AND key = 'key'",
+        [
+            "architecture KEY1 belongs to no trial",
+            "trial 1: its key None has no architecture",
+            "trial 1: its setting makes the network KEY1, not None",
+        ],
+    ),
+    "another network under a key": (
+        "; ".join(
+            f"UPDATE nas_architectures SET {column} = (SELECT {column} FROM nas_architectures "
+            f"WHERE key = {key(1)}) WHERE key = {key(2)}"
+            for column in ("description", "params", "macs", "activations", "depth")
+        ),
+        ["architecture KEY2: its JSON has the key KEY1"],
+    ),
+    "a network that is none": (
+        f"UPDATE nas_architectures SET description = '[]' WHERE key = {key(1)}",
+        ["architecture KEY1: its JSON is no architecture (…)"],
+    ),
+    "a cost that is not the network's": (
+        f"UPDATE nas_architectures SET activations = 5 WHERE key = {key(1)}",
+        ["architecture KEY1: activations is 5, not …"],
+    ),
+    "a depth that is not the network's": (
+        f"UPDATE nas_architectures SET depth = 99 WHERE key = {key(1)}",
+        ["architecture KEY1: depth is 99, not …"],
+    ),
+    "an epoch is missing": (
+        "DELETE FROM nas_epochs WHERE trial = 0 AND attempt = 2 AND epoch = 2",
+        [
+            "trial 0, attempt 2: epochs are not 1 to 3: [1, 3, 4]",
+            "trial 0: Optuna has another learning curve than its last attempt",
+            "trial 0: is COMPLETE after 3 of 4 epochs",
+            "trial 8: Optuna has another learning curve than its last attempt",
+            "trial 8: is COMPLETE after 3 of 4 epochs",
+        ],
+    ),
+    "an epoch too many": (
+        "INSERT INTO nas_epochs SELECT study_id, trial, 1, epoch + 1, train_loss, val_loss, "
+        "val_accuracy, learning_rate, seconds, images_per_second FROM nas_epochs "
+        "WHERE trial = 0 AND attempt = 2",
+        ["trial 0, attempt 1: has 5 epochs, more than the study's 4"],
+    ),
+    "a loss that is not finite": (
+        "UPDATE nas_epochs SET train_loss = 9e999 WHERE trial = 2",
+        ["trial 2, attempt 1: epoch 1 has a value that is not finite"],
+    ),
+    "an accuracy that is no fraction": (
+        "UPDATE nas_epochs SET val_accuracy = 1.5 WHERE trial = 0 AND attempt = 1",
+        ["trial 0, attempt 1: epoch 1 has an accuracy of 1.5"],
+    ),
+    "an attempt in a state that there is not": (
+        "UPDATE nas_attempts SET state = 'odd' WHERE trial = 1",
+        [
+            "trial 1, attempt 1: unknown state 'odd'",
+            "trial 1: is FAIL, but its last attempt is odd",
+        ],
+    ),
+    "an attempt that ended and has no end": (
+        "UPDATE nas_attempts SET ended = NULL WHERE trial = 2",
+        ["trial 2, attempt 1: is pruned, but its end is None"],
+    ),
+    "an attempt is missing": (
+        "UPDATE nas_attempts SET attempt = 3 WHERE trial = 0 AND attempt = 2; "
+        "UPDATE nas_epochs SET attempt = 3 WHERE trial = 0 AND attempt = 2",
+        ["trial 0: its attempts are not numbered from 1 on"],
+    ),
+    "a trial that nobody runs": (
+        "UPDATE trials SET state = 'RUNNING' WHERE number = 9; "
+        "UPDATE nas_attempts SET ended = '2026-01-01 00:00:00.000000' WHERE trial = 9",
+        ["trial 9: is RUNNING with 0 running attempts"],
+    ),
+    "a lease that has run out": (
+        "UPDATE trials SET state = 'RUNNING' WHERE number = 9; UPDATE nas_attempts SET "
+        "state = 'running', ended = NULL, lease = '2026-01-01 00:00:00.000000' WHERE trial = 9",
+        ["trial 9: is RUNNING, but its lease ended at 2026-01-01 00:00:00 UTC"],
+    ),
+    "a trial that ended runs": (
+        "UPDATE nas_attempts SET state = 'running', ended = NULL WHERE trial = 2",
+        ["trial 2: is PRUNED, but attempt 1 is running"],
+    ),
+    "a trial that waits after a result": (
+        "UPDATE nas_attempts SET state = 'complete' WHERE trial = 9",
+        ["trial 9: is WAITING, but its last attempt is complete"],
+    ),
+    "a pruned trial that was completed": (
+        "UPDATE trials SET state = 'COMPLETE' WHERE number = 2",
+        [
+            "trial 2: is COMPLETE, but its last attempt is pruned",
+            "trial 2: is COMPLETE after 1 of 4 epochs",
+        ],
+    ),
+    "a failure without a reason": (
+        f"DELETE FROM trial_user_attributes WHERE {of(1)} AND key = 'reason'",
+        ["trial 1: FAILed without a reason"],
+    ),
+    "a failure with a value": (
+        "INSERT INTO trial_values (trial_id, objective, value, value_type) "
+        f"VALUES ({ID.format(1)}, 0, 0.5, 'FINITE')",
+        ["trial 1: is FAIL and has a value"],
+    ),
+    "a result without a value": (
+        f"DELETE FROM trial_values WHERE {of(2)}",
+        ["trial 2: is PRUNED with 0 values"],
+    ),
+    "a value that was not measured": (
+        f"UPDATE trial_values SET value = 0.99 WHERE {of(2)}",
+        ["trial 2: its value is 0.99, its last epoch's …"],
+    ),
+    "a curve that was not measured": (
+        f"UPDATE trial_intermediate_values SET intermediate_value = 0.99 WHERE {of(2)}",
+        ["trial 2: Optuna has another learning curve than its last attempt"],
+    ),
+    "a curve of two attempts": (
+        "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, "
+        f"intermediate_value_type) VALUES ({ID.format(2)}, 2, 0.5, 'FINITE')",
+        ["trial 2: Optuna has another learning curve than its last attempt"],
+    ),
+    "a result without an epoch": (
+        "DELETE FROM nas_epochs WHERE trial = 2",
+        [
+            "trial 2: Optuna has another learning curve than its last attempt",
+            "trial 2: is PRUNED without an epoch",
+        ],
+    ),
+    "a policy that there is not": (
+        "UPDATE " + ATTRIBUTE.format('"luck"', "policy", ID.format(2)),
+        ["trial 2: its policy is 'luck'"],
+    ),
+    "a reused result without its source": (
+        f"DELETE FROM trial_user_attributes WHERE {of(8)} AND key = 'source'",
+        [
+            "trial 8: its policy is reused, its source None",
+            "trial 8: Optuna has another learning curve than its last attempt",
+            "trial 8: is COMPLETE without an epoch",
+        ],
+    ),
+    "a result of another network": (
+        "UPDATE " + ATTRIBUTE.format("2", "source", ID.format(8)),
+        [
+            "trial 8: has the result of trial 2, which is another network",
+            "trial 8: Optuna has another learning curve than its last attempt",
+            "trial 8: its value is …",
+            "trial 8: is COMPLETE after 1 of 4 epochs",
+        ],
+    ),
+    "a setting of another network": (
+        "UPDATE trial_params SET param_value = 3 - param_value "
+        f"WHERE {of(2)} AND param_name = 'stages.1.depth'",
+        ["trial 2: its setting makes the network …, not KEY2"],
+    ),
+    "a setting that is incomplete": (
+        f"DELETE FROM trial_params WHERE {of(2)} AND param_name = 'stages.1.depth'",
+        ["trial 2: its setting is outside the space: …"],
+    ),
+    "a space that is not the stored one": (
+        f"UPDATE nas_studies SET space_hash = '{'0' * 64}'",
+        ["the space has the hash …, not the one that is stored"],
+    ),
+    "a view that shows something else": (
+        "VIEW epochs + CASE number WHEN 2 THEN 1 ELSE 0 END AS epochs",
+        ["trial 2: the view nas_trials shows epochs 2, not 1"],
+    ),
+    "a view that leaves a trial out": (
+        "VIEW epochs WHERE number <> 2",
+        ["trial 2: the view nas_trials does not show it"],
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def copies(request, searched, tmp_path_factory):
+    """``copies()``: the URL of a database with a good study, for the test to break."""
+    if request.param == "sqlite":
+        good = tmp_path_factory.mktemp("good") / "nas.db"
+        searched(f"sqlite:///{good}")
+
+        def copy():
+            broken = good.with_name(f"{uuid.uuid4().hex}.db")
+            shutil.copyfile(good, broken)
+            return f"sqlite:///{broken}"
+
+        return copy
+    server = request.getfixturevalue("postgres")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+
+    def create(template):
+        name = f"test_{uuid.uuid4().hex}"
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        return name
+
+    good = create("template1")
+    searched(server.replace("/postgres?", f"/{good}?"))
+    return lambda: server.replace("/postgres?", f"/{create(good)}?")
+
+
+@pytest.fixture
+def study(copies):
+    """A good study that the test may break."""
+    found = open_study(copies(), "s")
+    yield found
+    found.engine.dispose()
+
+
+def break_(url, statements):
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # foreign keys look away
+            connection.execute(text("SET session_replication_role = replica"))
+            statements = statements.replace("9e999", "'Infinity'")
+        if statements.startswith("VIEW "):
+            statements = other_view(connection, statements.removeprefix("VIEW "))
+        for statement in statements.split(";"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def other_view(connection, epochs):
+    """Statements that put another view in front of nas_trials, with ``epochs`` as that column."""
+    names = connection.execute(text("SELECT * FROM nas_trials")).keys()
+    columns, _, where = epochs.partition(" WHERE ")
+    shown = ", ".join([*(name for name in names if name != "epochs"), columns])
+    front = f"CREATE VIEW nas_trials AS SELECT {shown} FROM hidden WHERE {where or '1 = 1'}"
+    if connection.dialect.name == "postgresql":
+        return f"ALTER VIEW nas_trials RENAME TO hidden; {front}"
+    query = "SELECT sql FROM sqlite_master WHERE name = 'nas_trials'"
+    definition = connection.exec_driver_sql(query).scalar_one()
+    return f"DROP VIEW nas_trials; {definition.replace('nas_trials', 'hidden')}; {front}"
+
+
+def test_a_good_study_breaks_nothing(study):
+    assert violations(study) == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_is_said_and_nothing_else(study, name):
+    statements, expected = BROKEN[name]
+    keys = dict(zip(study.frame()["number"], study.frame()["key"], strict=True))
+    break_(study.url, statements)
+    found = violations(open_study(study.url, "s"))
+    for number in (1, 2):
+        expected = [line.replace(f"KEY{number}", keys[number][:12]) for line in expected]
+    assert len(found) == len(expected), found
+    for line, pattern in zip(found, expected, strict=True):
+        begin, _, end = pattern.partition("…")
+        assert line.startswith(begin) and line.endswith(end), (line, pattern)
+        assert "…" in pattern or line == pattern
+
+
+def test_every_rule_of_the_check_is_broken_by_one_of_these():
+    source = Path(violations.__code__.co_filename).read_text()
+    rules = [part.split("{")[0].split('"')[0] for part in source.split('yield f"')[1:]]
+    rules += [part.split('"')[0] for part in source.split('yield "')[1:]]
+    said = "\n".join(line for _, lines in BROKEN.values() for line in lines)
+    assert [rule for rule in rules if rule.strip() and rule not in said] == []
+
+
+def test_a_lease_that_lasts_is_no_violation(study):
+    break_(study.url, BROKEN["a lease that has run out"][0])
+    lease = utc_now() + timedelta(seconds=20)
+    break_(study.url, f"UPDATE nas_attempts SET lease = '{lease}' WHERE trial = 9")
+    assert violations(study) == []
+
+
+def test_the_command_prints_each_violation_and_exits_with_1(study, capsys):
+    assert main(["check", "s", "--storage", study.url]) == 0
+    assert capsys.readouterr().out == "s: all is well\n"
+    break_(study.url, BROKEN["a failure without a reason"][0])
+    assert main(["check", "s", "--storage", study.url]) == 1
+    assert capsys.readouterr().out == "trial 1: FAILed without a reason\ns: 1 violations\n"
