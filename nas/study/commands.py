@@ -62,7 +62,13 @@ def show_command(
     console = Console()
     if provenance:
         record = found.record
-        parts = {"provenance": record.provenance, "config": record.config, "space": record.space}
+        parts = {
+            "provenance": record.provenance,
+            "devices": found.devices(),
+            "dataset": record.dataset,
+            "config": record.config,
+            "space": record.space,
+        }
         console.print_json(json.dumps(parts))
         return
     states = found.frame()["state"].value_counts()

@@ -1,31 +1,38 @@
 """What a study was run with: code, libraries, hardware."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("nas", "torch", "torchvision", "optuna", "ray", "numpy", "sqlalchemy")
+LIBRARIES = (
+    "nas", "torch", "torchvision", "optuna", "ray", "numpy", "pandas", "pydantic", "sqlalchemy",
+    "alembic", "psycopg",
+)  # fmt: skip
 
 
 def provenance() -> dict[str, Any]:
-    """Plain JSON types; asks the metadata of the libraries, without importing them."""
+    """Plain JSON types, of the driver's machine; asks libraries' metadata, imports none of them."""
     return {
-        "code": _code(),
+        "code": code(Path(__file__).parents[1]),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpus": _gpus(),
     }
 
 
-def _code() -> dict[str, Any]:
-    """The git commit of this source tree, and whether it was changed; nothing when installed."""
-    here = Path(__file__).parent
+def code(package: Path) -> dict[str, Any]:
+    """The git commit of a source folder, and whether it was changed since; None where installed."""
     try:
-        commit = _git(here, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(here, "status", "--porcelain"))}
+        # a package installed below somebody's repository is not a part of that
+        _git(package, "ls-files", "--error-unmatch", "__init__.py")
+        commit = _git(package, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(package, "status", "--porcelain", "--", "."))}
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": None}
 
@@ -55,3 +62,13 @@ def _processor() -> str:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def _gpus() -> list[str]:
+    """Name and driver of each NVIDIA GPU."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        listing = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in listing.stdout.splitlines() if line.strip()]

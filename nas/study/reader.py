@@ -120,6 +120,16 @@ class Study:
         """The value of each knob of a trial, by its path."""
         return {name: values[number] for name, values in self.knobs().items() if number in values}
 
+    def devices(self) -> list[dict[str, Any]]:
+        """What attempts ran on: device, numerics, and how many attempts, the most used first."""
+        query = text(
+            "SELECT device, numerics, COUNT(*) AS attempts FROM nas_attempts "
+            "WHERE study_id = :study AND device IS NOT NULL "
+            "GROUP BY device, numerics ORDER BY COUNT(*) DESC, device, numerics"
+        )
+        with self.engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query, {"study": self.id})]
+
     @cached_property
     def space(self) -> SearchSpace:
         """The design space, as it was when the study was made."""

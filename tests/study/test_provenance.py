@@ -1,0 +1,87 @@
+"""What a study says of how it came about."""
+
+import json
+import os
+import subprocess
+from importlib.metadata import version
+
+import pytest
+
+from nas.command_line import main
+from nas.study.provenance import LIBRARIES, code, provenance
+from nas.study.reader import open_study
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A git repository that holds a package."""
+    package = tmp_path / "repository" / "package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("x = 1\n")
+    git(package.parent, "init", "--quiet")
+    git(package, "add", ".")
+    git(package, "commit", "--quiet", "--message", "first")
+    return package.parent
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_code_is_named_by_its_commit(repository):
+    commit = git(repository, "rev-parse", "HEAD")
+    assert code(repository / "package") == {"commit": commit, "dirty": False}
+
+
+def test_changed_and_new_code_is_dirty_and_what_lies_beside_it_is_not(repository):
+    package = repository / "package"
+    (repository / "nas.db").write_text("results")
+    assert code(package)["dirty"] is False
+    (package / "new.py").write_text("")
+    assert code(package)["dirty"] is True
+    (package / "new.py").unlink()
+    (package / "__init__.py").write_text("x = 2\n")
+    assert code(package)["dirty"] is True
+
+
+def test_a_package_installed_below_a_repository_has_no_commit_of_it(repository, tmp_path):
+    installed = repository / "venv" / "nas"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("")
+    nothing = {"commit": None, "dirty": None}
+    assert code(installed) == nothing
+    assert code(tmp_path) == nothing
+
+
+def test_libraries_and_hardware_are_named():
+    found = provenance()
+    assert json.loads(json.dumps(found)) == found
+    assert list(found["libraries"]) == list(LIBRARIES)
+    assert found["libraries"]["optuna"] == version("optuna")
+    assert found["libraries"]["torch"] == version("torch")
+    assert found["cores"] == os.cpu_count()
+    assert found["processor"]
+    assert isinstance(found["gpus"], list)
+
+
+def test_show_prints_all_that_is_stored(store, helpers, database_url, capsys):
+    for depth, numerics in ((1, "float32"), (2, "bfloat16"), (3, "float32")):
+        number = helpers.add(store, depth)
+        attempt = store.attempts.start(number)
+        store.record_epoch(number, attempt, helpers.result(1) | {"numerics": numerics})
+    store.attempts.start(helpers.add(store, 4))  # has run nowhere yet
+    assert main(["show", "s", "--provenance", "--storage", database_url]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    record = open_study(database_url, "s").record
+    assert printed == {
+        "provenance": record.provenance,
+        "devices": [
+            {"device": "cpu", "numerics": "float32", "attempts": 2},
+            {"device": "cpu", "numerics": "bfloat16", "attempts": 1},
+        ],
+        "dataset": record.dataset,
+        "config": record.config,
+        "space": record.space,
+    }
