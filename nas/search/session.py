@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,9 @@ def _run(plan: Plan, view: View) -> str | None:
     from nas.search.driver import cluster, run
 
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
-    with cluster(), searcher() as current, stop_on_signal() as signalled, view:
+    # a cluster has been joined already: what it has was needed to check the options
+    ray = nullcontext() if os.environ.get("RAY_ADDRESS") else cluster()
+    with ray, searcher() as current, stop_on_signal() as signalled, view:
 
         def stopped() -> str | None:
             over = view.deadline is not None and time.monotonic() > view.deadline

@@ -1,6 +1,7 @@
 """What a search refuses before it begins."""
 
 import pytest
+from conftest import new_postgres_database
 
 from nas.errors import ConfigError
 from nas.search.machine import Machine
@@ -20,6 +21,6 @@ def test_sqlite_is_refused_for_a_cluster_with_what_to_use(tmp_path):
 
 
 def test_postgresql_is_good_for_a_cluster_and_sqlite_for_one_node(postgres, tmp_path):
-    assert prepare(options(postgres), CLUSTER).config.concurrency > 1
+    assert prepare(options(new_postgres_database(postgres)), CLUSTER).config.concurrency > 1
     one = Machine(cpus=64, gpus=0, name="the Ray cluster at head:6379")
     prepare(options(f"sqlite:///{tmp_path}/nas.db"), one)
