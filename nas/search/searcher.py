@@ -13,12 +13,14 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
 from nas.cost import Cost, cost
+from nas.errors import SpaceError
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Sampler
@@ -197,6 +199,9 @@ class Searcher:
             trials = self.store.trials()
             waiting = [t for t in trials if t.state == TrialState.WAITING]
             if waiting:
+                if "key" not in waiting[0].user_attrs:
+                    self._adopt(waiting[0])
+                    continue
                 if self.store.resume_trial(waiting[0].number):
                     crash.point("trial.resumed")
                     return self._start(waiting[0].number, dict(waiting[0].params))
@@ -252,7 +257,7 @@ class Searcher:
             architecture=architecture,
             cost=self._cost(architecture),
             training=self.config.training_config(**self.space.training(setting)).to_dict(),
-            checkpoint=last.checkpoint if last else None,
+            checkpoint=_existing(last.checkpoint if last else None),
         )
         crash.point("attempt.written")
         self.running[job.number, job.attempt] = job
@@ -280,6 +285,23 @@ class Searcher:
         if self.running.pop((job.number, job.attempt), None) is not None:
             self._watcher.ended(job, "interrupted", "another driver carries it on")
 
+    def _adopt(self, trial: FrozenTrial) -> None:
+        """Make a trial of ours of one that ``optuna.Study.enqueue_trial`` put into the study."""
+        setting = trial.system_attrs.get("fixed_params", {})
+        try:
+            architecture = self.space.architecture(setting)
+            self.space.training(setting)
+        except SpaceError as error:
+            self.store.refuse_trial(trial.number, f"enqueued, but {error}")
+            return
+        self.store.adopt_trial(
+            trial.number,
+            setting,
+            self._sampler.distributions,
+            architecture,
+            self._cost(architecture),
+        )
+
     def _evaluated(
         self, architecture: Architecture, setting: Mapping[str, Any], trials: list[FrozenTrial]
     ) -> FrozenTrial | None:
@@ -297,6 +319,11 @@ class Searcher:
 
     def _cost(self, architecture: Architecture) -> Cost:
         return cost(architecture, self.space.input_shape, self.space.num_classes)
+
+
+def _existing(checkpoint: str | None) -> str | None:
+    """The checkpoint, if it is here: a study may have moved without it, or its folder was lost."""
+    return checkpoint if checkpoint and Path(checkpoint).exists() else None
 
 
 def _unusable(result: Mapping[str, Any], previous: int | None) -> str | None:

@@ -166,6 +166,30 @@ class StudyStore:
         crash.point("trial.written")
         return int(self._storage.get_trial_number_from_id(trial_id))
 
+    def adopt_trial(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        architecture: Architecture,
+        cost: Cost,
+    ) -> None:
+        """Give a trial that was enqueued without our knowledge what ``add_trial`` gives."""
+        self._add_architecture(architecture, cost)
+        trial_id = self._trial_id(number)
+        for name, domain in distributions.items():
+            value = domain.to_internal_repr(params[name])
+            self._storage.set_trial_param(trial_id, name, value, domain)
+        self._storage.set_trial_user_attr(trial_id, "policy", "enqueued")
+        self._storage.set_trial_user_attr(trial_id, "key", architecture.key)
+
+    def refuse_trial(self, number: int, reason: str) -> None:
+        """FAIL a trial that was enqueued and describes no network of the space."""
+        trial_id = self._trial_id(number)
+        self._storage.set_trial_user_attr(trial_id, "policy", "enqueued")
+        self._storage.set_trial_user_attr(trial_id, "reason", reason)
+        self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
     def resume_trial(self, number: int) -> bool:
         """Make a WAITING trial RUNNING; False where another driver was faster."""
         return bool(

@@ -1,7 +1,9 @@
 """The searcher on a real database, with no Ray in it."""
 
 import math
+import random
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,8 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from nas.architecture import Architecture
+from nas.study.check import violations
+from nas.study.reader import open_study
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "qmc"])
@@ -170,14 +174,28 @@ def test_a_worker_that_dies_is_replaced_as_often_as_allowed(search):
     assert (row["state"], row["attempts"], row["reason"]) == ("FAIL", 3, "its process died")
 
 
-def test_an_interrupted_trial_goes_on_from_its_checkpoint(search):
+def test_an_interrupted_trial_goes_on_from_its_checkpoint(search, tmp_path):
     one = search(trials=1, scheduler="none")
     job = one.searcher.next_job()
     one.train(job, epochs=2)
-    one.searcher.checkpoint(job, "folder")
+    one.searcher.checkpoint(job, str(tmp_path))
     one.searcher.interrupt()
     again = search(trials=1, scheduler="none").searcher.next_job()
-    assert (again.number, again.attempt, again.checkpoint) == (0, 2, "folder")
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, str(tmp_path))
+
+
+def test_a_trial_whose_checkpoint_is_not_here_begins_anew(search, tmp_path):
+    one = search(trials=1, scheduler="none")
+    job = one.searcher.next_job()
+    one.train(job, epochs=2)
+    one.searcher.checkpoint(job, str(tmp_path / "on another machine"))
+    one.searcher.interrupt()
+    other = search(trials=1, scheduler="none")
+    again = other.searcher.next_job()
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, None)
+    other.train(again)
+    assert other.trials()[0][1] == "COMPLETE"
+    assert list(other.store.attempts.curve(0, 2)) == [1, 2, 3, 4]
 
 
 def test_drivers_of_one_study_share_its_budget(search):
@@ -198,6 +216,23 @@ def test_a_driver_whose_trial_was_taken_away_stops_it(search, clock):
     assert awake.searcher.next_job().attempt == 2
     assert not asleep.searcher.report(job, asleep.objective(job).epoch())
     assert asleep.searcher.running == {}
+
+
+def test_a_trial_that_an_optuna_tool_enqueued_is_run_or_refused(search):
+    one = search(trials=4, scheduler="none")
+    setting = one.space.sample_setting(random.Random(7))
+    optuna.load_study(study_name="resnext", storage=one.config.storage).enqueue_trial(setting)
+    study = optuna.load_study(study_name="resnext", storage=one.config.storage)
+    study.enqueue_trial({**setting, "stages.0.width": 9})
+    study.enqueue_trial({"stages.0.width": 8})
+    one.run()
+    rows = _rows(one.store)
+    assert [row["policy"] for row in rows[:3]] == ["enqueued"] * 3
+    assert [row["state"] for row in rows] == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"]
+    assert one.store.trials()[0].params == setting
+    assert "stages.0.width" in rows[1]["reason"]
+    assert "missing" in rows[2]["reason"]
+    assert violations(open_study(one.config.storage, "resnext"), now=one.store.clock) == []
 
 
 def test_the_watcher_sees_each_step_once(search):
