@@ -178,6 +178,14 @@ def test_an_attempt_whose_beginning_got_no_answer_expires(store, clock, helpers)
     assert store.trials()[0].state == TrialState.WAITING
 
 
+def test_a_trial_that_was_resumed_without_an_attempt_waits_again_at_once(store, helpers):
+    number = helpers.add(store)
+    store.end_attempt(number, store.attempts.start(number), "interrupted")
+    assert store.resume_trial(number)  # and the connection was dropped
+    assert store.repair(3) == [number]
+    assert store.trials()[0].state == TrialState.WAITING
+
+
 def test_a_result_passes_through_the_outbox_unchanged(open_store, helpers, tmp_path):
     path = tmp_path / "outbox.jsonl"
     first = open_store("first")
