@@ -110,6 +110,7 @@ def test_connections_dropped_every_two_seconds_for_a_minute(server, tmp_path, ou
 
 
 def test_no_trial_is_begun_and_nothing_raises_while_the_server_is_down(server, outbox, caplog):
+    checkpoint = str(outbox.parent)
     now = utc_now()
     searcher = open_driver(server.url, "a", lambda: now, outbox=outbox)
     job = searcher.next_job()
@@ -118,14 +119,14 @@ def test_no_trial_is_begun_and_nothing_raises_while_the_server_is_down(server, o
     assert searcher.next_job() is None
     assert not searcher.finished
     searcher.heartbeat()
-    searcher.checkpoint(job, "there")
+    searcher.checkpoint(job, checkpoint)
     searcher.fail(job, "its process died", retry=True)
     with pytest.raises(UnavailableError) as raised:
         searcher.store.trials()
     server.start()
     while (again := searcher.next_job()) is None:
         time.sleep(0.01)
-    assert (again.number, again.attempt, again.checkpoint) == (0, 2, "there")
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, checkpoint)
     searcher.store.close()
     assert "end_attempt of trial 0, attempt 1" in caplog.text
     assert CANARY not in caplog.text + str(raised.value)

@@ -162,8 +162,6 @@ def searched():
             if job.number > 8 and not end:
                 searcher.interrupt()
                 break
-            if job.checkpoint:
-                objective.epoch()
             while searcher.report(job, objective.epoch()):
                 pass
         store.close()
