@@ -141,9 +141,11 @@ def test_help_names_every_option_in_groups(capsys, monkeypatch):
 def test_every_command_has_help(capsys):
     main(["--help"])
     text = capsys.readouterr().out
-    for command in ("search", "studies", "show", "spaces", "cost", "sample"):
-        assert command in text
-        assert main([command, "--help"]) == 0
+    commands = """search studies show check plot retrain spaces cost sample export-study
+        import-study db"""
+    for command in [*commands.split(), "db upgrade"]:
+        assert command.split()[0] in text
+        assert main([*command.split(), "--help"]) == 0
         assert len(capsys.readouterr().out) > 200
 
 

@@ -130,8 +130,9 @@ class _Check:
         number, state = trial["number"], trial["state"]
         attributes = self.rows.attributes.get(number, {})
         attempts = self.rows.attempts.get(number, [])
-        if not (state == "FAIL" and "key" not in attributes and not attempts):
-            yield from self.identity(number, attributes)  # else it was enqueued, and refused
+        enqueued = state in ("WAITING", "FAIL") and "key" not in attributes and not attempts
+        if not enqueued:  # by an Optuna tool, and not yet run or refused
+            yield from self.identity(number, attributes)
         if [a["attempt"] for a in attempts] != list(range(1, len(attempts) + 1)):
             yield "its attempts are not numbered from 1 on"
         running = [a for a in attempts if a["state"] == "running"]

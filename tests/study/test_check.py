@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+import optuna
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -315,6 +316,11 @@ def test_a_lease_that_lasts_is_no_violation(study):
     break_(study.url, BROKEN["a lease that has run out"][0])
     lease = utc_now() + timedelta(seconds=20)
     break_(study.url, f"UPDATE nas_attempts SET lease = '{lease}' WHERE trial = 9")
+    assert violations(study) == []
+
+
+def test_a_trial_that_an_optuna_tool_enqueued_is_no_violation(study):
+    optuna.load_study(study_name="s", storage=study.url).enqueue_trial({"stages.0.depth": 2})
     assert violations(study) == []
 
 
