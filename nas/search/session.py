@@ -263,7 +263,10 @@ def _program() -> str:
     if shutil.which("nas"):
         return "nas"
     script = Path(sys.executable).with_name("nas")
-    return os.path.relpath(script) if script.exists() else f"{sys.executable} -m nas"
+    if not script.exists():
+        return f"{sys.executable} -m nas"
+    beside = os.path.relpath(script)
+    return str(script) if beside.startswith("..") else beside
 
 
 def _quoted(name: str) -> str:
