@@ -17,10 +17,11 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Engine, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
 from nas.cost import Cost
@@ -75,18 +76,10 @@ class StudyStore:
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with database.explained(url):
-            self._storage = open_storage(url)
-            with database.locked(self.engine):
-                create_tables(self.engine)
-                self._study = optuna.create_study(
-                    storage=self._storage,
-                    study_name=name,
-                    direction="maximize",
-                    load_if_exists=True,
-                )
-                self._study_id = self._storage.get_study_id_from_name(name)
-                self._create_or_compare(record)
-                self._drop_orphans()
+            try:
+                self._open(url, record)
+            except (OperationalError, UnavailableError):  # a connection that was dropped
+                self._open(url, record)
         self._has_lock = False
         self.attempts = Attempts(self.engine, self._study_id, owner, clock)
         self._operations: dict[str, Callable[..., None]] = {
@@ -353,6 +346,20 @@ class StudyStore:
             if known.get(epoch) != value:
                 self._storage.set_trial_intermediate_value(trial_id, epoch, value)
 
+    def _open(self, url: str, record: StudyRecord) -> None:
+        self._storage = open_storage(url)
+        with database.locked(self.engine):
+            create_tables(self.engine)
+            self._study = optuna.create_study(
+                storage=self._storage,
+                study_name=self.name,
+                direction="maximize",
+                load_if_exists=True,
+            )
+            self._study_id = self._storage.get_study_id_from_name(self.name)
+            self._create_or_compare(record)
+            self._drop_orphans()
+
     def _create_or_compare(self, record: StudyRecord) -> None:
         with self.engine.begin() as connection:
             found = connection.execute(record_of(self._study_id)).first()
@@ -421,6 +428,8 @@ def open_storage(url: str) -> RDBStorage:
             storage = RDBStorage(plain, engine_kwargs=options)
         except RuntimeError as error:  # its check of its own tables says what to do
             raise StorageError(f"storage {database.shown(url)}: {error}") from None
+        except StorageInternalError as error:  # Optuna's guess at the reason, around the reason
+            raise error.__cause__ or error from None
     engine.dispose()
     storage.engine.dispose()  # connections made before they are configured
     database.configure_writer(storage.engine)
