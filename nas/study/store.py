@@ -17,21 +17,21 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
 from nas.cost import Cost
-from nas.errors import StorageError
 from nas.study import crash, database
 from nas.study.attempts import LEASE, MEASURED, Attempts
+from nas.study.networks import add_architecture, drop_orphans
 from nas.study.outages import UnavailableError
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of
-from nas.study.tables import architectures, studies
+from nas.study.storage import open_storage
+from nas.study.tables import studies
 from nas.study.upgrade import create_tables
 
 ENDED = {  # how an attempt ends, and what that makes of its trial
@@ -142,7 +142,7 @@ class StudyStore:
         It is RUNNING, or, with ``source``, COMPLETE with the result of that trial.
         """
         attributes: dict[str, Any] = {"key": architecture.key, "policy": policy}
-        self._add_architecture(architecture, cost)
+        add_architecture(self.engine, self._study_id, architecture, cost)
         if source is not None:
             attributes["source"] = source.number
         template = create_trial(
@@ -168,7 +168,7 @@ class StudyStore:
         cost: Cost,
     ) -> None:
         """Give a trial that was enqueued without our knowledge what ``add_trial`` gives."""
-        self._add_architecture(architecture, cost)
+        add_architecture(self.engine, self._study_id, architecture, cost)
         trial_id = self._trial_id(number)
         for name, domain in distributions.items():
             value = domain.to_internal_repr(params[name])
@@ -358,7 +358,7 @@ class StudyStore:
             )
             self._study_id = self._storage.get_study_id_from_name(self.name)
             self._create_or_compare(record)
-            self._drop_orphans()
+            drop_orphans(self.engine, self._study_id)
 
     def _create_or_compare(self, record: StudyRecord) -> None:
         with self.engine.begin() as connection:
@@ -378,59 +378,5 @@ class StudyStore:
                 return
         record_from(found).refuse_another(record, self.name)
 
-    def _drop_orphans(self) -> None:
-        """Delete networks whose driver died before it wrote their trial; the lock is held."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "DELETE FROM nas_architectures WHERE study_id = :study AND NOT EXISTS ("
-                    "SELECT 1 FROM trial_user_attributes AS a "
-                    "JOIN trials AS t ON t.trial_id = a.trial_id WHERE t.study_id = :study "
-                    "AND a.key = 'key' AND a.value_json = '\"' || nas_architectures.key || '\"')"
-                ),
-                {"study": self._study_id},
-            )
-
-    def _add_architecture(self, architecture: Architecture, cost: Cost) -> None:
-        key = architecture.key
-        with self.engine.begin() as connection:
-            known = connection.scalar(
-                select(architectures.c.key).where(
-                    architectures.c.study_id == self._study_id, architectures.c.key == key
-                )
-            )
-            if known is None:
-                connection.execute(
-                    insert(architectures).values(
-                        study_id=self._study_id,
-                        key=key,
-                        description=json.dumps(architecture.to_dict()),
-                        params=cost.params,
-                        macs=cost.macs,
-                        activations=cost.activations,
-                        depth=architecture.depth,
-                    )
-                )
-
     def _trial_id(self, number: int) -> int:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
-
-
-def open_storage(url: str) -> RDBStorage:
-    """Optuna's storage, its tables created, on connections configured like ours."""
-    engine = database.engine_for(url)
-    options = database.engine_options(engine.url)
-    plain = engine.url.render_as_string(hide_password=False)
-    with database.locked(engine):
-        # Optuna passes the URL through str.format
-        plain = plain.replace("{", "{{").replace("}", "}}")
-        try:
-            storage = RDBStorage(plain, engine_kwargs=options)
-        except RuntimeError as error:  # its check of its own tables says what to do
-            raise StorageError(f"storage {database.shown(url)}: {error}") from None
-        except StorageInternalError as error:  # Optuna's guess at the reason, around the reason
-            raise error.__cause__ or error from None
-    engine.dispose()
-    storage.engine.dispose()  # connections made before they are configured
-    database.configure_writer(storage.engine)
-    return storage

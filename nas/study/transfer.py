@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select,
 from nas.errors import StorageError
 from nas.study import database, tables
 from nas.study.reader import Study, open_study, studies
-from nas.study.store import open_storage
+from nas.study.storage import open_storage
 from nas.study.upgrade import create_tables
 
 MAX_NAME = 200

@@ -1,0 +1,46 @@
+"""The networks of a study: each once, with its cost at the study's image size and classes."""
+
+import json
+
+from sqlalchemy import Engine, insert, select, text
+
+from nas.architecture import Architecture
+from nas.cost import Cost
+from nas.study.tables import architectures
+
+
+def add_architecture(engine: Engine, study_id: int, architecture: Architecture, cost: Cost) -> None:
+    """Write the network under its key, unless it is there."""
+    key = architecture.key
+    with engine.begin() as connection:
+        known = connection.scalar(
+            select(architectures.c.key).where(
+                architectures.c.study_id == study_id, architectures.c.key == key
+            )
+        )
+        if known is None:
+            connection.execute(
+                insert(architectures).values(
+                    study_id=study_id,
+                    key=key,
+                    description=json.dumps(architecture.to_dict()),
+                    params=cost.params,
+                    macs=cost.macs,
+                    activations=cost.activations,
+                    depth=architecture.depth,
+                )
+            )
+
+
+def drop_orphans(engine: Engine, study_id: int) -> None:
+    """Delete networks whose driver died before it wrote their trial; the lock is held."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM nas_architectures WHERE study_id = :study AND NOT EXISTS ("
+                "SELECT 1 FROM trial_user_attributes AS a "
+                "JOIN trials AS t ON t.trial_id = a.trial_id WHERE t.study_id = :study "
+                "AND a.key = 'key' AND a.value_json = '\"' || nas_architectures.key || '\"')"
+            ),
+            {"study": study_id},
+        )
