@@ -18,7 +18,7 @@ from nas.summary import summary
 if TYPE_CHECKING:
     from nas.network import build
     from nas.space import SearchSpace
-    from nas.study.reader import open_study
+    from nas.study.reader import open_study, studies
     from nas.training import TrainingConfig, fit
     from nas.training.export import load
 
@@ -29,6 +29,7 @@ _HOMES = {
     "fit": "nas.training",
     "load": "nas.training.export",
     "open_study": "nas.study.reader",
+    "studies": "nas.study.reader",
 }
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "open_study",
     "preset",
+    "studies",
     "summary",
 ]
 

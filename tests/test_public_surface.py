@@ -14,7 +14,8 @@ PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
     "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "TrainingConfig",
-    "build", "cost", "fit", "load", "open_study", "preset", "summary",
+    "build", "cost", "fit", "load", "open_study", "preset",
+    "studies", "summary",
 }  # fmt: skip
 
 

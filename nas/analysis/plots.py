@@ -7,8 +7,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
-from nas.analysis.front import pareto_front
 from nas.quantity import count
+from nas.study.front import pareto_front
 
 COSTS = {
     "macs": "multiply-accumulates per image",

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from nas.architecture import Architecture
 from nas.cost import cost
 from nas.errors import NasError
-from nas.study import database
+from nas.study import database, frames
 from nas.study.attempts import LEASE
 from nas.study.reader import Study
 from nas.study.store import ENDED, utc_now
@@ -236,7 +236,7 @@ def _read(study: Study) -> _Rows:
         for row in rows(f"SELECT t.number, o.* FROM trial_user_attributes AS o {_OF_STUDY}"):
             attributes[row["number"]][row["key"]] = json.loads(row["value_json"])
         settings: dict[int, dict[str, Any]] = defaultdict(dict)
-        for name, column in study.knobs(connection).items():
+        for name, column in frames.knobs(connection, study.id).items():
             for number, value in column.items():
                 settings[number][name] = value
         values = defaultdict(list)

@@ -18,7 +18,13 @@ from nas.study.store import StudyStore
 from nas.training.config import TrainingConfig
 
 RECORD = StudyRecord(
-    space={"name": "s", "input_shape": [1, 28, 28], "classes": 10},
+    space={
+        "name": "s",
+        "input_shape": [1, 28, 28],
+        "classes": 10,
+        "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 8]}, "width": 8}],
+    },
     space_hash="0" * 64,
     config={"epochs": 3, "seed": 0, "trials": 9},
     dataset="d" * 64,

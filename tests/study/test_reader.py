@@ -1,10 +1,9 @@
 """A study as pandas sees it."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from nas.errors import StorageError
+from nas.errors import ConfigError, StorageError
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study, studies
 
@@ -33,8 +32,7 @@ def test_a_frame_has_a_row_per_trial_and_a_column_per_knob(study):
     assert list(frame["number"]) == list(range(6))
     assert list(frame["state"]) == ["COMPLETE"] * 3 + ["PRUNED", "FAIL", "COMPLETE"]
     assert list(frame["stages.0.depth"]) == [1, 2, 3, 4, 5, 2]
-    assert frame["stages.0.depth"].dtype == np.int64
-    assert frame["epochs"].dtype == pd.Int64Dtype()
+    assert frame["stages.0.depth"].dtype == frame["epochs"].dtype == pd.Int64Dtype()
     assert list(frame["epochs"].astype(object)) == [3, 3, 3, 1, pd.NA, 3]
     assert list(frame["reason"].dropna()) == ["out of memory"]
 
@@ -77,3 +75,11 @@ def test_a_trial_is_evaluated_on_the_test_images_once(study, database_url):
     assert {name: stored[name] for name in values} == values
     with pytest.raises(StorageError, match="evaluated already"):
         record_evaluation(database_url, "s", 1, {"epochs": 30}, **values)
+
+
+def test_the_front_holds_trials_in_full_that_none_beats(study):
+    front = study.front()
+    assert list(front["number"]) == [0, 1]  # 2 is deeper and worse, 3 was stopped, 5 is 1 again
+    assert list(study.front("params")["number"]) == [0, 1]
+    with pytest.raises(ConfigError, match="accepted: macs, params, activations"):
+        study.front("flops")
