@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from nas.errors import ConfigError, SpaceError, choose
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
-from nas.space import SearchSpace, amount
+from nas.space import Band, SearchSpace, amount
 from nas.space.messages import read_yaml
 from nas.training.config import TrainingConfig
 
@@ -109,10 +109,15 @@ class SearchConfig(BaseModel):
             split_seed=self.seed,
         )
 
+    @property
+    def limits(self) -> dict[str, Band]:
+        """Of the networks, beside the space's own: (least, most) by measure."""
+        return {"params": (None, self.max_params), "macs": (None, self.max_macs)}
+
     def load_space(self, stored: Mapping[str, Any] | None = None) -> SearchSpace:
         """The design space, within ``max_params`` and ``max_macs``."""
         space = SearchSpace.from_dict(stored) if stored else SearchSpace.load(self.space)
-        return space.with_limits(max_params=self.max_params, max_macs=self.max_macs)
+        return space.with_limits(self.limits)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the storage: its URL may hold a password."""

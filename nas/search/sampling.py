@@ -46,12 +46,18 @@ class Proposal:
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """Optuna's word for a domain of a space."""
+    """Optuna's word for a domain of a space.
+
+    It has none for steps on a logarithmic scale: a guided sampler sees these evenly spaced, and
+    the space's own draws alone prefer the small ones.
+    """
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.values)
     if isinstance(domain, IntRange):
-        return IntDistribution(domain.low, domain.high, domain.log, domain.step)
-    return FloatDistribution(domain.low, domain.high, domain.log, domain.step)
+        log = domain.log and domain.step == 1
+        return IntDistribution(domain.low, domain.high, log, domain.step)
+    log = domain.log and domain.step is None
+    return FloatDistribution(domain.low, domain.high, log, domain.step)
 
 
 class Sampler:

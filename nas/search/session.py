@@ -92,7 +92,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if asked is None:
         asked = SearchSpace.from_dict(stored.space) if stored else SearchSpace.load(config.space)
-    space = asked.with_limits(max_params=config.max_params, max_macs=config.max_macs)
+    space = asked.with_limits(config.limits)
     space.sample(config.seed)  # an empty space is refused here
     record = StudyRecord(
         space=space.to_dict(),

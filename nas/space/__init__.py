@@ -3,11 +3,13 @@
 from nas.space.domains import Choice, Domain, FloatRange, IntRange, Setting, Value
 from nas.space.fields import amount
 from nas.space.files import available
+from nas.space.limits import Band
 from nas.space.schema import TRAINING_KEYS, json_schema
 from nas.space.space import SearchSpace
 
 __all__ = [
     "TRAINING_KEYS",
+    "Band",
     "Choice",
     "Domain",
     "FloatRange",

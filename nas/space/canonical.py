@@ -33,6 +33,7 @@ def canonical(document: Document) -> Document:
             )
     _check_ties(document.tie, stages)
     _check_order(document.order, stages)
+    _check_adjustment(document.adjust, stages)
     return document.model_copy(
         update={
             "each_stage": StagePart(),
@@ -109,6 +110,14 @@ def _check_ties(tie: tuple[str, ...], stages: list[dict[str, Any]]) -> None:
 def _check_order(order: OrderPart, stages: list[dict[str, Any]]) -> None:
     for key in order.given():
         _check_known("order", key, stages)
+
+
+def _check_adjustment(adjust: str | None, stages: list[dict[str, Any]]) -> None:
+    if adjust and not any("group_width" in stage for stage in stages):
+        raise SpaceError(
+            f"adjust: {adjust} makes widths divisible by group_width, which no stage has; "
+            "leave adjust out"
+        )
 
 
 def _check_known(rule: str, key: str, stages: list[dict[str, Any]]) -> None:

@@ -90,8 +90,6 @@ class IntRange:
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.step, self.log)
-        if self.log and self.step != 1:
-            raise SpaceError(_STEP_AND_LOG)
         _check_count(len(range(self.low, self.high + 1, self.step)))
         _check_fit(self.low, self.high, self.step)
 
@@ -142,7 +140,8 @@ class IntRange:
 @dataclass(frozen=True)
 class FloatRange:
     """The numbers of [low, high], uniform, or log-uniform with ``log``; with a ``step``, only
-    low, low + step, …, high. Continuous draws are rounded to 12 significant digits."""
+    low, low + step, …, high, a value v with a weight of 1/v if ``log``. Continuous draws are
+    rounded to 12 significant digits."""
 
     low: float
     high: float
@@ -155,8 +154,6 @@ class FloatRange:
         _check_range(self.low, self.high, self.step, self.log)
         if self.step is not None:
             object.__setattr__(self, "step", float(self.step))
-            if self.log:
-                raise SpaceError(_STEP_AND_LOG)
             _check_count(int((_exact(self.high) - _exact(self.low)) // _exact(self.step)) + 1)
             _check_fit(self.low, self.high, self.step)
 
@@ -174,15 +171,17 @@ class FloatRange:
         """How many values there are; None when the range is continuous."""
         return None if self.values is None else len(self.values)
 
-    @property
+    @cached_property
     def weights(self) -> tuple[int, ...] | None:
         """How likely each value is, as whole numbers; None when the range is continuous."""
-        return None if self.values is None else (1,) * len(self.values)
+        if self.values is None or not self.log:
+            return None if self.values is None else (1,) * len(self.values)
+        return tuple(int(_exact(self.low) * 2**64 / _exact(value)) for value in self.values)
 
     def sample(self, rng: random.Random) -> float:
         """One value, drawn with one call of ``rng.random``."""
         if self.values is not None:
-            return self.values[below(rng, len(self.values))]
+            return self.values[bisect_right(self._rungs, below(rng, self._rungs[-1]))]
         share = rng.random()
         if self.log:
             value = self.low * (self.high / self.low) ** share
@@ -213,6 +212,10 @@ class FloatRange:
         """As in a space file, without what is at its default."""
         return {"float": [self.low, self.high]} | _written(self.step, None, self.log)
 
+    @cached_property
+    def _rungs(self) -> list[int]:
+        return list(accumulate(self.weights or ()))
+
     def __str__(self) -> str:
         steps = f" in steps of {self.step}" if self.step is not None else ""
         return f"numbers from {self.low} to {self.high}{steps}"
@@ -234,9 +237,6 @@ def listed(values: Iterable[Value], most: int = 12) -> str:
     """The values as a space file spells them, the first ``most`` of them."""
     words = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
     return ", ".join(words[:most] + ["…"] * (len(words) > most))
-
-
-_STEP_AND_LOG = "step and log cannot go together; leave one out, or list the values as a choice"
 
 
 def _kind(value: object) -> type:

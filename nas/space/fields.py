@@ -19,6 +19,7 @@ from nas.space.messages import shown
 
 BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
 STAGE_KEYS = ("depth", "width", "stride", *BOTTLENECK_KEYS, "residual")
+ADJUSTMENTS = ("pycls",)  # published rules that make widths and groups compatible
 _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -80,6 +81,16 @@ def _name(raw: object) -> str:
     return _text(raw)
 
 
+def _adjustment(raw: object) -> str:
+    return _word(raw, ADJUSTMENTS)
+
+
+def _digest(raw: object) -> str:
+    if isinstance(raw, str) and re.fullmatch("[0-9a-f]{64}", raw):
+        return raw
+    raise SpaceError(f"{shown(raw)} is no hash of a space; accepted: 64 digits of 0-9 and a-f")
+
+
 def _direction(raw: object) -> str:
     if isinstance(raw, str) and raw in DIRECTIONS:
         return raw
@@ -120,7 +131,9 @@ Rate = Annotated[Domain | None, _Checked(RATE.read, RATE.json_schema)]
 Count = Annotated[Domain | None, _Checked(COUNT.read, COUNT.json_schema)]
 Block = Annotated[str | None, _Checked(_block, {"enum": [*BLOCKS]})]
 Direction = Annotated[str | None, _Checked(_direction, {"enum": [*DIRECTIONS]})]
+Adjustment = Annotated[str | None, _Checked(_adjustment, {"enum": [*ADJUSTMENTS]})]
 Name = Annotated[str, _Checked(_name, {"type": "string", "minLength": 1})]
+Digest = Annotated[str, _Checked(_digest, {"type": "string", "pattern": "^[0-9a-f]{64}$"})]
 Text = Annotated[str, _Checked(_text, {"type": "string"})]
 Shape = Annotated[
     tuple[int, int, int],

@@ -5,11 +5,51 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from nas.architecture import Architecture
 from nas.cost import cost
-from nas.errors import ArchitectureError
-from nas.space.schema import Bounds
+from nas.errors import ArchitectureError, SpaceError, choose
+from nas.space.fields import amount
+from nas.space.messages import shown
+from nas.space.schema import Bounds, LimitsPart
+
+Band: TypeAlias = tuple[int | str | None, int | str | None]  # least and most, None for no bound
+
+
+def tightened(own: LimitsPart, bands: Mapping[str, Band]) -> LimitsPart:
+    """What is inside the ``own`` limits of a space and the ``bands``.
+
+    Raises:
+        SpaceError: nothing is, or a measure is unknown.
+    """
+    narrowed = {}
+    for measure, band in bands.items():
+        if measure not in LimitsPart.model_fields:
+            accepted = choose(measure, LimitsPart.model_fields)
+            raise SpaceError(f"limits: unknown measure {shown(measure)}; {accepted}")
+        least, most = (None if end is None else amount(end) for end in band)
+        if least is not None or most is not None:
+            narrowed[measure] = _intersection(measure, getattr(own, measure), least, most)
+    return own.model_copy(update=narrowed)
+
+
+def _intersection(measure: str, own: Bounds | None, least: int | None, most: int | None) -> Bounds:
+    given = f"{measure} from {_shown(least, 'any')} to {_shown(most, 'any')}"
+    if least is not None and most is not None and least > most:
+        raise SpaceError(f"{given}: the least is above the most")
+    if own is not None:
+        if own.min is not None and most is not None and most < own.min:
+            raise SpaceError(f"{given} is below limits.{measure}.min {own.min:,} of the space")
+        if own.max is not None and least is not None and least > own.max:
+            raise SpaceError(f"{given} is above limits.{measure}.max {own.max:,} of the space")
+        least = max((end for end in (own.min, least) if end is not None), default=None)
+        most = min((end for end in (own.max, most) if end is not None), default=None)
+    return Bounds.model_construct(min=least, max=most)
+
+
+def _shown(end: int | None, otherwise: str) -> str:
+    return otherwise if end is None else f"{end:,}"
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 
 from nas.architecture import Architecture, Stage
-from nas.errors import InfeasibleError
-from nas.space.counting import Relations, State
-from nas.space.domains import options
-from nas.space.stages import StageKnobs, StageValues, build_stage
+from nas.space.counting import State
+from nas.space.domains import Value, options
+from nas.space.stages import StageKnobs, StageSequences, StageValues, WidthIndex
 
 
-def match_stages(
-    knobs: Sequence[StageKnobs], relations: Relations, architecture: Architecture
-) -> list[StageValues] | None:
+def match_stages(sequences: StageSequences, architecture: Architecture) -> list[StageValues] | None:
     """Values for every stage that give the blocks of ``architecture``, or None.
 
     A network is a sequence of blocks, whatever stages it was written in; each stage of the space
     takes the next few of them. What was in vain once is not tried again.
     """
     blocks = list(_blocks(architecture))
+    knobs, relations = sequences.knobs, sequences.relations
     in_vain: set[tuple[int, int, State]] = set()
 
     def match(number: int, taken: int, state: State) -> list[StageValues] | None:
         if number == len(knobs):
             return [] if taken == len(blocks) else None
         if taken < len(blocks) and (number, taken, state) not in in_vain:
-            for values in _matches(knobs[number], blocks, taken):
+            for values in _matches(knobs[number], sequences.widths(number), blocks, taken):
                 after = relations.follow(state, values)
                 if after is not None:
                     following = match(number + 1, taken + int(values["depth"]), after)
@@ -50,21 +47,21 @@ def _blocks(architecture: Architecture) -> Iterator[Stage]:
             yield replace(first, stride=1)
 
 
-def _matches(stage: StageKnobs, blocks: Sequence[Stage], taken: int) -> Iterator[StageValues]:
+def _matches(
+    stage: StageKnobs, widths: WidthIndex, blocks: Sequence[Stage], taken: int
+) -> Iterator[StageValues]:
     """The values of ``stage`` that give a run of ``blocks`` which begins after ``taken``."""
     first = blocks[taken]
     run = 1
     while blocks[taken + run : taken + run + 1] == [replace(first, stride=1)]:
         run += 1
     depths = [depth for depth in options(stage["depth"]) if int(depth) <= run]
-    columns = {key: list(options(knob)) for key, knob in stage.items() if key != "depth"}
-    for key in ("block", "width", "stride", "residual"):
-        columns[key] = [value for value in columns[key] if value == getattr(first, key)]
-    for row in product(*columns.values()):
-        values = dict(zip(columns, row, strict=True))
-        try:
-            built = build_stage(values | {"depth": 1})
-        except InfeasibleError:
-            continue
-        if (built.inner_width, built.groups) == (first.inner_width, first.groups):
-            yield from (values | {"depth": depth} for depth in depths)
+    rest: dict[str, Value] = {
+        "block": first.block,
+        "stride": first.stride,
+        "residual": first.residual,
+    }
+    if any(value not in options(stage[key]) for key, value in rest.items()):
+        return
+    for values in widths.get((first.width, first.inner_width, first.groups), ()):
+        yield from ({**rest, **values, "depth": depth} for depth in depths)

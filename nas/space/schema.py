@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nas.errors import SpaceError, choose
 from nas.space.fields import (
+    Adjustment,
     Amount,
     Block,
     Count,
+    Digest,
     Direction,
     FixedFlag,
     FixedSize,
@@ -133,6 +135,14 @@ class TrainingPart(_Part):
 TRAINING_KEYS = tuple(TrainingPart.model_fields)
 
 
+class ParentPart(_Part):
+    """The space that this one was narrowed from."""
+
+    name: Name = Field(description="The parent's name")
+    hash: Digest = Field(description="The parent's hash")
+    evidence: Text = Field("", description="What the narrowing rests on")
+
+
 class Document(_Part):
     """A design space."""
 
@@ -148,8 +158,10 @@ class Document(_Part):
     stages: tuple[StagePart, ...] = Field(min_length=1, max_length=MAX_STAGES)
     tie: Tied = Field((), description="Keys with one value for all stages")
     order: OrderPart = OrderPart()
+    adjust: Adjustment = Field(None, description="How indivisible widths are made divisible")
     limits: LimitsPart = LimitsPart()
     training: TrainingPart = TrainingPart()
+    parent: ParentPart | None = Field(None, description="Lineage; no part of what is searched")
 
 
 def read_document(raw: object) -> Document:

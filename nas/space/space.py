@@ -22,12 +22,12 @@ from nas.errors import InfeasibleError, SpaceError, choose
 from nas.space.canonical import canonical, to_dict
 from nas.space.counting import Relations
 from nas.space.domains import Domain, Knob, Setting, Value, options
-from nas.space.fields import STAGE_KEYS, amount
+from nas.space.fields import STAGE_KEYS
 from nas.space.files import find_file
-from nas.space.limits import Limits, Violation, explain_emptiness
+from nas.space.limits import Band, Limits, Violation, explain_emptiness, tightened
 from nas.space.membership import match_stages
 from nas.space.messages import read_yaml, shown
-from nas.space.schema import Bounds, Document, read_document
+from nas.space.schema import Document, read_document
 from nas.space.stages import StageSequences
 
 # Draws against the limits before a space counts as empty: about a second's work
@@ -70,12 +70,13 @@ class SearchSpace:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the canonical JSON without name and description, 64 hex digits.
+        """SHA-256 of the canonical JSON without name, description and parent, 64 hex digits.
 
         It identifies what is searched: a space that is renamed is the same space.
         """
         content = self.to_dict()
-        del content["name"], content["description"]
+        for key in ("name", "description", "parent"):
+            content.pop(key, None)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -94,6 +95,11 @@ class SearchSpace:
     def description(self) -> str:
         """What the space is about; may be empty."""
         return self.document.description
+
+    @property
+    def parent(self) -> Mapping[str, str] | None:
+        """Name, hash and evidence of the space that this one was narrowed from, if any."""
+        return None if self.document.parent is None else self.document.parent.given()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -182,7 +188,7 @@ class SearchSpace:
 
     def find(self, architecture: Architecture) -> Setting | None:
         """A setting, without training parameters, that gives this network; None if none does."""
-        stages = match_stages(self._stages.knobs, self._stages.relations, architecture)
+        stages = match_stages(self._stages, architecture)
         if stages is None:
             return None
         found: Setting = {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
@@ -197,33 +203,23 @@ class SearchSpace:
             return None
         return setting if same else None
 
-    def with_limits(
-        self, max_params: int | None = None, max_macs: int | None = None
-    ) -> SearchSpace:
-        """The part of the space within these limits, beside its own.
+    def with_limits(self, limits: Mapping[str, Band]) -> SearchSpace:
+        """The part of the space within these bands, beside its own limits.
+
+        ``limits`` has (least, most) for any of depth, params, macs and activations, either of
+        them a number, an amount such as ``"4M"``, or None for no bound.
 
         Raises:
-            SpaceError: a limit is below the space's own minimum.
+            SpaceError: a band is no band, or no number is in it and in the space's own limits.
         """
-        limits = self.document.limits
-        for measure, most in (("params", max_params), ("macs", max_macs)):
-            if most is None:
-                continue
-            most = amount(most)
-            own: Bounds = getattr(limits, measure) or Bounds.model_construct()
-            if own.min is not None and most < own.min:
-                raise SpaceError(
-                    f"max_{measure} {most:,} is below limits.{measure}.min {own.min:,}"
-                )
-            if own.max is None or most <= own.max:
-                bounds = own.model_copy(update={"max": most})
-                limits = limits.model_copy(update={measure: bounds})
-        return SearchSpace(self.document.model_copy(update={"limits": limits}))
+        narrowed = tightened(self.document.limits, limits)
+        return SearchSpace(self.document.model_copy(update={"limits": narrowed}))
 
     @cached_property
     def _stages(self) -> StageSequences:
         relations = Relations(self.document.tie, self.document.order.given())
-        return StageSequences([stage.given() for stage in self.document.stages], relations)
+        knobs = [stage.given() for stage in self.document.stages]
+        return StageSequences(knobs, relations, adjust=self.document.adjust is not None)
 
     @cached_property
     def _stem(self) -> Mapping[str, Knob]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, product
-from math import prod
+from math import lcm, prod
 from typing import Any, TypeAlias
 
 from nas.architecture import Stage
@@ -17,6 +17,8 @@ from nas.space.fields import BOTTLENECK_KEYS
 
 StageKnobs: TypeAlias = Mapping[str, Knob]  # a complete stage of a space: block, depth, width, …
 StageValues: TypeAlias = Mapping[str, Value]  # one value for each of its keys
+Widths: TypeAlias = tuple[int, int, int]  # of a block: width, inner width, groups
+WidthIndex: TypeAlias = Mapping[Widths, Sequence[StageValues]]
 
 # Keys of a row depend on one another within a stage, by divisibility; those of different rows
 # are independent, so their counts multiply.
@@ -24,8 +26,10 @@ FACTORS = (("width", *BOTTLENECK_KEYS), ("depth",), ("stride",), ("residual",))
 MAX_OPTIONS = 100_000  # of one row in one stage: counting walks through them all
 
 
-def build_stage(values: StageValues) -> Stage:
+def build_stage(values: StageValues, adjust: bool = False) -> Stage:
     """The stage with these values; a ``group_width`` above the inner width means one group.
+
+    With ``adjust``, the stage's width is the nearest that the group width divides (``adjusted``).
 
     Raises:
         InfeasibleError: the inner width is not divisible, or below 1.
@@ -33,7 +37,9 @@ def build_stage(values: StageValues) -> Stage:
     rest: dict[str, Any] = dict(values)
     group_width = rest.pop("group_width", None)
     try:
-        if group_width is not None:
+        if group_width is not None and adjust:
+            rest["width"], rest["groups"] = adjusted(rest["width"], rest["bottleneck"], group_width)
+        elif group_width is not None:
             inner = Stage(**rest).inner_width
             if inner > group_width and inner % group_width:
                 raise InfeasibleError(
@@ -46,12 +52,41 @@ def build_stage(values: StageValues) -> Stage:
         raise InfeasibleError(str(error).removeprefix("stage: ")) from None
 
 
-class StageSequences:
-    """All sequences of one setting per stage that keep ties, orders and divisibility."""
+def adjusted(width: int, bottleneck: float, group_width: int) -> tuple[int, int]:
+    """The width, and its number of groups, that pycls makes of one that may not be divisible.
 
-    def __init__(self, knobs: Sequence[StageKnobs], relations: Relations) -> None:
+    v = max(1, ⌊w·b⌋); g = min(g, v); m = g, or lcm(g, b) for b > 1; v = max(m, round(v/m)·m);
+    w = ⌊v/b⌋, in v/g groups. ``adjust_block_compatibility`` of pycls, models/blocks.py.
+
+    Raises:
+        InfeasibleError: b is such that no whole width has an inner width of v.
+    """
+    inner = max(1, int(width * bottleneck))
+    group_width = min(group_width, inner)
+    multiple = lcm(group_width, int(bottleneck)) if bottleneck > 1 else group_width
+    inner = max(multiple, round(inner / multiple) * multiple)
+    width = int(inner / bottleneck)
+    if round(width * bottleneck) != inner:
+        raise InfeasibleError(
+            f"no width has an inner width of {inner} with bottleneck {bottleneck}; those of pycls "
+            "are 1, 2, 3, … and 1/2, 1/3, …"
+        )
+    return width, inner // group_width
+
+
+class StageSequences:
+    """All sequences of one setting per stage that keep ties, orders and divisibility.
+
+    Ties and orders are those of the settings: with ``adjust``, the networks' widths may differ.
+    """
+
+    def __init__(
+        self, knobs: Sequence[StageKnobs], relations: Relations, adjust: bool = False
+    ) -> None:
         self.knobs = knobs
         self.relations = relations
+        self._adjust = adjust
+        self._widths: dict[int, WidthIndex] = {}
 
     def count(self) -> int:
         """How many there are."""
@@ -85,7 +120,7 @@ class StageSequences:
         stages = []
         for number, stage in enumerate(values):
             try:
-                stages.append(build_stage(stage))
+                stages.append(build_stage(stage, self._adjust))
             except InfeasibleError as error:
                 raise InfeasibleError(f"stages.{number}: {error}") from None
         return tuple(stages)
@@ -103,13 +138,25 @@ class StageSequences:
             if not any(self._options(number, keys, weighted=False)):
                 first = {key: next(iter(options(k))) for key, k in self.knobs[number].items()}
                 try:
-                    build_stage(first)
+                    build_stage(first, self._adjust)
                 except InfeasibleError as error:
                     raise SpaceError(f"stages.{number}: no setting is possible: {error}") from None
             raise SpaceError(
                 f"stages.{number}: no setting of {among} keeps tie and order with the stages "
                 "before it; widen a domain or leave out a rule"
             )
+
+    def widths(self, number: int) -> WidthIndex:
+        """What gives each width of one stage: values of width, groups and bottleneck."""
+        if number not in self._widths:
+            probe: dict[str, Any] = {"block": self.knobs[number]["block"], "depth": 1}
+            index: dict[Widths, list[StageValues]] = {}
+            for option in self._options(number, FACTORS[0], weighted=False):
+                stage = build_stage(probe | dict(option.values), self._adjust)
+                key = (stage.width, stage.inner_width, stage.groups)
+                index.setdefault(key, []).append(option.values)
+            self._widths[number] = index
+        return self._widths[number]
 
     @cached_property
     def _chains(self) -> dict[tuple[str, ...], Chain]:
@@ -140,7 +187,7 @@ class StageSequences:
             values = {key: value for key, (value, _) in zip(columns, row, strict=True)}
             if "width" in keys:
                 try:
-                    build_stage(probe | values)
+                    build_stage(probe | values, self._adjust)
                 except InfeasibleError:
                     continue
             yield Option(values, prod(weight for _, weight in row))

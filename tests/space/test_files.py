@@ -1,11 +1,14 @@
 """Every mistake that a space file can have is one line: the file, the key, what is accepted."""
 
 import json
+import math
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -199,6 +202,52 @@ def test_an_installed_package_has_its_spaces_inside(tmp_path):
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )
     assert done.stdout.split() == [str(tmp_path / "nas" / "__init__.py"), *available()], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("anynetx_a", (16 * 128 * 3 * 6) ** 4),  # 1.8e18
+        ("anynetx_b", 3 * (16 * 128 * 6) ** 4),  # 6.8e16
+        ("anynetx_c", 3 * 6 * (16 * 128) ** 4),  # 3.2e14
+        ("anynetx_d", 3 * 6 * math.comb(131, 4) * 16**4),  # 1.3e13 in print, 1.38e13
+        ("anynetx_e", 3 * 6 * math.comb(131, 4) * math.comb(19, 4)),  # 8.17e11
+        ("resnext_a", 11_390_625),
+        ("resnext_b", 52_734_375),
+    ],
+)
+def test_a_space_of_the_literature_has_its_published_size(name, published):
+    assert SearchSpace.load(name).size() == published
+
+
+@pytest.mark.parametrize("name", [name for name in available() if name.endswith("_28")])
+def test_the_small_forms_are_for_28_pixels_and_keep_the_rules(name):
+    small, large = SearchSpace.load(name), SearchSpace.load(name.removesuffix("_28"))
+    assert small.input_shape == (1, 28, 28)
+    rules = ("tie", "order", "adjust")
+    assert [small.to_dict().get(rule) for rule in rules] == [
+        large.to_dict().get(rule) for rule in rules
+    ]
+    assert small.size() < large.size()
+    band = small.with_limits({"macs": ("4M", "8M")})
+    for architecture in map(band.sample, range(20)):
+        assert architecture.resolutions((1, 28, 28))[-1][0] >= 3
+
+
+def test_residual_and_plain_twins_differ_in_nothing_else():
+    space = SearchSpace.load("resnet_vs_plain")
+    rng = random.Random(0)
+    depths = set()
+    for _ in range(100):
+        setting = space.sample_setting(rng)
+        twin = space.architecture(setting | {"residual": not setting["residual"]})
+        one = space.architecture(setting)
+        assert [replace(stage, residual=True) for stage in twin.stages] == [
+            replace(stage, residual=True) for stage in one.stages
+        ]
+        depths.add(one.depth)
+    assert min(depths) < 8
+    assert max(depths) > 18
 
 
 def test_there_are_bundled_spaces():

@@ -3,8 +3,10 @@ import math
 import random
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,6 +247,7 @@ def test_the_hash_is_that_of_what_is_searched():
         {"classes": 100},
         {"input_shape": [3, 32, 32]},
         {"preactivation": True},
+        {"adjust": "pycls"},
         {"stem": {"width": 8}},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -361,28 +364,117 @@ def test_limits_hold_for_the_images_of_the_space():
     assert {large.sample(seed).stages[0].width for seed in range(20)} == {8}
     measured = cost(large.sample(0), (3, 56, 56), 7)
     with pytest.raises(SpaceError, match=f"the smallest .* has {measured.macs:,}$"):
-        large.with_limits(max_macs=measured.macs - 1).sample(0)
+        large.with_limits({"macs": (None, measured.macs - 1)}).sample(0)
 
 
 # --- tighter limits ---
 
 
 def test_limits_only_tighten():
-    space = design().with_limits(max_params=100_000, max_macs=10**12)
+    space = design().with_limits({"params": (None, 100_000), "macs": (None, 10**12)})
     assert space.to_dict()["limits"] == {
         "params": {"max": 100_000},
         "macs": {"max": 60_000_000},
     }
     assert all(cost(space.sample(seed)).params <= 100_000 for seed in range(50))
-    assert design().with_limits() == design()
-    assert design().with_limits(max_params=100_000).hash != design().hash
+    assert design().with_limits({}) == design()
+    assert design().with_limits({"macs": (None, None), "depth": (None, None)}) == design()
+    assert design().with_limits({"params": (None, 100_000)}).hash != design().hash
 
 
-def test_a_limit_below_the_spaces_minimum_is_refused():
-    space = design(limits={"macs": {"min": "5M"}})
-    assert space.with_limits(max_macs=6_000_000).to_dict()["limits"]["macs"]["min"] == 5_000_000
-    with pytest.raises(SpaceError, match=r"max_macs 1,000 is below limits.macs.min 5,000,000"):
-        space.with_limits(max_macs=1000)
+def test_a_band_is_of_any_measure_and_lies_inside_the_spaces_own():
+    space = design().with_limits({"macs": ("4M", "8M"), "depth": (5, None)})
+    assert space.to_dict()["limits"]["macs"] == {"min": 4_000_000, "max": 8_000_000}
+    assert space.to_dict()["limits"]["depth"] == {"min": 5}
+    for architecture in map(space.sample, range(30)):
+        assert 4e6 <= cost(architecture).macs <= 8e6
+        assert architecture.depth >= 5
+    tighter = space.with_limits({"macs": ("1M", "6M")})
+    assert tighter.to_dict()["limits"]["macs"] == {"min": 4_000_000, "max": 6_000_000}
+    assert space.with_limits({"macs": ("4M", "8M")}) == space
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"),
+    [
+        ({"macs": (None, 1000)}, "macs from any to 1,000 is below limits.macs.min 5,000,000"),
+        ({"macs": ("1G", None)}, "macs from 1,000,000,000 to any is above limits.macs.max 60,0"),
+        ({"macs": (8, 4)}, "macs from 8 to 4: the least is above the most"),
+        ({"mac": (4, 8)}, 'limits: unknown measure "mac"; did you mean macs\\? accepted: depth'),
+        ({"params": ("4X", None)}, '"4X" is not a count'),
+    ],
+)
+def test_a_band_that_leaves_nothing_is_refused(bands, expected):
+    with pytest.raises(SpaceError, match=expected):
+        design(limits={"macs": {"min": "5M", "max": "60M"}}).with_limits(bands)
+
+
+# --- lineage ---
+
+
+def test_the_lineage_of_a_space_is_kept_and_is_no_part_of_its_hash():
+    parent = {"name": "wider", "hash": design(tie=[]).hash, "evidence": "a tie costs nothing"}
+    child = design(parent=parent)
+    assert child.hash == design().hash
+    assert child.parent == parent
+    assert SearchSpace.from_dict(json.loads(json.dumps(child.to_dict()))).parent == parent
+    assert design().parent is None
+
+
+# --- widths that pycls adjusts ---
+
+
+def published_adjustment(width, b, group_width):
+    """adjust_block_compatibility of pycls for one stage, transcribed; b is the multiplier."""
+    v = int(max(1, width * b))
+    g = int(min(group_width, v))
+    m = np.lcm(g, int(b)) if b > 1 else g
+    v = max(m, int(round(v / m) * m))
+    width = int(v / b)
+    assert width * b % g == 0
+    return width, v, v // g
+
+
+@given(st.integers(1, 1100), st.sampled_from([0.125, 0.25, 0.5, 1, 2, 3, 4]), st.integers(1, 64))
+def test_widths_are_adjusted_as_published(width, bottleneck, group_width):
+    stage = {"block": "bottleneck", "depth": 1, "width": width, "bottleneck": bottleneck}
+    space = SearchSpace.from_dict(
+        {
+            "name": "adjusted",
+            "stem": {"width": 8},
+            "stages": [stage | {"group_width": group_width}],
+            "adjust": "pycls",
+        }
+    )
+    built = space.architecture({}).stages[0]
+    expected = published_adjustment(width, bottleneck, group_width)
+    assert (built.width, built.inner_width, built.groups) == expected
+
+
+def test_most_draws_of_anynetx_are_adjusted():
+    space, rng = SearchSpace.load("anynetx_a"), random.Random(0)
+    settings = [space.sample_setting(rng) for _ in range(300)]
+    drawn = [[setting[f"stages.{i}.width"] for i in range(4)] for setting in settings]
+    built = [[one.width for one in space.architecture(setting).stages] for setting in settings]
+    changed = sum(widths != others for widths, others in zip(drawn, built, strict=True))
+    assert 0.5 * len(settings) < changed < 0.75 * len(settings)  # 62 % in the published sampler
+
+
+def test_a_network_is_found_under_its_adjusted_widths():
+    space = SearchSpace.load("anynetx_e")
+    setting = space.sample_setting(random.Random(1))
+    architecture = space.architecture(setting)
+    again = space.find(architecture)
+    assert space.architecture(again).key == architecture.key
+    odd = replace(architecture.stages[0], width=4, groups=1)
+    assert not space.contains(replace(architecture, stages=(odd, *architecture.stages[1:])))
+
+
+def test_a_multiplier_that_leaves_no_whole_width_is_infeasible():
+    stage = {"block": "bottleneck", "depth": 1, "width": 8, "bottleneck": 0.75, "group_width": 5}
+    description = {"name": "x", "stem": {"width": 8}, "stages": [stage], "adjust": "pycls"}
+    with pytest.raises(SpaceError, match=r"no width has an inner width of 5 with bottleneck 0\.75"):
+        SearchSpace.from_dict(description)
 
 
 # --- size and membership, against enumeration ---
