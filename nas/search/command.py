@@ -31,6 +31,13 @@ def search_command(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    band: Annotated[
+        str | None,
+        typer.Option(
+            help="Only networks within these costs, as in macs=4M:8M or macs=4M:8M,params=:500k.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     train_images: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +71,13 @@ def search_command(
     sampler: Annotated[
         str | None,
         typer.Option(help="tpe, random, nsga2 or qmc. [default: tpe]", rich_help_panel=_HOW),
+    ] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            help="Train pairs that differ in this knob alone, such as residual; with random.",
+            rich_help_panel=_HOW,
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,

@@ -6,16 +6,16 @@ continued, else from the defaults for this machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nas.errors import ConfigError, SpaceError, choose
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
-from nas.space import Band, SearchSpace, amount
+from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
 from nas.training.config import TrainingConfig
 
@@ -34,6 +34,13 @@ def _seconds(value: object) -> object:
 def _amount(value: object) -> object:
     try:
         return amount(value) if isinstance(value, str) else value
+    except SpaceError as error:
+        raise ValueError(str(error)) from None
+
+
+def _band(value: str | None) -> str | None:
+    try:
+        return value and str(Bands.read(value))
     except SpaceError as error:
         raise ValueError(str(error)) from None
 
@@ -75,6 +82,9 @@ class SearchConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     max_params: Amount | None = None
     max_macs: Amount | None = None
+    band: Annotated[str | None, AfterValidator(_band)] = None
+    flip: str | None = None
+    stream: str | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, _: object) -> None:
@@ -109,15 +119,15 @@ class SearchConfig(BaseModel):
             split_seed=self.seed,
         )
 
-    @property
-    def limits(self) -> dict[str, Band]:
-        """Of the networks, beside the space's own: (least, most) by measure."""
-        return {"params": (None, self.max_params), "macs": (None, self.max_macs)}
+    def within(self, space: SearchSpace) -> SearchSpace:
+        """The part of ``space`` within max_params, max_macs and band.
 
-    def load_space(self, stored: Mapping[str, Any] | None = None) -> SearchSpace:
-        """The design space, within ``max_params`` and ``max_macs``."""
-        space = SearchSpace.from_dict(stored) if stored else SearchSpace.load(self.space)
-        return space.with_limits(self.limits)
+        Raises:
+            SpaceError: they leave nothing of its own limits.
+        """
+        most = {"params": self.max_params, "macs": self.max_macs}
+        space = space.with_limits({measure: (None, end) for measure, end in most.items()})
+        return space.with_limits(Bands.read(self.band).by_measure) if self.band else space
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the storage: its URL may hold a password."""
@@ -160,8 +170,8 @@ def resolve(
     return config
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The options of a YAML file; names may be written with - or _.
+def read_config_file(path: Path, also: Sequence[str] = ()) -> dict[str, Any]:
+    """The options of a YAML file, those of a search and ``also`` others; - and _ are the same.
 
     Raises:
         NasError: no such file, no YAML, no mapping of options, or an unknown option.
@@ -172,8 +182,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     options = {}
     for name, value in document.items():
         field = str(name).replace("-", "_")
-        if field not in SearchConfig.model_fields:
-            known = [f.replace("_", "-") for f in SearchConfig.model_fields]
+        accepted = (*also, *SearchConfig.model_fields)
+        if field not in accepted:
+            known = [f.replace("_", "-") for f in accepted]
             raise ConfigError(f"{path}: unknown option {name!r}; {choose(name, known)}")
         options[field] = value
     return options

@@ -22,11 +22,12 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, QMCSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.errors import InfeasibleError
+from nas.errors import ConfigError, InfeasibleError, choose
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
 
 STARTUP = 8  # random trials before a guided sampler has something to go by
 INFEASIBLE = 200  # guided proposals in a row, then a random one is taken
+PAIRS = 1000  # random settings in a row whose flip is infeasible, then there are none
 
 # ``random`` is missing: the space draws by itself, uniformly over what is feasible
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -41,7 +42,7 @@ class Proposal:
     """A feasible setting, and whether earlier results had a part in it."""
 
     setting: Setting
-    policy: str  # random | guided
+    policy: str  # random | guided | flipped
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,17 +61,45 @@ def distribution(domain: Domain) -> BaseDistribution:
     return FloatDistribution(domain.low, domain.high, log, domain.step)
 
 
+def check_flip(space: SearchSpace, sampler: str, flip: str) -> None:
+    """Do nothing if pairs of settings can differ in the knob ``flip``.
+
+    Raises:
+        ConfigError: the space has no such knob, or it cannot be flipped.
+    """
+    if sampler != "random":
+        raise ConfigError(f"flip pairs random settings, but sampler is {sampler}; accepted: random")
+    if flip not in space.parameters:
+        raise ConfigError(f"flip is {flip!r}; {choose(flip, space.parameters)}")
+    domain = space.parameters[flip]
+    if not isinstance(domain, Choice | IntRange) or len(domain.values) < 2:
+        raise ConfigError(f"flip: {flip} is {domain}; accepted: a knob with two values or more")
+
+
 class Sampler:
     """Proposes settings of ``space`` for the trials of one study."""
 
-    def __init__(self, space: SearchSpace, name: str, seed: int) -> None:
-        """``name`` is tpe, nsga2, qmc or random; ``seed`` is the study's."""
+    def __init__(
+        self,
+        space: SearchSpace,
+        name: str,
+        seed: int,
+        *,
+        stream: str | None = None,
+        flip: str | None = None,
+    ) -> None:
+        """``name`` is tpe, nsga2, qmc or random; ``seed`` is the study's.
+
+        Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
+        knob, every other random setting is the one before it with another value of that knob.
+        """
         self.distributions = {
             path: distribution(domain) for path, domain in space.parameters.items()
         }
         self._space = space
         self._name = name
-        self._seed = seed
+        self._seed = f"{seed}/{stream}" if stream else str(seed)
+        self._flip = flip
         self._mirror = optuna.create_study(direction="maximize")
         self._mirrored: dict[int, int] = {}  # number of a trial -> id of its mirror
         self._points: list[Setting] = []  # of the quasi-random sequence, so far
@@ -79,6 +108,8 @@ class Sampler:
         """The setting of trial ``number``, given all trials before it."""
         finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
         proposal = None
+        if self._flip is not None:
+            return self._paired(number)
         if self._name == "qmc":
             proposal = self._quasi_random(number)
         elif self._name in SAMPLERS and finished >= STARTUP:
@@ -97,6 +128,26 @@ class Sampler:
         self._mirrored[number] = trial._trial_id
         noted = self._mirror._storage.get_trial_system_attrs(trial._trial_id)
         return Proposal(dict(trial.params), "guided", noted)
+
+    def _paired(self, number: int) -> Proposal:
+        """Settings 2k and 2k + 1 differ in one knob alone, and both are feasible."""
+        assert self._flip is not None
+        rng = random.Random(self._hash(number - number % 2))
+        domain = self._space.parameters[self._flip]
+        assert isinstance(domain, Choice | IntRange)
+        for _ in range(PAIRS):
+            setting = self._space.sample_setting(rng)
+            others = [value for value in domain.values if value != setting[self._flip]]
+            flipped = {**setting, self._flip: others[int(rng.random() * len(others))]}
+            try:
+                self._space.architecture(flipped)
+            except InfeasibleError:
+                continue
+            return Proposal(flipped, "flipped") if number % 2 else Proposal(setting, "random")
+        raise ConfigError(
+            f"flip: of {PAIRS:,} random settings of {self._space.name}, none was feasible with "
+            f"another value of {self._flip}; widen the limits"
+        )
 
     def _quasi_random(self, number: int) -> Proposal | None:
         """Trial n gets the n-th feasible point of one low-discrepancy sequence."""

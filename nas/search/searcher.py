@@ -79,7 +79,9 @@ class Searcher:
         self.config = config
         self.running: dict[tuple[int, int], Job] = {}
         self._watcher = watcher
-        self._sampler = Sampler(space, config.sampler, config.seed)
+        self._sampler = Sampler(
+            space, config.sampler, config.seed, stream=config.stream, flip=config.flip
+        )
         self._rungs = set(
             rungs(config.grace, config.reduction, config.epochs)
             if config.scheduler == "asha"

@@ -1,5 +1,6 @@
 """Design spaces: sets of architectures as data, with exact counts and fair samples."""
 
+from nas.space.bands import Bands
 from nas.space.domains import Choice, Domain, FloatRange, IntRange, Setting, Value
 from nas.space.fields import amount
 from nas.space.files import available
@@ -10,6 +11,7 @@ from nas.space.space import SearchSpace
 __all__ = [
     "TRAINING_KEYS",
     "Band",
+    "Bands",
     "Choice",
     "Domain",
     "FloatRange",

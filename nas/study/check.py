@@ -158,7 +158,7 @@ class _Check:
         key = attributes.get("key")
         if key not in self.rows.architectures:
             yield f"its key {str(key)[:12]} has no architecture"
-        if attributes.get("policy") not in ("random", "guided", "enqueued", "reused"):
+        if attributes.get("policy") not in ("random", "guided", "flipped", "enqueued", "reused"):
             yield f"its policy is {attributes.get('policy')!r}"
         try:
             found = self.study.space.architecture(self.rows.settings.get(number, {})).key

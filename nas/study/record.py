@@ -24,6 +24,8 @@ FIXED = (
     "grace",
     "reduction",
     "seed",
+    "stream",
+    "flip",
 )
 
 

@@ -5,7 +5,7 @@ from conftest import new_postgres_database
 
 from nas.errors import ConfigError
 from nas.search.machine import Machine
-from nas.search.session import prepare
+from nas.search.plan import prepare
 
 CLUSTER = Machine(cpus=64, gpus=0, name="the Ray cluster at head:6379", nodes=3)
 

@@ -1,0 +1,98 @@
+"""A search before it begins: its options resolved, and everything checked that can be wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import ConfigError
+from nas.search.config import SearchConfig, resolve
+from nas.search.machine import Machine
+from nas.search.sampling import check_flip
+from nas.space import SearchSpace
+from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
+from nas.study.provenance import provenance
+from nas.study.record import StudyRecord, read_record
+from nas.training.fashion_mnist import fingerprint
+from nas.training.sources import fetch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search that can be carried out: nothing is left to be refused."""
+
+    config: SearchConfig
+    space: SearchSpace
+    record: StudyRecord
+    continued: bool
+
+    @property
+    def log(self) -> Path:
+        """Where Ray's output goes; beside it, checkpoints."""
+        return self._folder / "search.log"
+
+    @property
+    def outbox(self) -> Path:
+        """Where results wait while the database is away."""
+        return self._folder / "outbox.jsonl"
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.config.runs) / run_name(self.config)
+
+
+def run_name(config: SearchConfig) -> str:
+    """A folder name for this study of this database, whatever characters its name has."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", config.study)[:60].strip("._") or "study"
+    digest = hashlib.sha256(f"{shown(config.storage)}\n{config.study}".encode()).hexdigest()
+    return f"{readable}-{digest[:8]}"
+
+
+def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
+    """Resolve and check everything that can be wrong, creating nothing but the data cache.
+
+    Raises:
+        NasError: something is; the message is one line.
+    """
+    storage = given["storage"]
+    if sqlite_path(check_url(storage)) and machine.nodes > 1:
+        raise ConfigError(
+            f"storage: SQLite is for one machine, and {machine.name} has {machine.nodes} nodes; "
+            f"use PostgreSQL: {POSTGRESQL}"
+        )
+    asked = SearchSpace.load(given["space"]) if "space" in given else None
+    study = given.get("study")
+    if study is None:
+        study = asked.name if asked else "resnext"
+    stored = read_record(storage, study) if study else None
+    config = resolve({**given, "study": study}, stored.config if stored else None, machine)
+    if config.device == "cuda" and not config.gpus_per_trial:
+        raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
+    if asked is None:
+        asked = SearchSpace.from_dict(stored.space) if stored else SearchSpace.load(config.space)
+    space = config.within(asked)
+    space.sample(config.seed)  # an empty space is refused here
+    if config.flip is not None:
+        check_flip(space, config.sampler, config.flip)
+    record = StudyRecord(
+        space=space.to_dict(),
+        space_hash=space.hash,
+        config=config.to_dict(),
+        dataset=_dataset(config),
+        provenance=provenance(),
+    )
+    if stored:
+        stored.refuse_another(record, study)
+    return Plan(config, space, record, continued=stored is not None)
+
+
+def _dataset(config: SearchConfig) -> str:
+    """The fingerprint of what the study trains on; brings the data if it is not here."""
+    if config.objective == "synthetic":
+        return "synthetic"
+    fetch(Path(config.data) if config.data else None)
+    return fingerprint()
