@@ -11,6 +11,7 @@ from rich.table import Table
 from nas.quantity import percent
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
+WIDEST = 100  # characters of a figure
 
 study_commands = typer.Typer()
 database_commands = typer.Typer(help="Look after the study database.", no_args_is_help=True)
@@ -54,9 +55,10 @@ def show_command(
         bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
     ] = False,
 ) -> None:
-    """Show a study: how far it is, its best trials, the winner stage by stage."""
+    """Show a study: how far it is, its best trials, the winner, the front and learning curves."""
     from nas.study.reader import open_study
     from nas.study.summary import print_best
+    from nas.study.terminal import curves_figure, front_figure
 
     found = open_study(storage, study)
     console = Console()
@@ -78,6 +80,9 @@ def show_command(
         highlight=False,
     )
     print_best(console, found, rows)
+    for figure in (front_figure, curves_figure):
+        console.print(figure(found, min(console.width, WIDEST)))
+        console.print()
 
 
 @study_commands.command("check")
@@ -94,6 +99,25 @@ def check_command(
         typer.echo(violation)
     typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
+
+
+@study_commands.command("export-frame")
+def export_frame_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    file: Annotated[Path, typer.Argument(help="A .parquet or .csv file that is not there yet.")],
+    what: Annotated[str, typer.Option(help="trials, epochs or attempts.")] = "trials",
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study's frame into a Parquet or CSV file, with the columns of docs/frames.md.
+
+    Parquet keeps the types of the columns. CSV is safe to open in a spreadsheet: text that it would
+    run as a formula (beginning with =, +, -, @ or a tab) gets an apostrophe in front.
+    """
+    from nas.study.reader import open_study
+    from nas.study.tabular import export_frame
+
+    rows = export_frame(open_study(storage, study), file, what)
+    typer.echo(f"{study}: {rows} {what} written to {file}")
 
 
 @study_commands.command("export-study")
