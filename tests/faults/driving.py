@@ -118,6 +118,13 @@ def start(target, *args, **kwargs):
     return process
 
 
+def wait_for(process, lines, path):
+    """Until the file that the process writes has so many lines."""
+    while not path.exists() or len(path.read_bytes().splitlines()) < lines:
+        assert process.is_alive()
+        time.sleep(0.001)
+
+
 def note(diary, *entry):
     line = (json.dumps(entry) + "\n").encode()
     handle = os.open(diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
