@@ -94,7 +94,10 @@ def check_command(
     from nas.study.check import violations
     from nas.study.reader import open_study
 
-    found = violations(open_study(storage, study))
+    opened = open_study(storage, study)
+    found = violations(opened)
+    if found:  # a driver that is just claiming a trial has written one of two rows: look again
+        found = [violation for violation in violations(opened) if violation in found]
     for violation in found:
         typer.echo(violation)
     typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")

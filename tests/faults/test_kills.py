@@ -167,11 +167,10 @@ def test_nothing_is_running_a_minute_after_the_driver_was_killed(database_url, t
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_workers_cost_an_attempt_and_no_trial(request, tmp_path, kills):
+def test_killed_workers_cost_an_attempt_and_no_trial(database_url, tmp_path, kills):
     trials = 6 * kills
-    url = f"sqlite:///{tmp_path}/nas.db"
     options = ["--trials", str(trials), "--epochs", "10", "--max-failures", "3"]
-    search = Search(tmp_path, url, *options)
+    search = Search(tmp_path, database_url, *options)
     draw = random.Random(kills)
     process = search.start()
     for line in process.stdout:
