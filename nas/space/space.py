@@ -15,24 +15,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.architecture import Architecture, Stem
 from nas.errors import InfeasibleError, SpaceError, choose
 from nas.space.canonical import canonical, to_dict
 from nas.space.counting import Relations
 from nas.space.domains import Domain, Knob, Setting, Value, options
+from nas.space.feasible import FeasibleDraws
 from nas.space.fields import STAGE_KEYS
 from nas.space.files import find_file
-from nas.space.limits import Band, Limits, Violation, explain_emptiness, tightened
+from nas.space.limits import Band, Limits, tightened
 from nas.space.membership import match_stages
 from nas.space.messages import read_yaml, shown
 from nas.space.schema import Document, read_document
 from nas.space.stages import StageSequences
 
-# Draws against the limits before a space counts as empty: about a second's work
-TRIES = 10_000
-STAGES_TRIED = 30_000  # in all: a space of more stages gets fewer draws
+if TYPE_CHECKING:  # with NumPy, which only narrow limits need
+    from nas.space.narrow import Narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ class SearchSpace:
             for number, stage in enumerate(self._stages.knobs):
                 for key in STAGE_KEYS:
                     if key in stage and (key in self.document.tie) == tied:
-                        found[self._path(number, key)] = stage[key]
+                        found[self._stages.path(number, key)] = stage[key]
         found |= {f"training.{key}": knob for key, knob in self._training.items()}
         return {path: knob for path, knob in found.items() if isinstance(knob, Domain)}
 
@@ -159,21 +159,26 @@ class SearchSpace:
 
         All settings are equally likely, but for parameters with ``log``, whose value v has a
         weight of 1/v. Ties, orders and divisibility hold by construction; networks outside the
-        limits are drawn again. Different settings may stand for the same network.
+        limits are drawn again, or not at all (``sampler``). Different settings may stand for the
+        same network.
 
         Raises:
-            SpaceError: thousands of draws were all outside the limits; the message has which.
+            SpaceError: the limits leave nothing, or thousands of draws were all outside of them;
+                the message has which and how far off.
         """
-        rejected: list[list[Violation]] = []
-        for _ in range(min(TRIES, STAGES_TRIED // len(self._stages.knobs))):
-            drawn = self._draw(rng)
-            broken = list(self._limits.violations(self._build(drawn)))
-            if not broken:
-                for key, domain in self._training.items():
-                    drawn[f"training.{key}"] = domain.sample(rng)
-                return {path: drawn[path] for path in self.parameters}
-            rejected.append(broken)
-        raise SpaceError(f"{self.name}: {explain_emptiness(rejected)}")
+        try:
+            drawn = self._feasible.draw(rng)
+        except SpaceError as error:
+            raise SpaceError(f"{self.name}: {error}") from None
+        for key, domain in self._training.items():
+            drawn[f"training.{key}"] = domain.sample(rng)
+        return {path: drawn[path] for path in self.parameters}
+
+    @property
+    def sampler(self) -> str:
+        """How settings inside the limits are drawn: ``rejection``, or ``exact`` where those
+        limits are so narrow that rejection is slow. The distribution is the same."""
+        return self._feasible.method
 
     def size(self) -> int:
         """How many settings of the architecture there are, exactly.
@@ -193,7 +198,7 @@ class SearchSpace:
             return None
         found: Setting = {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
         for number, values in enumerate(stages):
-            found |= {self._path(number, key): value for key, value in values.items()}
+            found |= {self._stages.path(number, key): value for key, value in values.items()}
         setting = {
             path: found[path] for path in self.parameters if not path.startswith("training.")
         }
@@ -233,8 +238,30 @@ class SearchSpace:
     def _limits(self) -> Limits:
         return Limits(self.document.limits.given(), self.input_shape, self.num_classes)
 
-    def _path(self, number: int, key: str) -> str:
-        return key if key in self.document.tie else f"stages.{number}.{key}"
+    @cached_property
+    def _flags(self) -> dict[str, bool]:
+        """What holds for all stages of a network."""
+        document = self.document
+        return {
+            "conv_bias": document.conv_bias,
+            "shortcut_norm": document.shortcut_norm,
+            "preactivation": document.preactivation,
+        }
+
+    @cached_property
+    def _feasible(self) -> FeasibleDraws:
+        def narrow(measure: str) -> Narrow:
+            from nas.space.narrow import Narrow
+
+            return Narrow(self._stem, self._stages, measure, self._limits, self._flags)
+
+        return FeasibleDraws(
+            self._limits,
+            len(self._stages.knobs),
+            self._draw,
+            lambda setting: self._limits.violations(self._build(setting)),
+            narrow,
+        )
 
     def _draw(self, rng: random.Random) -> Setting:
         """A setting of the architecture, with the fixed values, by construction feasible."""
@@ -243,7 +270,7 @@ class SearchSpace:
             drawn[f"stem.{key}"] = knob.sample(rng) if isinstance(knob, Domain) else knob
         for number, values in enumerate(self._stages.draw(rng)):
             for key, value in values.items():
-                drawn[self._path(number, key)] = value
+                drawn[self._stages.path(number, key)] = value
         return drawn
 
     def _checked(self, setting: Mapping[str, Value], training: bool) -> Setting:
@@ -269,13 +296,7 @@ class SearchSpace:
         """The network of a setting, whatever the limits."""
         stem: dict[str, Any] = {k: setting.get(f"stem.{k}", v) for k, v in self._stem.items()}
         values: list[dict[str, Any]] = [
-            {key: setting.get(self._path(number, key), knob) for key, knob in stage.items()}
+            {key: setting.get(self._stages.path(number, key), knob) for key, knob in stage.items()}
             for number, stage in enumerate(self._stages.knobs)
         ]
-        return Architecture(
-            Stem(**stem),
-            self._stages.build(values),
-            conv_bias=self.document.conv_bias,
-            shortcut_norm=self.document.shortcut_norm,
-            preactivation=self.document.preactivation,
-        )
+        return Architecture(Stem(**stem), self._stages.build(values), **self._flags)

@@ -88,6 +88,10 @@ class StageSequences:
         self._adjust = adjust
         self._widths: dict[int, WidthIndex] = {}
 
+    def path(self, number: int, key: str) -> str:
+        """The parameter that has the value of ``key`` in stage ``number``."""
+        return key if key in self.relations.tied else f"stages.{number}.{key}"
+
     def count(self) -> int:
         """How many there are."""
         if any(knob.log for stage in self.knobs for knob in stage.values() if hasattr(knob, "log")):
@@ -125,6 +129,15 @@ class StageSequences:
                 raise InfeasibleError(f"stages.{number}: {error}") from None
         return tuple(stages)
 
+    def build_one(self, number: int, values: StageValues) -> Stage:
+        """Stage ``number`` with these values of it, and without what they do not name.
+
+        Raises:
+            InfeasibleError: the inner width is not divisible.
+        """
+        block: Any = self.knobs[number]["block"]
+        return build_stage({"block": block, **values}, self._adjust)
+
     def check_not_empty(self) -> None:
         """Raise SpaceError, naming the first stage that nothing is left for, if there is none."""
         for keys, chain in self._chains.items():
@@ -135,7 +148,7 @@ class StageSequences:
                 length -= 1
             number = length - 1
             among = ", ".join(key for key in keys if key in self.knobs[number])
-            if not any(self._options(number, keys, weighted=False)):
+            if not any(self.options(number, keys, weighted=False)):
                 first = {key: next(iter(options(k))) for key, k in self.knobs[number].items()}
                 try:
                     build_stage(first, self._adjust)
@@ -149,10 +162,9 @@ class StageSequences:
     def widths(self, number: int) -> WidthIndex:
         """What gives each width of one stage: values of width, groups and bottleneck."""
         if number not in self._widths:
-            probe: dict[str, Any] = {"block": self.knobs[number]["block"], "depth": 1}
             index: dict[Widths, list[StageValues]] = {}
-            for option in self._options(number, FACTORS[0], weighted=False):
-                stage = build_stage(probe | dict(option.values), self._adjust)
+            for option in self.options(number, FACTORS[0], weighted=False):
+                stage = self.build_one(number, {"depth": 1, **option.values})
                 key = (stage.width, stage.inner_width, stage.groups)
                 index.setdefault(key, []).append(option.values)
             self._widths[number] = index
@@ -164,10 +176,10 @@ class StageSequences:
 
     def _chain(self, keys: tuple[str, ...], weighted: bool, length: int | None = None) -> Chain:
         numbers = range(len(self.knobs))[:length]
-        layers = [list(self._options(number, keys, weighted)) for number in numbers]
+        layers = [list(self.options(number, keys, weighted)) for number in numbers]
         return Chain(layers, self.relations.of(keys))
 
-    def _options(self, number: int, keys: tuple[str, ...], weighted: bool) -> Iterator[Option]:
+    def options(self, number: int, keys: tuple[str, ...], weighted: bool) -> Iterator[Option]:
         """What ``keys`` may be in one stage, without indivisible widths."""
         stage = self.knobs[number]
         columns: dict[str, Mapping[Value, int]] = {}
@@ -182,12 +194,11 @@ class StageSequences:
                 f"stages.{number}: {', '.join(columns)} have {count:,} combinations; "
                 f"accepted: {MAX_OPTIONS:,} (larger steps leave fewer)"
             )
-        probe: dict[str, Any] = {"block": stage["block"], "depth": 1}
         for row in product(*(weights.items() for weights in columns.values())):
             values = {key: value for key, (value, _) in zip(columns, row, strict=True)}
             if "width" in keys:
                 try:
-                    build_stage(probe | values, self._adjust)
+                    self.build_one(number, {"depth": 1, **values})
                 except InfeasibleError:
                     continue
             yield Option(values, prod(weight for _, weight in row))
