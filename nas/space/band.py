@@ -56,7 +56,7 @@ class BandDraws:
         for stage in range(stages - 1, 0, -1):
             self._chances.insert(0, self._backwards(stage, self._chances[0]))
         self._chances.insert(0, np.zeros((0, 0)))  # each start has its own, below
-        self._fans: OrderedDict[tuple[int, int], tuple[Fan, int]] = OrderedDict()
+        self._fans: OrderedDict[tuple[int, int], Fan] = OrderedDict()
         self._remembered = 0
         chance = [
             start.weight * self._edges(0, node, self._top)[1].sum()
@@ -90,7 +90,7 @@ class BandDraws:
         left, amount = self._top, 0
         drawn = dict(self._starts[node].setting)
         for stage in range(self._graph.stages):
-            fan, chances, spent = self._edges_of(stage, node, left)
+            fan, chances, spent = self._edges(stage, node, left)
             edge = _pick(np.cumsum(chances), rng)
             amount += int(fan.amount[edge])
             for key, value in fan.table.values(int(fan.options[edge])).items():
@@ -98,12 +98,10 @@ class BandDraws:
             node, left = int(fan.following[edge]), left - int(spent[edge])
         return drawn, amount
 
-    def _edges(self, stage: int, node: int, left: int) -> tuple[Fan, Floats]:
-        return self._edges_of(stage, node, left)[:2]
-
-    def _edges_of(self, stage: int, node: int, left: int) -> tuple[Fan, Floats, Ints]:
+    def _edges(self, stage: int, node: int, left: int) -> tuple[Fan, Floats, Ints]:
         """The fan of a node, the chance of each of its edges, and what each takes of ``left``."""
-        fan, place = self._fan(stage, node)
+        number, place = self._graph.place(stage, node)
+        fan = self._fan(stage, number)
         spent = fan.amount // self._unit
         after = left - spent
         chances = fan.weight * self._chances[stage + 1][fan.following, np.maximum(after, 0)]
@@ -112,17 +110,15 @@ class BandDraws:
         chances[fan.last[place] :] = 0
         return fan, chances, spent
 
-    def _fan(self, stage: int, node: int) -> tuple[Fan, int]:
-        """The fan with the edges of a node; those met last are remembered."""
-        if (stage, node) in self._fans:
-            self._fans.move_to_end((stage, node))
-            return self._fans[stage, node]
-        found = self._graph.fan_of(stage, node)
-        self._fans[stage, node] = found
-        self._remembered += len(found[0].options)
-        while self._remembered > REMEMBERED:
-            _, (oldest, _) = self._fans.popitem(last=False)
-            self._remembered -= len(oldest.options)
+    def _fan(self, stage: int, number: int) -> Fan:
+        """One fan of the graph; those met last are remembered."""
+        if (stage, number) in self._fans:
+            self._fans.move_to_end((stage, number))
+            return self._fans[stage, number]
+        found = self._fans[stage, number] = self._graph.fan(stage, number)
+        self._remembered += len(found.options)
+        while self._remembered > REMEMBERED and len(self._fans) > 1:
+            self._remembered -= len(self._fans.popitem(last=False)[1].options)
         return found
 
     def _backwards(self, stage: int, following: Floats) -> Floats:

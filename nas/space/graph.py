@@ -81,23 +81,25 @@ class Graph:
         edges = 0
         for stage in range(self.stages):
             self.nodes.append(self._next_nodes(stage))
-            for members in self._groups(stage):
+            for members in self._grouping(stage)[0]:
                 edges += len(self._table(stage, self.nodes[stage][members[0]]).weight)
             if edges > MAX_EDGES:
                 raise TooLargeError
 
     def fans(self, stage: int) -> Iterator[Fan]:
         """All edges from the nodes of ``stage``."""
-        for members in self._groups(stage):
-            yield self.fan(stage, members)
+        for number in range(len(self._grouping(stage)[0])):
+            yield self.fan(stage, number)
 
-    def fan_of(self, stage: int, node: int) -> tuple[Fan, int]:
-        """The fan that has the edges of one node, and the node's place in it."""
-        members = self._groups(stage)[self._group_of(stage)[node]]
-        return self.fan(stage, members), int(np.searchsorted(members, node))
+    def place(self, stage: int, node: int) -> tuple[int, int]:
+        """The number of the fan that has the edges of one node, and the node's place in it."""
+        members, group = self._grouping(stage)
+        number = int(group[node])
+        return number, int(np.searchsorted(members[number], node))
 
-    def fan(self, stage: int, members: Ints) -> Fan:
+    def fan(self, stage: int, number: int) -> Fan:
         """The edges of nodes that differ in their last depth at most."""
+        members = self._grouping(stage)[0][number]
         nodes = self.nodes[stage][members]
         row, table = nodes[0], self._table(stage, nodes[0])
         options = table.left
@@ -125,12 +127,6 @@ class Graph:
                 last = np.searchsorted(depths, ends, "right")
         following = self._following(stage, row)[options]
         return Fan(members, first, last, options, following, amount, table.weight[options], table)
-
-    def _groups(self, stage: int) -> list[Ints]:
-        return self._grouping(stage)[0]
-
-    def _group_of(self, stage: int) -> Ints:
-        return self._grouping(stage)[1]
 
     def _grouping(self, stage: int) -> tuple[list[Ints], Ints]:
         """The nodes of a stage that share a fan, and the number of each node's fan."""

@@ -11,6 +11,9 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from nas.architecture import Architecture
+from nas.cost import cost
+from nas.search.sampling import STARTUP
+from nas.space import SearchSpace
 from nas.study.check import violations
 from nas.study.reader import open_study
 
@@ -56,6 +59,25 @@ def test_a_study_that_was_interrupted_ends_as_if_it_had_not_been(search, clock, 
     last = search(study="part", sampler=sampler, trials=20)
     last.run()
     assert last.trials() == whole.trials()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "qmc"])
+def test_under_narrow_limits_every_trial_is_inside_and_the_budget_is_kept(search, sampler):
+    space = SearchSpace.load("anynetx_c_28").with_limits({"macs": ("7M", "7050k")})
+    assert space.sampler == "exact"
+    one = search(study=sampler, space=space.to_dict(), sampler=sampler, trials=11)
+    plain = search(study="random", space=space.to_dict(), sampler="random", trials=11)
+    one.run()
+    plain.run()
+    trials = one.store.trials()
+    assert len(trials) == 11
+    fallen_back = 0
+    for trial, drawn in zip(trials, plain.store.trials(), strict=True):
+        assert 7_000_000 <= cost(space.architecture(trial.params)).macs <= 7_050_000
+        # what the sampler does not find is one of the space's own draws
+        fallen_back += trial.params == drawn.params
+    assert fallen_back
+    assert sampler != "tpe" or fallen_back >= STARTUP
 
 
 def test_the_budget_counts_what_earlier_drivers_tried(search):
