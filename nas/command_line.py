@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.errors import ConfigError, NasError, SpaceError, choose
-from nas.quantity import count
+from nas.quantity import count, percent
 from nas.search.command import search_command
 from nas.study.commands import DEFAULT_STORAGE, Storage, plain, study_commands
 
@@ -79,6 +79,39 @@ def retrain_command(
         device=device,
         test=test,
     )
+
+
+@app.command("latency")
+def latency_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    trials: Annotated[str, typer.Option(help="front, best or all.")] = "front",
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 1,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Measure how long networks take on this machine's processor, and store it with the study.
+
+    The median forward pass in one thread, after a warm-up, the networks in turns. Frames have it as
+    latency_ms; it says something about this machine alone.
+    """
+    from nas.search.latency import measure_study
+    from nas.study.reader import open_study
+
+    table = Table()
+    for header in ("trial", "latency", "validation accuracy", "MACs"):
+        table.add_column(header, justify="right")
+    found = open_study(storage, study)
+    measured = measure_study(found, trials, batch)
+    rows = {row["number"]: row for row in found.frame().to_dict("records")}
+    for number, milliseconds in measured.items():
+        row = rows[number]
+        accuracy = row["val_accuracy"]
+        table.add_row(
+            str(number),
+            f"{milliseconds:.2f} ms",
+            percent(accuracy) if accuracy == accuracy else "–",  # not a number: not measured yet
+            count(row["macs"]),
+        )
+    Console().print(table)
 
 
 @app.command("spaces")

@@ -50,6 +50,7 @@ class _Rows:
     architectures: dict[str, Row]
     attempts: dict[int, list[Row]]
     epochs: dict[tuple[int, int], list[Row]]  # (trial, attempt) -> by epoch
+    latencies: list[Row]
     view: dict[int, Row]
 
 
@@ -90,6 +91,12 @@ class _Check:
         keys = {attributes.get("key") for attributes in self.rows.attributes.values()}
         for key in sorted(set(self.rows.architectures) - keys):
             yield f"architecture {key[:12]} belongs to no trial"
+        for row in self.rows.latencies:
+            name = f"the latency of architecture {row['key'][:12]}"
+            if row["key"] not in self.rows.architectures:
+                yield f"{name}, which is not there"
+            if not 0 < row["milliseconds"] < math.inf:
+                yield f"{name} is {row['milliseconds']} ms"
 
     def networks(self) -> Iterator[str]:
         for key, row in self.rows.architectures.items():
@@ -266,6 +273,7 @@ def _read(study: Study) -> _Rows:
             architectures={row["key"]: row for row in networks},
             attempts=attempts,
             epochs=epochs,
+            latencies=rows("SELECT key, milliseconds FROM nas_latencies WHERE study_id = :id"),
             view={
                 row["number"]: row for row in rows("SELECT * FROM nas_trials WHERE study = :name")
             },

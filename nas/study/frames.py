@@ -4,6 +4,8 @@
 is ``pd.NA``, a missing real number NaN, a missing time NaT.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +25,8 @@ STUDIES = {
 TRIALS = {  # and then a column for each knob
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
     "val_accuracy": "float64", "val_loss": "float64", "params": "Int64", "macs": "Int64",
-    "activations": "Int64", "seconds": "float64", "device": "string", "attempts": "int64",
-    "reason": "string", "key": "string",
+    "activations": "Int64", "latency_ms": "float64", "seconds": "float64", "device": "string",
+    "attempts": "int64", "reason": "string", "key": "string",
 }  # fmt: skip
 EPOCHS = {
     "number": "int64", "attempt": "int64", "epoch": "int64", "train_loss": "float64",
@@ -35,6 +37,10 @@ ATTEMPTS = {
     "number": "int64", "attempt": "int64", "state": "string", "owner": "string", "host": "string",
     "device": "string", "numerics": "string", "started": UTC, "ended": UTC, "epochs": "int64",
     "reason": "string",
+}  # fmt: skip
+LATENCIES = {
+    "key": "string", "device": "string", "batch": "int64", "threads": "int64",
+    "milliseconds": "float64", "measured": UTC,
 }  # fmt: skip
 
 _STUDIES = """
@@ -68,6 +74,10 @@ SELECT trial AS number, attempt, state, owner, host, device, numerics, started, 
         AND e.attempt = a.attempt) AS epochs
 FROM nas_attempts AS a WHERE study_id = :study ORDER BY trial, attempt
 """
+_LATENCIES = """
+SELECT key, device, batch, threads, milliseconds, measured
+FROM nas_latencies WHERE study_id = :study ORDER BY measured, key
+"""
 _KNOBS = """
 SELECT t.number, p.param_name, p.param_value, p.distribution_json
 FROM trial_params AS p JOIN trials AS t ON t.trial_id = p.trial_id WHERE t.study_id = :study
@@ -83,7 +93,9 @@ def studies(connection: Connection) -> pd.DataFrame:
 
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
     """One row per trial, by number: ``TRIALS``, then the knobs of the space."""
-    found = _typed(_read(connection, _TRIALS, study_id), TRIALS)
+    found = _read(connection, _TRIALS, study_id)
+    found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
+    found = _typed(found, TRIALS)
     values = knobs(connection, study_id)
     columns = {
         path: pd.Series(values.get(path, {}), dtype=dtype(domain)).reindex(found["number"])
@@ -100,6 +112,11 @@ def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
 def attempts(connection: Connection, study_id: int) -> pd.DataFrame:
     """One row per attempt, by trial: ``ATTEMPTS``."""
     return _typed(_read(connection, _ATTEMPTS, study_id), ATTEMPTS)
+
+
+def latencies(connection: Connection, study_id: int) -> pd.DataFrame:
+    """One row per network, machine and way of measuring it: ``LATENCIES``."""
+    return _typed(_read(connection, _LATENCIES, study_id), LATENCIES)
 
 
 def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
@@ -127,6 +144,13 @@ def dtype(domain: Domain) -> str:
             return "string"
         return "Int64" if kinds == {int} else "float64"
     return "Int64" if isinstance(domain, IntRange) else "float64"
+
+
+def _comparable(measured: pd.DataFrame) -> pd.Series[float]:
+    """Milliseconds by key, of the machine and the way that were measured last."""
+    how = ["device", "batch", "threads"]
+    last = measured.tail(1)[how]
+    return measured.merge(last, on=how).set_index("key")["milliseconds"]
 
 
 def _read(connection: Connection, query: str, study_id: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ def provenance() -> dict[str, Any]:
         "libraries": {name: _version(name) for name in LIBRARIES},
         "python": platform.python_version(),
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "gpus": _gpus(),
     }
@@ -55,7 +55,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's model, as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -19,7 +19,7 @@ from nas.study.front import pareto_front
 from nas.study.record import StudyRecord, read_record
 from nas.study.upgrade import has_studies
 
-COSTS = ("macs", "params", "activations")
+COSTS = ("macs", "params", "activations", "latency_ms")
 
 
 def studies(url: str) -> pd.DataFrame:
@@ -82,6 +82,11 @@ class Study:
         with self._snapshot() as connection:
             return frames.attempts(connection, self.id)
 
+    def latencies(self) -> pd.DataFrame:
+        """One row per network, machine and way of measuring it, by time."""
+        with self._snapshot() as connection:
+            return frames.latencies(connection, self.id)
+
     def best(self, count: int = 1) -> pd.DataFrame:
         """The most accurate trials that were trained in full; a reused result counts once."""
         # equal accuracies: the cheaper network is the better one
@@ -90,6 +95,8 @@ class Study:
 
     def front(self, cost: str = "macs") -> pd.DataFrame:
         """The Pareto front of those trained in full, from the cheapest to the most accurate.
+
+        ``cost`` is macs, params, activations or latency_ms, where that was measured.
 
         Raises:
             ConfigError: no such cost.

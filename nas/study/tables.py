@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"  # of the last migration: what this version of nas reads and writes
+REVISION = "0002"  # of the last migration: what this version of nas reads and writes
 
 metadata = MetaData()
 
@@ -102,6 +102,19 @@ evaluations = Table(
     Column("test_loss", Float(53), nullable=False),
     Column("test_accuracy", Float(53), nullable=False),
     Column("evaluated", DateTime, nullable=False),
+)
+
+latencies = Table(
+    "nas_latencies",
+    metadata,
+    # a number without the machine and the way it was measured on says nothing
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(64), primary_key=True),
+    Column("device", String(255), primary_key=True),
+    Column("batch", Integer, primary_key=True, autoincrement=False),  # images at a time
+    Column("threads", Integer, primary_key=True, autoincrement=False),
+    Column("milliseconds", Float(53), nullable=False),  # median forward pass of a batch
+    Column("measured", DateTime, nullable=False),
 )
 
 # What of a trial stands in Optuna's user attributes, so that Optuna's tools show it too.

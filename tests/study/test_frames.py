@@ -44,13 +44,14 @@ def test_the_page_and_the_frames_have_the_same_columns(study, url):
     assert list(frame.columns[-len(knobs) :]) == knobs
     assert documented("epochs()") == found(study.epochs())
     assert documented("attempts()") == found(study.attempts())
+    assert documented("latencies()") == found(study.latencies())
     assert documented("nas.studies(url)") == found(studies(url))
 
 
 def test_frames_of_a_study_without_trials_have_the_same_columns(study, database_url):
     write_study(database_url, "none", trials=0)
     none = open_study(database_url, "none")
-    for name in ("frame", "epochs", "attempts"):
+    for name in ("frame", "epochs", "attempts", "latencies"):
         empty = getattr(none, name)()
         assert empty.empty
         assert found(empty) == found(getattr(study, name)())

@@ -10,6 +10,7 @@ from nas.command_line import main
 from nas.errors import StorageError
 from nas.study.check import violations
 from nas.study.evaluation import evaluated, record_evaluation
+from nas.study.latencies import record_latencies
 from nas.study.reader import open_study, studies
 from nas.study.transfer import export_study, import_study
 
@@ -22,6 +23,9 @@ def study(searched, database_url):
     record_evaluation(
         database_url, "s", 0, {"epochs": 20}, val_accuracy=0.9, test_loss=0.3, test_accuracy=0.89
     )
+    found = open_study(database_url, "s")
+    milliseconds = dict.fromkeys(found.frame()["key"].unique(), 1.5)
+    record_latencies(found, milliseconds, device="cpu", batch=1, threads=1)
     return database_url
 
 
@@ -41,6 +45,7 @@ def everything(url, name="s"):
         "record": study.record,
         "frame": study.frame().drop(columns="study"),
         "epochs": study.epochs(),
+        "latencies": study.latencies(),
         "violations": violations(study),
         "optuna": [{**vars(t), "_trial_id": None, "_values": t.values} for t in trials],
         "attempts": rows(url, name),

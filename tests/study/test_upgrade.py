@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import contextmanager
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -9,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from nas.command_line import main
 from nas.errors import StorageError
+from nas.study.check import violations
 from nas.study.database import engine_for
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
@@ -16,11 +18,12 @@ from nas.study.store import StudyStore
 from nas.study.tables import REVISION
 from nas.study.upgrade import SCRIPTS, has_studies, upgrade
 
-NEXT = """
+NEXT = f"{int(REVISION) + 1:04}"
+MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{after}", "{before}"
 
 def upgrade():
     op.add_column("nas_attempts", sa.Column("colour", sa.String(8), server_default="red"))
@@ -35,7 +38,9 @@ def later_nas(tmp_path, monkeypatch):
     def install(then=""):
         folder = tmp_path / "scripts"
         shutil.copytree(SCRIPTS, folder)
-        (folder / "versions" / "0002_colour.py").write_text(NEXT.format(then=then))
+        (folder / "versions" / f"{NEXT}_colour.py").write_text(
+            MIGRATION.format(after=NEXT, before=REVISION, then=then)
+        )
         monkeypatch.setattr("nas.study.upgrade.SCRIPTS", folder)
 
     return install
@@ -79,24 +84,60 @@ def test_the_last_migration_is_the_revision_that_the_code_names():
 
 
 def test_a_fresh_database_says_which_nas_brought_its_revision(study):
-    assert run(study, "SELECT revision, nas FROM nas_releases") == [("0001", "0.1.0")]
+    found = run(study, "SELECT revision, nas FROM nas_releases ORDER BY revision")
+    assert found == [(f"{n:04}", "0.1.0") for n in range(1, int(REVISION) + 1)]
 
 
 def test_an_upgrade_keeps_every_row_and_copies_a_file_first(study, later_nas, tmp_path):
     before = rows(study)
     later_nas()
     done = upgrade(study)
-    assert (done.before, done.after) == ("0001", "0002")
+    assert (done.before, done.after) == (REVISION, NEXT)
     assert run(study, "SELECT trial, state, colour FROM nas_attempts") == [(0, "pruned", "red")]
     after = rows(study)
     for table in ("studies", "architectures", "epochs", "trials"):
         assert after[table] == before[table]
-    assert run(study, "SELECT revision FROM nas_releases ORDER BY 1") == [("0001",), ("0002",)]
+    assert run(study, "SELECT MAX(revision) FROM nas_releases") == [(NEXT,)]
     if not study.startswith("sqlite"):
         assert done.backup is None
         return
     assert done.backup.parent == tmp_path
     assert rows(f"sqlite:///{done.backup}") == before
+
+
+@pytest.fixture
+def first_nas(tmp_path, monkeypatch):
+    """Within it, this is the nas that brought the first of our migrations."""
+
+    @contextmanager
+    def pretend():
+        folder = tmp_path / "first"
+        others = shutil.ignore_patterns(*(f"{n:04}_*" for n in range(2, int(NEXT))))
+        shutil.copytree(SCRIPTS, folder, ignore=others)
+        with monkeypatch.context() as patch:
+            patch.setattr("nas.study.upgrade.SCRIPTS", folder)
+            patch.setattr("nas.study.upgrade.REVISION", "0001")
+            yield
+
+    return pretend
+
+
+def test_a_study_of_the_first_nas_is_carried_over_whole(first_nas, database_url, searched):
+    with first_nas():
+        searched(database_url)
+        before = rows(database_url)
+    assert run(database_url, "SELECT version_num FROM nas_version") == [("0001",)]
+    with pytest.raises(StorageError, match=r"revision 0001 of an older nas.*run: nas db upgrade"):
+        open_study(database_url, "s")
+    done = upgrade(database_url)
+    assert (done.before, done.after) == ("0001", REVISION)
+    after = rows(database_url)
+    assert {t: after[t] for t in after if t != "version"} == {
+        t: before[t] for t in before if t != "version"
+    }
+    study = open_study(database_url, "s")
+    assert violations(study) == []
+    assert study.latencies().empty
 
 
 def test_a_migration_that_fails_changes_nothing(study, later_nas):
@@ -189,7 +230,7 @@ def test_the_command_names_the_copy(study, later_nas, capsys):
     later_nas()
     assert main(["db", "upgrade", "--storage", study]) == 0
     printed = capsys.readouterr().out
-    assert "from revision 0001 to 0002" in printed
+    assert f"from revision {REVISION} to {NEXT}" in printed
     assert (".backup" in printed) == study.startswith("sqlite")
 
 

@@ -1,0 +1,34 @@
+"""Measured latencies: how long a study's networks take on a machine that is named."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, insert
+
+from nas.study import database
+from nas.study.reader import Study
+from nas.study.store import utc_now
+from nas.study.tables import latencies
+
+
+def record_latencies(
+    study: Study, milliseconds: Mapping[str, float], *, device: str, batch: int, threads: int
+) -> None:
+    """Store what a forward pass took, by the networks' keys; an earlier measurement gives way.
+
+    Raises:
+        StorageError: the database cannot be written.
+    """
+    where = {"study_id": study.id, "device": device, "batch": batch, "threads": threads}
+    rows = [
+        {**where, "key": key, "milliseconds": value, "measured": utc_now()}
+        for key, value in milliseconds.items()
+    ]
+    engine = database.engine_for(study.url)
+    try:
+        with database.explained(study.url), engine.begin() as connection:
+            for row in rows:
+                same = [latencies.c[name] == row[name] for name in (*where, "key")]
+                connection.execute(delete(latencies).where(*same))
+                connection.execute(insert(latencies).values(row))
+    finally:
+        engine.dispose()
