@@ -73,9 +73,9 @@ def main(name: str = "anynetx_e", least: str = "360M", most: str = "400M") -> No
         found += 1
     exact_rate = found / (time.perf_counter() - start)
     print(f"the sampler       {found:7,}                     {exact_rate:10.1f} feasible a second")
-    print(
-        f"ratio to naive rejection {exact_rate / naive_rate:.0f}, to ordered {exact_rate / rate:.1f}"
-    )
+    for arm, of_arm in (("naive", naive_rate), ("ordered", rate)):
+        ratio = f"{exact_rate / of_arm:.1f}" if of_arm else "unknown: it found none"
+        print(f"ratio to {arm} rejection {ratio}")
 
 
 if __name__ == "__main__":
