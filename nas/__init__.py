@@ -16,6 +16,7 @@ from nas.presets import preset
 from nas.summary import summary
 
 if TYPE_CHECKING:
+    from nas.analysis import plots
     from nas.network import build
     from nas.space import SearchSpace
     from nas.study.reader import open_study, studies
@@ -29,6 +30,7 @@ _HOMES = {
     "fit": "nas.training",
     "load": "nas.training.export",
     "open_study": "nas.study.reader",
+    "plots": "nas.analysis",
     "studies": "nas.study.reader",
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "fit",
     "load",
     "open_study",
+    "plots",
     "preset",
     "studies",
     "summary",

@@ -40,6 +40,10 @@ class CheckpointError(NasError):
     """A checkpoint that cannot be read, or belongs to another training."""
 
 
+class AnalysisError(NasError):
+    """Trials that a statistic cannot honestly use, or an option of it that there is not."""
+
+
 class TrialFailedError(NasError):
     """A trial that cannot go on (a loss that is not finite, for one); the search does."""
 

@@ -14,7 +14,7 @@ PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
     "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "TrainingConfig",
-    "build", "cost", "fit", "load", "open_study", "preset",
+    "build", "cost", "fit", "load", "open_study", "plots", "preset",
     "studies", "summary",
 }  # fmt: skip
 
@@ -83,7 +83,7 @@ LIBRARIES = {
     "torch": {"network", "training", "search"},
     "torchvision": {"training"},
     "ray": {"search"},
-    "optuna": {"search", "study"},
+    "optuna": {"search", "study", "analysis"},
     "sqlalchemy": {"search", "study"},
     "pandas": {"study", "analysis", "dashboard"},
 }

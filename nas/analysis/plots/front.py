@@ -1,20 +1,15 @@
-"""Figures of a study, from its frame: one call each, ready for print."""
+"""Figure of a search: accuracy against cost, with the Pareto front."""
 
 from __future__ import annotations
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
-from nas.quantity import count
+from nas.analysis.plots.canvas import ACCURACY, canvas, cost_axis, percent_axes
+from nas.analysis.population import COSTS
+from nas.errors import AnalysisError, choose
 from nas.study.front import pareto_front
-
-COSTS = {
-    "macs": "multiply-accumulates per image",
-    "params": "parameters",
-    "activations": "activations per image",
-}
 
 
 def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
@@ -22,7 +17,13 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
 
     Trials that were stopped early are drawn apart, at the accuracy of the epoch they came to: they
     take no part in the front, which compares equal fidelities alone.
+
+    Raises:
+        AnalysisError: no such cost.
     """
+    if cost not in COSTS or cost not in trials:
+        known = [name for name in COSTS if name in trials]
+        raise AnalysisError(f"cost is {cost!r}; {choose(cost, known)}")
     shown = trials[trials["val_accuracy"].notna() & (trials["policy"] != "reused")]
     full = shown[shown["state"] == "COMPLETE"]
     epochs = full["epochs"].max() if len(full) else shown["epochs"].max()
@@ -32,9 +33,7 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     }
     shown = shown[shown["state"].isin(label)]
     best = pareto_front(full, cost)
-    with sns.axes_style("whitegrid"), sns.color_palette("colorblind"):
-        figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
-        axes = figure.add_subplot()
+    with canvas() as (figure, axes):
         sns.scatterplot(
             x=shown[cost].astype(float),
             y=shown["val_accuracy"],
@@ -49,12 +48,10 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         axes.step(
             best[cost].astype(float), best["val_accuracy"], where="post", lw=1, label="Pareto front"
         )
-        axes.set(xscale="log", xlabel=COSTS[cost], ylabel="validation accuracy")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-        axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.legend(loc="lower right", frameon=True)
+        axes.set_ylabel(ACCURACY)
+        cost_axis(axes, cost)
+        percent_axes(axes, "y")
+        axes.legend(loc="best", frameon=True)
         name = shown["study"].iloc[0] if len(shown) else "study"
         axes.set_title(f"{name}: {len(full)} of {len(trials)} trials trained in full", loc="left")
     return figure

@@ -1,0 +1,25 @@
+"""Figures of studies: one call each, ready for print.
+
+Each takes the frame of a study (of several, where that makes sense) and the options of its
+statistic, and returns a matplotlib Figure: ``nas.plots.edf(frame).savefig("edf.pdf")``. The number
+of networks, the fidelity and what was left out stand in the figure.
+"""
+
+from nas.analysis.plots.front import front
+from nas.analysis.plots.knobs import effects, importance, knob, marginal
+from nas.analysis.plots.populations import edf, efficiency
+from nas.analysis.plots.training import curves, fidelity
+from nas.analysis.population import COSTS
+
+__all__ = [
+    "COSTS",
+    "curves",
+    "edf",
+    "effects",
+    "efficiency",
+    "fidelity",
+    "front",
+    "importance",
+    "knob",
+    "marginal",
+]

@@ -1,0 +1,194 @@
+"""Figures of single knobs: their best values, effects, importance, and accuracy by value."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nas.analysis.bootstrap import best_values
+from nas.analysis.effects import Matching
+from nas.analysis.effects import effects as effects_of
+from nas.analysis.importance import Evaluator
+from nas.analysis.importance import importance as importance_of
+from nas.analysis.plots.canvas import (
+    ACCURACY,
+    ERROR,
+    MARKERS,
+    canvas,
+    caption,
+    colours,
+    cost_axis,
+    notes,
+    percent_axes,
+)
+from nas.analysis.population import COSTS, Rules, knobs, population
+from nas.errors import AnalysisError, choose
+from nas.quantity import count
+
+SHOWN = 60  # rows that a figure of effects can hold and be read
+
+
+def knob(
+    trials: pd.DataFrame,
+    name: str,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    **rules: Unpack[Rules],
+) -> Figure:
+    """The error by one knob, and where the best value of it is: the empirical bootstrap."""
+    space = population(trials, rules)
+    (row,) = best_values(trials, name, level=level, seed=seed, **rules).to_dict("records")
+    with canvas() as (figure, axes):
+        values = space.trials[name]
+        if np.isfinite(row["median"]):
+            line, band = colours(4)[3], colours(1)[0]
+            axes.axvspan(row["low"], row["high"], color=band, alpha=0.15, lw=0)
+            axes.axvline(row["median"], color=line, lw=1.4)
+            axes.scatter(values.to_numpy(float), space.errors, s=16, color="0.25", alpha=0.8)
+            if name in COSTS:
+                cost_axis(axes, name)
+            said = f"best {name}: {_value(row['median'])} [{_value(row['low'])}, "
+            said += f"{_value(row['high'])}], {100 * level:g} % of 10,000 bootstrap draws"
+        else:
+            _by_value(axes, values, space.errors, seed)
+            said = f"best {name}: {_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
+        if name not in COSTS:
+            axes.set_xlabel(name)
+        axes.set_ylabel(ERROR)
+        percent_axes(axes, "y")
+        caption(axes, space.title, [said, *notes([space])])
+    return figure
+
+
+def effects(
+    trials: pd.DataFrame,
+    knob: str | list[str] | None = None,
+    *,
+    cost: str = "macs",
+    matching: Matching = "auto",
+    tolerance: float = 0.1,
+    level: float = 0.95,
+    seed: int = 0,
+    **rules: Unpack[Rules],
+) -> Figure:
+    """What flipping knobs does to the accuracy, with intervals; the pairs stand at the right."""
+    space = population(trials, rules)
+    found = effects_of(
+        trials, knob, cost=cost, matching=matching, tolerance=tolerance, level=level, seed=seed,
+        **rules,
+    )  # fmt: skip
+    shown = found.dropna(subset=["effect"]) if len(found) else found
+    if not len(shown):
+        raise AnalysisError(f"no two values of a knob of {space.study} have 5 pairs; train more")
+    if len(shown) > SHOWN:
+        raise AnalysisError(
+            f"{len(shown)} effects are too many to draw; name up to {SHOWN} by knob"
+        )
+    few = len(found) - len(shown)
+    with canvas(6.8, 1.5 + 0.24 * len(shown)) as (figure, axes):
+        at = np.arange(len(shown))[::-1]
+        for k, (how, label) in enumerate(
+            {"exact": "equal in all other knobs", "cost": f"matched by {cost}"}.items()
+        ):
+            mask = (shown["matching"] == how).to_numpy()
+            if mask.any():
+                rows = shown[mask]
+                reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["effect"].to_numpy())
+                axes.errorbar(
+                    100 * rows["effect"], at[mask], xerr=100 * reach, fmt=MARKERS[k], ms=5,
+                    color=colours(2)[k], lw=1.4, capsize=2, label=label,
+                )  # fmt: skip
+        axes.axvline(0, color="0.3", lw=0.8)
+        axes.set_yticks(
+            at,
+            [
+                f"{row.knob}: {_value(row.value)} → {_value(row.other)}"
+                for row in shown.itertuples()
+            ],
+        )
+        right = axes.secondary_yaxis("right")
+        right.set_yticks(at, [f"{pairs} pairs" for pairs in shown["pairs"]])
+        right.tick_params(length=0, labelsize=8)
+        axes.set_xlabel(f"effect on {ACCURACY} (percentage points, {100 * level:g} % interval)")
+        axes.set_ylim(-0.7, len(shown) - 0.3)
+        axes.grid(False, axis="y")
+        axes.legend(loc="best", fontsize=8, frameon=True)
+        said = [f"pairs of networks whose {cost} differ by at most {100 * tolerance:g} %"]
+        said = said if (shown["matching"] == "cost").any() else []
+        if few:
+            said.append(f"{few} flips with fewer than 5 pairs left out")
+        caption(axes, f"Effect of a knob: {space.title}", [*said, *notes([space])])
+    return figure
+
+
+def importance(
+    trials: pd.DataFrame,
+    *,
+    evaluator: Evaluator = "fanova",
+    seed: int = 0,
+    **rules: Unpack[Rules],
+) -> Figure:
+    """How much of the variation of the accuracy each knob explains."""
+    space = population(trials, rules)
+    found = importance_of(trials, evaluator=evaluator, seed=seed, **rules)
+    with canvas(6.4, 1.4 + 0.24 * len(found)) as (figure, axes):
+        axes.barh(found["knob"], found["importance"], color=colours(1)[0])
+        axes.invert_yaxis()
+        axes.set(xlabel=f"importance ({evaluator}; all add up to 1)")
+        axes.grid(False, axis="y")
+        caption(axes, f"Importance of knobs: {space.title}", notes([space]))
+    return figure
+
+
+def marginal(trials: pd.DataFrame, name: str, *, seed: int = 0, **rules: Unpack[Rules]) -> Figure:
+    """The accuracy by the values of one knob: each network, and the median of each value."""
+    space = population(trials, rules)
+    if name not in knobs(space.trials):
+        raise AnalysisError(
+            f"{space.study} has no knob {name!r}; {choose(name, knobs(space.trials))}"
+        )
+    with canvas() as (figure, axes):
+        accuracy = space.trials["val_accuracy"].to_numpy(float)
+        values = space.trials[name]
+        if values.nunique() <= 12:
+            _by_value(axes, values, accuracy, seed)
+            said = "bars: median of the networks with this value"
+        else:
+            axes.scatter(values.to_numpy(float), accuracy, s=16, color=colours(1)[0], alpha=0.8)
+            said = "too many values for medians"
+        axes.set(xlabel=name, ylabel=ACCURACY)
+        percent_axes(axes, "y")
+        caption(axes, space.title, [said, *notes([space])])
+    return figure
+
+
+def _by_value(axes: Axes, values: pd.Series[Any], heights: Any, seed: int) -> None:
+    """A column of points for each value, moved apart at random, with its median as a bar."""
+    rng = np.random.default_rng(seed)
+    order = sorted(values.dropna().unique().tolist())
+    for k, value in enumerate(order):
+        column = heights[np.asarray(values == value, dtype=bool)]
+        x = k + rng.uniform(-0.15, 0.15, len(column))
+        axes.scatter(x, column, s=16, color=colours(1)[0], alpha=0.7)
+        axes.hlines(np.median(column), k - 0.28, k + 0.28, color="0.15", lw=2)
+    counts = [int((values == value).sum()) for value in order]
+    axes.set_xticks(
+        range(len(order)),
+        [f"{_value(value)}\nn = {number}" for value, number in zip(order, counts, strict=True)],
+    )
+    axes.set_xlim(-0.5, len(order) - 0.5)
+    axes.grid(False, axis="x")
+
+
+def _value(value: Any) -> str:
+    """A knob's value in a label: on and off as the space file has them."""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return f"{value:.3g}" if float(value) < 1000 else count(float(value))
+    return str(value)

@@ -1,0 +1,105 @@
+"""Figures of whole spaces: the distribution of their errors, and random search in them."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from nas.analysis.edf import edf as edf_of
+from nas.analysis.efficiency import efficiency as efficiency_of
+from nas.analysis.plots.canvas import (
+    ERROR,
+    MARKERS,
+    canvas,
+    caption,
+    colours,
+    notes,
+    percent_axes,
+)
+from nas.analysis.population import Rules, plural, populations
+
+
+def edf(
+    trials: pd.DataFrame,
+    *,
+    cost: str | None = None,
+    bins: int = 5,
+    level: float = 0.95,
+    **rules: Unpack[Rules],
+) -> Figure:
+    """The empirical distribution of the error of each study in the frame, with its band."""
+    spaces = populations(trials, **rules)
+    found = edf_of(trials, cost=cost, bins=bins, level=level, **rules)
+    with canvas() as (figure, axes):
+        right = found["error"].max() + 0.03 * (found["error"].max() - found["error"].min())
+        for colour, (name, rows) in zip(
+            colours(len(spaces)), found.groupby("study", sort=False), strict=True
+        ):
+            epochs = plural(spaces[str(name)].epochs, "epoch")
+            # a step function is 0 before its first error and stays at 1 after its last
+            x = np.concatenate([rows["error"].iloc[:1], rows["error"], [right]])
+            y, low, high = (
+                np.concatenate([[0.0], rows[column], rows[column].iloc[-1:]])
+                for column in ("edf", "low", "high")
+            )
+            axes.step(
+                x, y, where="post", color=colour, lw=1.6,
+                label=f"{name} (n = {rows['n'].iloc[0]}, {epochs})",
+            )  # fmt: skip
+            axes.fill_between(x[1:], low[1:], high[1:], step="post", color=colour, alpha=0.15, lw=0)
+        axes.set(xlabel=ERROR, ylabel="fraction of networks", ylim=(0, 1.02))
+        percent_axes(axes, "x")
+        axes.legend(loc="lower right", frameon=True)
+        matched = f", at equal {cost} ({bins} ranges)" if cost else ""
+        band = f"band: {100 * level:g} % confidence" + (", approximate" if cost else "")
+        if any(len(space.stopped) for space in spaces.values()):
+            band += "; stopped trials between error 0 and their last one"
+        outside = sum(map(len, spaces.values())) - int(found.groupby("study")["n"].first().sum())
+        if cost and outside:
+            band += f"; {plural(outside, 'network')} outside of the shared range left out"
+        caption(axes, f"Distribution of the error{matched}", [band, *notes(spaces.values())])
+    return figure
+
+
+def efficiency(
+    trials: pd.DataFrame,
+    *,
+    sizes: list[int] | None = None,
+    seed: int = 0,
+    **rules: Unpack[Rules],
+) -> Figure:
+    """The error of the best of m random networks of each study, with two standard errors."""
+    spaces = populations(trials, **rules)
+    found = efficiency_of(trials, sizes=sizes, seed=seed, **rules)
+    with canvas() as (figure, axes):
+        for k, (colour, (name, rows)) in enumerate(
+            zip(colours(len(spaces)), found.groupby("study", sort=False), strict=True)
+        ):
+            axes.plot(
+                rows["m"], rows["error"], color=colour, marker=MARKERS[k % len(MARKERS)], ms=5,
+                lw=1.4, label=spaces[str(name)].title,
+            )  # fmt: skip
+            axes.fill_between(
+                rows["m"].to_numpy(float), rows["low"].to_numpy(), rows["high"].to_numpy(),
+                color=colour, alpha=0.15, lw=0,
+            )  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted(set(found["m"])))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(xlabel="networks drawn (m)", ylabel="error of the best of m networks")
+        percent_axes(axes, "y")
+        axes.legend(loc="upper right", frameon=True)
+        caption(
+            axes,
+            "Efficiency of random search",
+            [
+                "mean ± 2 standard errors over n // m draws; no band where there is one draw",
+                *notes(spaces.values()),
+            ],
+        )
+    return figure

@@ -1,0 +1,83 @@
+"""Figures of learning curves, and of what short trainings say about long ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nas.analysis.fidelity import last_curves, rank_correlation
+from nas.analysis.plots.canvas import ACCURACY, MARKERS, canvas, caption, colours, percent_axes
+from nas.analysis.population import plural
+from nas.errors import AnalysisError
+
+
+def curves(epochs: pd.DataFrame, *, best: int = 3, title: str = "Learning curves") -> Figure:
+    """Accuracy by epoch of every trial (``Study.epochs()``); the best ones in colour."""
+    last = last_curves(epochs)
+    if not len(last):
+        raise AnalysisError("no trial has trained an epoch yet")
+    wide = last.pivot(index="epoch", columns="number", values="val_accuracy")
+    end = int(last["epoch"].max())
+    final = last[last["epoch"] == end].set_index("number")["val_accuracy"]
+    leaders = final.nlargest(best).index
+    with canvas() as (figure, axes):
+        for number in wide.columns.difference(leaders):
+            column = wide[number].dropna()
+            # a curve of one epoch is a point
+            axes.plot(
+                column.index, column, color="0.6", lw=0.7, alpha=0.7, zorder=1,
+                marker="." if len(column) < end else None,
+                markevery=[len(column) - 1],
+            )  # fmt: skip
+        for k, (number, colour) in enumerate(zip(leaders, colours(len(leaders)), strict=True)):
+            axes.plot(
+                wide.index, wide[number], color=colour, lw=1.8, marker=MARKERS[k % len(MARKERS)],
+                ms=5, label=f"trial {number} ({final[number]:.2%})",
+            )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel=ACCURACY)
+        percent_axes(axes, "y")
+        if len(leaders):
+            axes.legend(loc="lower right", frameon=True)
+        short = wide.shape[1] - len(final)
+        said = f"n = {wide.shape[1]} trials, up to {plural(end, 'epoch')}"
+        caption(axes, title, [said + (f"; {short} ended earlier (dots)" if short else "")])
+    return figure
+
+
+def fidelity(
+    epochs: pd.DataFrame,
+    *,
+    late: int | None = None,
+    stopped: Literal["refuse", "drop"] = "refuse",
+    level: float = 0.95,
+    seed: int = 0,
+    title: str = "Rank correlation between fidelities",
+) -> Figure:
+    """How well the accuracy after each epoch ranks networks as the last one does."""
+    found = rank_correlation(epochs, late=late, stopped=stopped, level=level, seed=seed)
+    with canvas() as (figure, axes):
+        for k, (name, label) in enumerate(
+            {"kendall": "Kendall's τ", "spearman": "Spearman's ρ"}.items()
+        ):
+            low, high = found[f"{name}_low"], found[f"{name}_high"]
+            axes.errorbar(
+                found["early"] + 0.06 * (2 * k - 1), found[name],
+                yerr=[found[name] - low, high - found[name]],
+                color=colours(2)[k], marker=MARKERS[k], ms=5, lw=1.4, capsize=3, label=label,
+            )  # fmt: skip
+        end, n = found["late"].iloc[0], found["n"].iloc[0]
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epochs trained", ylabel=f"correlation with epoch {end}")
+        axes.set_xlim(found["early"].min() - 0.5, found["early"].max() + 0.5)
+        axes.set_ylim(min(0.0, found["kendall_low"].min()), 1.03)
+        axes.legend(loc="lower right", frameon=True)
+        missing = last_curves(epochs)["number"].nunique() - n
+        said = [f"n = {n} trials; intervals: {100 * level:g} % bootstrap"]
+        if missing:
+            said.append(f"{plural(missing, 'trial')} that did not come to epoch {end} left out")
+        caption(axes, title, said)
+    return figure

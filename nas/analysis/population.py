@@ -1,0 +1,206 @@
+"""Which trials a statistic may use, and what is said of those that it may not.
+
+A statistic over a design space needs a random sample of it, every network trained equally long:
+
+- ``policy="random"`` (the default) refuses trials that a guided sampler proposed or a person
+  enqueued: they were chosen for being good. ``policy="any"`` takes them, and the result says so.
+- A trial that was told the result of an earlier one of the same network ("reused") is a draw of its
+  own: the space was drawn from twice, so the network counts twice. What drew it is not recorded;
+  where the study has guided trials, it counts as one of theirs.
+- Trials that were stopped early (PRUNED) have no result at full fidelity, and leaving them out
+  makes a space look better than it is. ``stopped="refuse"`` (the default) takes no such study,
+  ``"drop"`` leaves them out and says so, ``"bound"`` keeps them as intervals (see ``edf``).
+- Trials that failed or still run have no result. They are left out, counted, and named in
+  ``Population.note``.
+- ``epochs`` is the fidelity that all must have; without it, they must agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nas.errors import AnalysisError, choose
+from nas.study.frames import TRIALS
+
+COSTS = {
+    "macs": "multiply-accumulates per image",
+    "params": "parameters",
+    "activations": "activations per image",
+    "latency_ms": "latency (ms)",
+}
+
+Floats = NDArray[np.float64]
+
+
+class Rules(TypedDict, total=False):
+    """Keyword arguments that every statistic over trials takes; the module says what they mean."""
+
+    policy: Literal["random", "any"]
+    stopped: Literal["refuse", "drop", "bound"]
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Population:
+    """The networks of one study that a statistic uses."""
+
+    study: str
+    trials: pd.DataFrame  # with a result at ``epochs``
+    stopped: pd.DataFrame  # stopped early; empty unless the rule is "bound"
+    epochs: int
+    note: str  # what was left out or taken in against the rules; "" where nothing was
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @property
+    def errors(self) -> Floats:
+        """(n,) 1 − validation accuracy, in the order of ``trials``."""
+        return 1 - self.trials["val_accuracy"].to_numpy(float)
+
+    @property
+    def title(self) -> str:
+        """Study, number of networks and fidelity, as captions have it."""
+        return f"{self.study} (n = {len(self)}, {plural(self.epochs, 'epoch')})"
+
+    def cost(self, name: str) -> Floats:
+        """(n,) the cost of each network.
+
+        Raises:
+            AnalysisError: no such cost, or one that is not known of every trial.
+        """
+        return costs(self.trials, name)
+
+
+def knobs(trials: pd.DataFrame) -> list[str]:
+    """The columns of a frame that are knobs of its space, in its order."""
+    return [str(name) for name in trials.columns if name not in TRIALS and name not in COSTS]
+
+
+def costs(trials: pd.DataFrame, name: str) -> Floats:
+    """(n,) the column ``name`` of a frame, as numbers above zero.
+
+    Raises:
+        AnalysisError: no such cost, or one that is not known of every trial.
+    """
+    known = [cost for cost in COSTS if cost in trials.columns]
+    if name not in known:
+        raise AnalysisError(f"cost is {name!r}; {choose(name, known)}")
+    values = trials[name].astype("Float64").to_numpy(float, na_value=np.nan)
+    if not (values > 0).all():
+        raise AnalysisError(f"{name} is not known of every trial")
+    return np.asarray(values, dtype=np.float64)
+
+
+def populations(
+    trials: pd.DataFrame,
+    policy: Literal["random", "any"] = "random",
+    stopped: Literal["refuse", "drop", "bound"] = "refuse",
+    epochs: int | None = None,
+) -> dict[str, Population]:
+    """The population of each study in a frame, by name; all at one fidelity.
+
+    Raises:
+        AnalysisError: trials that the rules refuse, or none with a result.
+    """
+    if policy not in ("random", "any"):
+        raise AnalysisError(f"policy is {policy!r}; {choose(policy, ('random', 'any'))}")
+    if stopped not in ("refuse", "drop", "bound"):
+        raise AnalysisError(
+            f"stopped is {stopped!r}; {choose(stopped, ('refuse', 'drop', 'bound'))}"
+        )
+    found = {
+        str(name): _population(str(name), rows, policy, stopped, epochs)
+        for name, rows in trials.groupby("study", sort=False)
+    }
+    if not found:
+        raise AnalysisError("there are no trials")
+    reached = {name: population.epochs for name, population in found.items()}
+    if len(set(reached.values())) > 1:
+        each = ", ".join(f"{name} {number}" for name, number in reached.items())
+        raise AnalysisError(f"the studies were trained for unequal epochs ({each}); equal ones are")
+    return found
+
+
+def population(trials: pd.DataFrame, rules: Rules) -> Population:
+    """The population of a frame that holds one study.
+
+    Raises:
+        AnalysisError: several studies; and as ``populations``.
+    """
+    found = populations(trials, **rules)
+    if len(found) > 1:
+        raise AnalysisError(f"one study at a time is accepted, not {', '.join(found)}")
+    (only,) = found.values()
+    return only
+
+
+def whole(trials: pd.DataFrame, rules: Rules) -> dict[str, Population]:
+    """``populations``, for a statistic that cannot use the bounds of stopped trials."""
+    if rules.get("stopped") == "bound":
+        raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
+    return populations(trials, **rules)
+
+
+def plural(number: int, word: str) -> str:
+    """``1 epoch``, ``3 epochs``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _population(
+    study: str, trials: pd.DataFrame, policy: str, stopped: str, epochs: int | None
+) -> Population:
+    notes = []
+    chosen = trials["policy"].isin(["guided", "enqueued"])
+    if (trials["policy"] == "guided").any():
+        chosen |= trials["policy"] == "reused"
+    count = int(chosen.sum())
+    if count and policy == "random":
+        raise AnalysisError(
+            f"{count} of {len(trials)} trials of {study} were proposed by a guided sampler or by "
+            "hand, so they are no random sample of the space; use a study with --sampler random, "
+            "only its rows frame[frame.policy == 'random'], or policy='any'"
+        )
+    if count:
+        notes.append(f"{count} guided trials among them: no random sample")
+    early = trials[(trials["state"] == "PRUNED") & trials["val_accuracy"].notna()]
+    if len(early) and stopped == "refuse":
+        raise AnalysisError(
+            f"{len(early)} of {len(trials)} trials of {study} were stopped early, and without them "
+            "the space looks better than it is; use a study with --scheduler none, or "
+            "stopped='drop' (edf also takes 'bound')"
+        )
+    if len(early):
+        held = "as bounds" if stopped == "bound" else "left out"
+        notes.append(f"{plural(len(early), 'stopped trial')} {held}")
+    full = trials[(trials["state"] == "COMPLETE") & trials["val_accuracy"].notna()]
+    for number, what in (
+        (int((trials["state"] == "FAIL").sum()), "that failed"),
+        (len(trials) - len(full) - len(early) - int((trials["state"] == "FAIL").sum()), "that"),
+    ):
+        if number:
+            verb = "" if what == "that failed" else " still run" if number > 1 else " still runs"
+            notes.append(f"{plural(number, 'trial')} {what}{verb} left out")
+    fidelities = sorted({int(value) for value in full["epochs"].dropna()})
+    if epochs is not None:
+        if epochs not in fidelities:
+            known = ", ".join(map(str, fidelities)) or "none"
+            raise AnalysisError(f"no trial of {study} was trained for {epochs} epochs; {known} are")
+        other = int((full["epochs"] != epochs).sum())
+        if other:
+            notes.append(f"{plural(other, 'trial')} of other epochs left out")
+        full = full[full["epochs"] == epochs]
+    elif len(fidelities) > 1:
+        raise AnalysisError(
+            f"trials of {study} were trained for unequal epochs ({', '.join(map(str, fidelities))})"
+            f"; choose one, as epochs={fidelities[-1]}"
+        )
+    if not len(full):
+        raise AnalysisError(f"no trial of {study} was trained in full")
+    kept = early if stopped == "bound" else early.iloc[:0]
+    return Population(study, full, kept, int(full["epochs"].iloc[0]), "; ".join(notes))

@@ -1,0 +1,48 @@
+"""The empirical bootstrap against a transcription of the paper's sentence."""
+
+import numpy as np
+import pytest
+from populations import study
+
+from nas.analysis import best_values
+from nas.errors import AnalysisError
+
+
+def by_the_paper(errors, values, draws, seed):
+    """Draw 25 % with replacement, select the value of the lowest error, repeat; percentiles."""
+    rng = np.random.default_rng(seed)
+    best = []
+    for _ in range(draws):
+        chosen = rng.choice(len(errors), size=round(0.25 * len(errors)), replace=True)
+        best.append(values[chosen[np.argmin(errors[chosen])]])
+    return np.percentile(best, [2.5, 50, 97.5])
+
+
+def test_the_interval_is_that_of_the_paper():
+    rng = np.random.default_rng(0)
+    widths = rng.uniform(0, 1, 100)
+    errors = (widths - 0.6) ** 2 + rng.normal(0, 0.01, 100)
+    errors = errors - errors.min()
+    (row,) = best_values(study(errors, width=widths)).to_dict("records")
+    expected = by_the_paper(errors, widths, 10_000, 1)
+    assert [row["low"], row["median"], row["high"]] == pytest.approx(expected, abs=0.01)
+    assert row["low"] < 0.6 < row["high"]
+
+
+def test_how_often_each_network_wins_is_the_probability_that_it_does():
+    # of n = 8, draws of 2: rank k (from 0) wins with ((8 − k)² − (7 − k)²) / 64
+    errors = np.arange(8) / 10
+    (row,) = best_values(study(errors, kind=list("abcdefgh")), draws=40_000).to_dict("records")
+    assert row["most"] == "a"
+    assert row["share"] == pytest.approx(15 / 64, abs=0.01)
+    assert np.isnan(row["median"])
+
+
+def test_a_knob_that_there_is_not_names_those_there_are():
+    with pytest.raises(AnalysisError, match="did you mean width"):
+        best_values(study([0.1] * 8, width=range(8)), "widht")
+
+
+def test_too_few_networks_are_refused():
+    with pytest.raises(AnalysisError, match="is none; train more"):
+        best_values(study([0.1], width=[3]))

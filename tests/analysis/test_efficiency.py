@@ -1,0 +1,48 @@
+"""The best of m: against the definition, by enumeration, and for known distributions."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from populations import study
+
+from nas.analysis import efficiency
+from nas.analysis.efficiency import expected_best
+from nas.errors import AnalysisError
+
+errors = st.lists(st.integers(0, 9).map(lambda k: k / 16), min_size=1, max_size=5)
+
+
+@given(errors, st.integers(1, 3))
+def test_the_expected_best_is_the_mean_over_all_draws(values, m):
+    mean = np.mean([min(draw) for draw in product(values, repeat=m)])
+    assert expected_best(np.array(values), m) == pytest.approx(mean)
+
+
+@given(st.lists(st.integers(0, 9).map(lambda k: k / 16), min_size=1, max_size=40))
+def test_sizes_are_powers_of_two_split_into_whole_draws(values):
+    found = efficiency(study(values))
+    assert list(found["m"]) == [2**p for p in range(10) if 2**p <= len(values)]
+    assert list(found["draws"]) == [len(values) // m for m in found["m"]]
+    assert found["error"].iloc[0] == pytest.approx(np.mean(values))
+
+
+def test_the_best_of_all_is_the_best():
+    found = efficiency(study([0.3, 0.1, 0.2]), sizes=[1, 3])
+    assert found["error"].tolist() == pytest.approx([0.2, 0.1])
+    assert found["stderr"].iloc[0] == pytest.approx(0.1 / np.sqrt(3))
+    assert np.isnan(found["stderr"].iloc[1])
+
+
+def test_of_uniform_errors_the_best_of_m_is_one_in_m_plus_one():
+    found = efficiency(study(np.random.default_rng(0).random(4000)), sizes=[1, 3, 7, 15])
+    for row in found.itertuples():
+        assert row.low - row.stderr < 1 / (row.m + 1) < row.high + row.stderr
+
+
+@pytest.mark.parametrize("size", [0, 9])
+def test_no_more_can_be_drawn_than_there_are(size):
+    with pytest.raises(AnalysisError, match="accepted: 1 to 3"):
+        efficiency(study([0.1, 0.2, 0.3]), sizes=[size])
