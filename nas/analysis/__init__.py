@@ -7,7 +7,9 @@ from nas.analysis.edf import edf
 from nas.analysis.effects import effects
 from nas.analysis.efficiency import efficiency
 from nas.analysis.fidelity import rank_correlation
+from nas.analysis.hypervolume import hypervolume
 from nas.analysis.importance import importance
+from nas.analysis.planner import Plan, models_for, models_needed
 from nas.analysis.population import Population, populations
 from nas.study.front import pareto_front
 
@@ -15,13 +17,17 @@ __all__ = [
     "Comparison",
     "Decision",
     "Estimate",
+    "Plan",
     "Population",
     "best_values",
     "compare",
     "edf",
     "effects",
     "efficiency",
+    "hypervolume",
     "importance",
+    "models_for",
+    "models_needed",
     "pareto_front",
     "plots",
     "populations",
