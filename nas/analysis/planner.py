@@ -68,9 +68,9 @@ def models_needed(
     """By simulation from pilots, one study each: networks of each space to tell them apart.
 
     Spaces of n networks are drawn from the pilots with replacement and tested, ``simulations``
-    times per n, until Mann and Whitney's test finds the difference as often as ``power``. How far the
-    pilots may mislead is said by ``fewest`` and ``most``: the same by formula at both ends of their
-    95 % interval.
+    times per n, until Mann and Whitney's test finds the difference as often as ``power``. How far
+    the pilots may mislead is said by ``fewest`` and ``most``: the same by formula at both ends of
+    their 95 % interval.
 
     Raises:
         AnalysisError: trials that the rules refuse; pilots whose difference would take more than
