@@ -50,6 +50,31 @@ def plot_command(
     front(trials, cost).savefig(output)
 
 
+@app.command("report")
+def report_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print it to a .pdf beside it, too; needs Chromium.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study as one file to read and print: question, set-up, figures, winner, limits."""
+    from nas.analysis.paper import find_chromium, print_pdf
+    from nas.analysis.report import report
+    from nas.study.reader import open_study
+
+    found = open_study(storage, study)
+    if output.suffix != ".html":
+        raise ConfigError(f"output is {str(output)!r}; accepted ending: .html")
+    if not output.parent.is_dir():
+        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
+    chromium = find_chromium() if pdf else None
+    output.write_text(report(found), encoding="utf-8")
+    if chromium:
+        print_pdf(chromium, output, output.with_suffix(".pdf"))
+
+
 @app.command("retrain")
 def retrain_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],

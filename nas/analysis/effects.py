@@ -58,7 +58,7 @@ def effects(
     if not tolerance > 0:
         raise AnalysisError(f"tolerance is {tolerance}; accepted: above 0, as 0.1 for 10 %")
     rows: list[dict[str, Any]] = []
-    for space in whole(trials, rules, flips=True).values():
+    for space in whole(trials, rules).values():
         for name in _asked(space, knob):
             values = sorted(space.trials[name].dropna().unique().tolist())
             # one pair per setting of the others: a network drawn twice is no second evidence

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
 from nas.architecture import Architecture
 from nas.errors import ConfigError, StorageError, choose
 from nas.space import SearchSpace
-from nas.study import database, frames
+from nas.study import database, frames, tables
 from nas.study.front import pareto_front
 from nas.study.record import StudyRecord, read_record
 from nas.study.upgrade import has_studies
@@ -144,6 +145,14 @@ class Study:
     def space(self) -> SearchSpace:
         """The design space, as it was when the study was made."""
         return SearchSpace.from_dict(self.record.space)
+
+    @cached_property
+    def created(self) -> datetime:
+        """When the study was made, UTC."""
+        query = select(tables.studies.c.created).where(tables.studies.c.study_id == self.id)
+        with self._snapshot() as connection:
+            created: datetime = connection.execute(query).scalar_one()
+        return created.replace(tzinfo=UTC)
 
     @cached_property
     def id(self) -> int:

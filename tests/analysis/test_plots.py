@@ -45,9 +45,15 @@ def test_the_front_names_its_axes_and_the_fidelity(cost, tmp_path):
         assert (tmp_path / f"front.{ending}").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("states", [[], ["FAIL"], ["PRUNED"], ["COMPLETE"]])
-def test_a_study_that_has_hardly_begun_can_be_drawn(states):
-    assert front(trials(states)).axes
+@pytest.mark.parametrize("states", [["PRUNED"], ["COMPLETE"], ["FAIL", "RUNNING", "PRUNED"]])
+def test_a_study_that_has_hardly_begun_can_be_drawn(states, tmp_path):
+    front(trials(states)).savefig(tmp_path / "front.svg")
+
+
+@pytest.mark.parametrize("states", [[], ["FAIL"]])
+def test_a_front_without_a_trial_says_so(states):
+    with pytest.raises(AnalysisError, match="no trial has ended with an accuracy and macs yet"):
+        front(trials(states))
 
 
 # --- figures of statistics ---
@@ -118,7 +124,7 @@ def test_a_figure_says_n_and_fidelity_and_nothing_is_cut(draw, x, tmp_path):
 @pytest.mark.parametrize("draw", [plots.edf, plots.efficiency, plots.importance])
 def test_what_a_statistic_left_out_stands_in_its_figure(draw):
     stopped = A.assign(state=["PRUNED"] * 5 + ["COMPLETE"] * (N - 5))
-    assert "5 trials stopped early, left out" in words(draw(stopped, stopped="drop"))
+    assert "5 stopped trials left out" in words(draw(stopped, stopped="drop"))
     with pytest.raises(AnalysisError):
         draw(stopped)
 

@@ -19,12 +19,13 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     take no part in the front, which compares equal fidelities alone.
 
     Raises:
-        AnalysisError: no such cost.
+        AnalysisError: no such cost, or no trial with a result.
     """
     if cost not in COSTS or cost not in trials:
         known = [name for name in COSTS if name in trials]
         raise AnalysisError(f"cost is {cost!r}; {choose(cost, known)}")
-    shown = trials[trials["val_accuracy"].notna() & (trials["policy"] != "reused")]
+    measured = trials["val_accuracy"].notna() & trials[cost].notna()
+    shown = trials[measured & (trials["policy"] != "reused")]
     full = shown[shown["state"] == "COMPLETE"]
     epochs = full["epochs"].max() if len(full) else shown["epochs"].max()
     label = {
@@ -32,6 +33,8 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         "PRUNED": "stopped early, accuracy then",
     }
     shown = shown[shown["state"].isin(label)]
+    if shown.empty:
+        raise AnalysisError(f"no trial has ended with an accuracy and {cost} yet")
     best = pareto_front(full, cost)
     with canvas() as (figure, axes):
         sns.scatterplot(
@@ -52,6 +55,6 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         cost_axis(axes, cost)
         percent_axes(axes, "y")
         axes.legend(loc="best", frameon=True)
-        name = shown["study"].iloc[0] if len(shown) else "study"
+        name = shown["study"].iloc[0]
         axes.set_title(f"{name}: {len(full)} of {len(trials)} trials trained in full", loc="left")
     return figure

@@ -77,7 +77,7 @@ def effects(
     **rules: Unpack[Rules],
 ) -> Figure:
     """What flipping knobs does to the accuracy, with intervals; the pairs stand at the right."""
-    space = population(trials, rules, flips=True)
+    space = population(trials, rules)
     found = effects_of(
         trials, knob, cost=cost, matching=matching, tolerance=tolerance, level=level, seed=seed,
         **rules,

@@ -1,0 +1,71 @@
+"""What a reader could take from the numbers of a study, and must not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from nas.quantity import percent
+from nas.study.evaluation import evaluated
+from nas.study.reader import Study
+
+VALIDATION_IMAGES = 10_000
+
+
+def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
+    """One sentence each; ``best`` is ``study.best()`` of the frame ``trials``."""
+    config = study.record.config
+    if config.get("objective") == "synthetic":
+        yield (
+            "The objective is synthetic: no network was trained, the accuracies are a function of "
+            "the architecture."
+        )
+    yield (
+        f"The accuracies are those of {VALIDATION_IMAGES:,} validation images, by which trials "
+        "were stopped and the best one chosen: that of the best is optimistic. The test images "
+        "had no part in it."
+    )
+    if len(best):
+        number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])
+        error = 100 * math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
+        yield (
+            f"Each network was trained once, with seed {config.get('seed')}; the best accuracy has "
+            f"a standard error of {error:.2f} percentage points from its images alone, and another "
+            "seed would change it, too. Trials closer together than that are not ranked."
+        )
+        tested = evaluated(study.url, study.name, number)
+        if tested:
+            yield (
+                f"Trained anew, trial {number} reached {percent(tested['test_accuracy']).strip()} "
+                f"on the test images, which were read once, on {tested['evaluated']:%Y-%m-%d}."
+            )
+    images = config.get("train_images")
+    yield (
+        f"Trials were trained for at most {config.get('epochs')} epochs"
+        + (f" on {images:,} images" if images else "")
+        + ": networks that learn slowly may come out ahead in longer training."
+    )
+    guided = int((trials["policy"] == "guided").sum())
+    if guided:
+        yield (
+            f"{guided} of {len(trials)} trials were proposed by a sampler that had seen earlier "
+            "results: they are no random sample of the space, and distributions over them say what "
+            "the search saw, not what the space is like."
+        )
+    stopped = trials[trials["state"] == "PRUNED"]
+    if len(stopped):
+        yield (
+            f"{len(stopped)} trials were stopped early, the first ones after "
+            f"{stopped['epochs'].min()} epochs. Their accuracies are of then; some might have come "
+            "out ahead."
+        )
+    failed = int((trials["state"] == "FAIL").sum())
+    if failed:
+        yield f"{failed} trials failed and have no accuracy."
+    if trials["key"].nunique() < study.space.size():
+        yield (
+            f"{trials['key'].nunique()} different networks were tried of a space of "
+            f"{study.space.size():,}: it may hold better ones."
+        )

@@ -1,0 +1,46 @@
+"""What runs a study again: its space and its options as files, and the command that reads them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from nas.study.record import StudyRecord
+
+SPACE_FILE, CONFIG_FILE = "space.yaml", "search.yaml"
+
+
+def space_file(record: StudyRecord) -> str:
+    """The design space, whole, as ``nas search --space`` reads it."""
+    return _yaml(record.space)
+
+
+def config_file(record: StudyRecord) -> str:
+    """The resolved options, as ``nas search --config`` reads them.
+
+    Without what is of the call and not of the study: the folder of its runs, that of the images,
+    and the design space, which is a file of its own.
+    """
+    left_out = ("space", "study", "runs", "data")
+    options = {k: v for k, v in record.config.items() if k not in left_out and v is not None}
+    return _yaml({name.replace("_", "-"): value for name, value in options.items()})
+
+
+def command(name: str) -> str:
+    """The command that makes the study anew in another database, from the two files."""
+    return shlex.join(
+        ["nas", "search", "--space", SPACE_FILE, "--config", CONFIG_FILE, "--study", name,
+         "--storage", "sqlite:///again.db"]
+    )  # fmt: skip
+
+
+def _yaml(document: Mapping[str, Any]) -> str:
+    # plain JSON types first: YAML would write tuples and subclasses with tags
+    text: str = yaml.safe_dump(
+        json.loads(json.dumps(document)), sort_keys=False, allow_unicode=True, width=100
+    )
+    return text
