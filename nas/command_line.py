@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nas.errors import ConfigError, NasError, SpaceError, choose
+from nas.errors import ConfigError, NasError, SpaceError
 from nas.quantity import count, percent
 from nas.search.command import search_command
 from nas.study.commands import DEFAULT_STORAGE, Storage, plain, study_commands
@@ -31,23 +31,60 @@ app.add_typer(study_commands)
 
 @app.command("plot")
 def plot_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    studies: Annotated[
+        list[str], typer.Argument(help="Names of studies: several for edf and efficiency.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf file.")],
-    cost: Annotated[str, typer.Option(help="macs, params or activations.")] = "macs",
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="front, edf, efficiency, knob, marginal, effects, importance, curves or fidelity."
+        ),
+    ] = "front",
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            help="macs, params, activations or latency_ms; edf then compares at equal cost. "
+            "[default: macs]"
+        ),
+    ] = None,
+    knob: Annotated[
+        str | None, typer.Option(help="Of knob, marginal and effects: such as stages.0.width.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="random, or any to take guided trials. [default: random]")
+    ] = None,
+    stopped: Annotated[
+        str | None,
+        typer.Option(help="Trials stopped early: refuse, drop or bound (edf). [default: refuse]"),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Trained so long. [default: all must agree]")
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Draw accuracy against cost, with the Pareto front."""
-    from nas.analysis.plots import COSTS, front
+    """Draw a figure of a study: its front, the distribution of its errors, what knobs do.
+
+    The front shows all trials. Statistics of the space need a random sample at one fidelity, and
+    say what they refuse and why (docs/statistics.md).
+    """
+    from nas.analysis.plots.kinds import draw
     from nas.study.reader import open_study
 
-    trials = open_study(storage, study).frame()
-    if cost not in COSTS:
-        raise ConfigError(f"cost is {cost!r}; {choose(cost, COSTS)}")
     if output.suffix not in FIGURES:
         raise ConfigError(f"output is {str(output)!r}; accepted endings: {', '.join(FIGURES)}")
     if not output.parent.is_dir():
         raise ConfigError(f"output: there is no folder {output.parent}; make it first")
-    front(trials, cost).savefig(output)
+    figure = draw(
+        kind,
+        [open_study(storage, study) for study in studies],
+        cost=cost,
+        knob=knob,
+        policy=policy,
+        stopped=stopped,
+        epochs=epochs,
+    )
+    figure.savefig(output)
 
 
 @app.command("report")

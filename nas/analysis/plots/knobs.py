@@ -34,7 +34,7 @@ SHOWN = 60  # rows that a figure of effects can hold and be read
 
 def knob(
     trials: pd.DataFrame,
-    name: str,
+    knob: str,
     *,
     level: float = 0.95,
     seed: int = 0,
@@ -42,23 +42,23 @@ def knob(
 ) -> Figure:
     """The error by one knob, and where the best value of it is: the empirical bootstrap."""
     space = population(trials, rules)
-    (row,) = best_values(trials, name, level=level, seed=seed, **rules).to_dict("records")
+    (row,) = best_values(trials, knob, level=level, seed=seed, **rules).to_dict("records")
     with canvas() as (figure, axes):
-        values = space.trials[name]
+        values = space.trials[knob]
         if np.isfinite(row["median"]):
             line, band = colours(4)[3], colours(1)[0]
             axes.axvspan(row["low"], row["high"], color=band, alpha=0.15, lw=0)
             axes.axvline(row["median"], color=line, lw=1.4)
             axes.scatter(values.to_numpy(float), space.errors, s=16, color="0.25", alpha=0.8)
-            if name in COSTS:
-                cost_axis(axes, name)
-            said = f"best {name}: {_value(row['median'])} [{_value(row['low'])}, "
+            if knob in COSTS:
+                cost_axis(axes, knob)
+            said = f"best {knob}: {_value(row['median'])} [{_value(row['low'])}, "
             said += f"{_value(row['high'])}], {100 * level:g} % of 10,000 bootstrap draws"
         else:
             _by_value(axes, values, space.errors, seed)
-            said = f"best {name}: {_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
-        if name not in COSTS:
-            axes.set_xlabel(name)
+            said = f"best {knob}: {_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
+        if knob not in COSTS:
+            axes.set_xlabel(knob)
         axes.set_ylabel(ERROR)
         percent_axes(axes, "y")
         caption(axes, space.title, [said, *notes([space])])
@@ -145,23 +145,23 @@ def importance(
     return figure
 
 
-def marginal(trials: pd.DataFrame, name: str, *, seed: int = 0, **rules: Unpack[Rules]) -> Figure:
+def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[Rules]) -> Figure:
     """The accuracy by the values of one knob: each network, and the median of each value."""
     space = population(trials, rules)
-    if name not in knobs(space.trials):
+    if knob not in knobs(space.trials):
         raise AnalysisError(
-            f"{space.study} has no knob {name!r}; {choose(name, knobs(space.trials))}"
+            f"{space.study} has no knob {knob!r}; {choose(knob, knobs(space.trials))}"
         )
     with canvas() as (figure, axes):
         accuracy = space.trials["val_accuracy"].to_numpy(float)
-        values = space.trials[name]
+        values = space.trials[knob]
         if values.nunique() <= 12:
             _by_value(axes, values, accuracy, seed)
             said = "bars: median of the networks with this value"
         else:
             axes.scatter(values.to_numpy(float), accuracy, s=16, color=colours(1)[0], alpha=0.8)
             said = "too many values for medians"
-        axes.set(xlabel=name, ylabel=ACCURACY)
+        axes.set(xlabel=knob, ylabel=ACCURACY)
         percent_axes(axes, "y")
         caption(axes, space.title, [said, *notes([space])])
     return figure

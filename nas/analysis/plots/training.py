@@ -14,7 +14,7 @@ from nas.analysis.population import plural
 from nas.errors import AnalysisError
 
 
-def curves(epochs: pd.DataFrame, *, best: int = 3, title: str = "Learning curves") -> Figure:
+def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
     """Accuracy by epoch of every trial (``Study.epochs()``); the best ones in colour."""
     last = last_curves(epochs)
     if not len(last):
@@ -44,7 +44,11 @@ def curves(epochs: pd.DataFrame, *, best: int = 3, title: str = "Learning curves
             axes.legend(loc="lower right", frameon=True)
         short = wide.shape[1] - len(final)
         said = f"n = {wide.shape[1]} trials, up to {plural(end, 'epoch')}"
-        caption(axes, title, [said + (f"; {short} ended earlier (dots)" if short else "")])
+        caption(
+            axes,
+            _title("Learning curves", study),
+            [said + (f"; {short} ended earlier (dots)" if short else "")],
+        )
     return figure
 
 
@@ -55,7 +59,7 @@ def fidelity(
     stopped: Literal["refuse", "drop"] = "refuse",
     level: float = 0.95,
     seed: int = 0,
-    title: str = "Rank correlation between fidelities",
+    study: str = "",
 ) -> Figure:
     """How well the accuracy after each epoch ranks networks as the last one does."""
     found = rank_correlation(epochs, late=late, stopped=stopped, level=level, seed=seed)
@@ -79,5 +83,9 @@ def fidelity(
         said = [f"n = {n} trials; intervals: {100 * level:g} % bootstrap"]
         if missing:
             said.append(f"{plural(missing, 'trial')} that did not come to epoch {end} left out")
-        caption(axes, title, said)
+        caption(axes, _title("Rank correlation between fidelities", study), said)
     return figure
+
+
+def _title(what: str, study: str) -> str:
+    return f"{what}: {study}" if study else what

@@ -1,0 +1,70 @@
+"""The figures by name, of studies in a database, as ``nas plot`` draws them."""
+
+import pytest
+from populous import write_study
+
+from nas.analysis.plots.kinds import KINDS
+from nas.command_line import main
+
+OPTIONS = {
+    "front": "--cost params",
+    "knob": "--knob stages.2.width",
+    "marginal": "--knob bottleneck",
+    "effects": "--knob stages.0.residual --cost activations",
+}
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    """Two studies with guided trials, of 3 epochs; none was stopped in ``a``."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('kinds') / 'nas.db'}"
+    write_study(url, "a", trials=50, epochs=3, pruned=0.0)
+    write_study(url, "b", trials=20, epochs=3, pruned=0.5, seed=1)
+    return url
+
+
+def plot(storage, tmp_path, words):
+    return main(["plot", *words.split(), "--storage", storage, "-o", str(tmp_path / "figure.svg")])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_from_the_command_line(kind, storage, tmp_path):
+    words = f"a --kind {kind} {OPTIONS.get(kind, '')}"
+    if "policy" in KINDS[kind].takes:
+        words += " --policy any"
+    if kind == "fidelity":  # those that failed, and the one that waits
+        words += " --stopped drop"
+    assert plot(storage, tmp_path, words) == 0
+    assert (tmp_path / "figure.svg").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.several])
+def test_several_studies_in_one_figure(kind, storage, tmp_path):
+    assert plot(storage, tmp_path, f"a b --kind {kind} --policy any --stopped drop") == 0
+    text = (tmp_path / "figure.svg").read_text()
+    assert "a (n = " in text
+    assert "b (n = " in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a --kind fronts", "did you mean front? accepted: front, edf"),
+        ("a --kind edf", "were proposed by a guided sampler"),
+        ("b --kind edf --policy any", "were stopped early"),
+        ("a --kind knob", "kind knob is of one knob; accepted: bottleneck, stages.0.depth"),
+        ("a --kind knob --knob width --policy any", "has no knob 'width'; accepted: bottleneck"),
+        ("a --kind curves --cost macs", "kind curves takes no option cost; accepted: none"),
+        ("a b --kind importance", "shows one study; several: edf, efficiency"),
+        ("a a --kind edf", "a study is named twice"),
+        ("a --cost mac", "did you mean macs?"),
+        ("a --kind edf --policy any --epochs 7", "was trained for 7 epochs; 3 are"),
+        ("c", "there is no study 'c'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(words, said, storage, tmp_path, capsys):
+    assert plot(storage, tmp_path, words) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "figure.svg").exists()
