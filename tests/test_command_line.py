@@ -93,6 +93,8 @@ BAD = [
     ("--config missing.yaml", "missing.yaml is not a file"),
     ("--config list.yaml", "is not a mapping of options"),
     ("--config options.yaml", "did you mean trials?"),
+    ("--log-to tensorbord", "did you mean tensorboard?"),
+    ("--log-to tensorboard:", "accepted: none, tensorboard, tensorboard:FOLDER"),
     ("--objective cifar", "accepted: fashion_mnist, synthetic"),
     ("--trails 3", "No such option: --trails"),
     ("--trials", "--trials"),
@@ -131,7 +133,7 @@ def test_help_names_every_option_in_groups(capsys, monkeypatch):
     text = capsys.readouterr().out
     names = """space study storage trials epochs sampler scheduler grace reduction time-budget
         concurrency cpus-per-trial gpus-per-trial max-failures seed data train-images device
-        max-params max-macs config quiet"""
+        max-params max-macs log-to config quiet"""
     options = [f"--{name}" for name in names.split()]
     assert [option for option in options if option not in text] == []
     for group in ("What is searched", "How it is searched", "Where it runs"):

@@ -188,6 +188,14 @@ def search_command(
             rich_help_panel=_WHERE,
         ),
     ] = None,
+    log_to: Annotated[
+        str | None,
+        typer.Option(
+            help="tensorboard, or tensorboard:FOLDER, writes learning curves for it as well, by "
+            "default below --runs. [default: none]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing but the result.", rich_help_panel=_WHERE)
     ] = False,

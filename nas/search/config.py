@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nas.errors import ConfigError, SpaceError, choose
+from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
 from nas.space import Bands, SearchSpace, amount
@@ -42,6 +43,13 @@ def _band(value: str | None) -> str | None:
     try:
         return value and str(Bands.read(value))
     except SpaceError as error:
+        raise ValueError(str(error)) from None
+
+
+def _log_to(value: str) -> str:
+    try:
+        return check_log_to(value)
+    except ConfigError as error:
         raise ValueError(str(error)) from None
 
 
@@ -85,6 +93,7 @@ class SearchConfig(BaseModel):
     band: Annotated[str | None, AfterValidator(_band)] = None
     flip: str | None = None
     stream: str | None = None
+    log_to: Annotated[str, AfterValidator(_log_to)] = "none"
     training: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, _: object) -> None:
@@ -147,6 +156,7 @@ _OF_THE_CALL = {
     "gpus_per_trial",
     "data",
     "device",
+    "log_to",
 }
 
 

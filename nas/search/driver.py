@@ -43,6 +43,7 @@ from ray.tune.experiment import Trial  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 from ray.tune.search import Searcher as TuneSearcher  # noqa: E402
 
+from nas.search.curves import Curves, curves_folder  # noqa: E402
 from nas.search.duration import format_duration  # noqa: E402
 from nas.search.searcher import Job, Searcher  # noqa: E402
 from nas.search.trial import Worker, WorkerError  # noqa: E402
@@ -100,6 +101,8 @@ def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str
     """
     config = searcher.config
     bridge = _Bridge(searcher, stopped)
+    folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
+    curves = Curves(folder.absolute()) if folder else None
     tuner = tune.Tuner(
         tune.with_resources(Worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
         tune_config=TuneConfig(
@@ -113,7 +116,7 @@ def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str
         run_config=RunConfig(
             name=name,
             storage_path=str(Path(config.runs).absolute()),
-            callbacks=[_Watch(bridge)],
+            callbacks=[_Watch(bridge), *([_Log(bridge, curves)] if curves else [])],
             checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
             failure_config=FailureConfig(max_failures=0),  # retries are attempts: ours
             verbose=0,
@@ -126,6 +129,8 @@ def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str
         reason = str(stop)
     finally:
         searcher.interrupt()
+        if curves:
+            curves.close()
     return reason
 
 
@@ -270,6 +275,28 @@ class _Watch(Callback):
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
         self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
+
+
+class _Log(Callback):
+    """Learning curves for other programs: see ``curves``."""
+
+    def __init__(self, bridge: _Bridge, curves: Curves) -> None:
+        self._bridge = bridge
+        self._curves = curves
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (object, ())  # as the bridge: open files have no place in Tune's folder either
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._curves.epoch(self._bridge.folder(trial.trial_id), result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._curves.ended(self._bridge.folder(trial.trial_id))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._curves.ended(self._bridge.folder(trial.trial_id))
 
 
 def _cause(trial: Any) -> str:

@@ -1,0 +1,81 @@
+"""What TensorBoard is shown is what the study database holds."""
+
+import math
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from nas.errors import ConfigError
+from nas.search.curves import SCALARS, Curves, check_log_to, curves_folder
+from nas.study.reader import open_study
+
+
+def scalars(folder):
+    """(attempt, name, step) -> value, of all event files below the folder."""
+    found = {}
+    for file in folder.rglob("events.out.tfevents.*"):
+        content = file.read_bytes()
+        while content:  # length (8 bytes), its checksum (4), an event, its checksum (4)
+            (length,) = struct.unpack("<Q", content[:8])
+            event = Event.FromString(content[12 : 12 + length])
+            content = content[16 + length :]
+            for value in event.summary.value:
+                found[file.parent.name, value.tag, event.step] = value.simple_value
+    return found
+
+
+def result(epoch, **changed):
+    return {"epoch": epoch, **dict.fromkeys(SCALARS, 0.5), "host": "h/1", **changed}
+
+
+def test_a_real_search_writes_the_numbers_of_its_database(tmp_path):
+    options = ["--objective", "synthetic", "--trials", "6", "--epochs", "4", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", "search", *options, "--log-to", "tensorboard:shown here"],
+        cwd=tmp_path,
+        env={**os.environ, "RAY_ADDRESS": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    epochs = open_study(f"sqlite:///{tmp_path}/nas.db", "resnext").epochs()
+    stored = {
+        (f"{row['number']:05d}-{row['attempt']}", name, row["epoch"]): float(np.float32(row[name]))
+        for row in epochs.to_dict("records")
+        for name in SCALARS
+    }
+    assert len(stored) >= 6 * len(SCALARS)
+    assert scalars(tmp_path / "shown here") == stored
+
+
+def test_a_trial_that_failed_and_values_that_are_none_write_nothing(tmp_path):
+    curves = Curves(tmp_path)
+    curves.epoch("00000-1", {"failure": "loss is not finite"})
+    curves.epoch("00001-1", result(1, val_loss=math.nan))
+    curves.epoch("00001-1", result(2))
+    curves.ended("00001-1")
+    curves.close()
+    found = scalars(tmp_path)
+    assert {attempt for attempt, _, _ in found} == {"00001-1"}
+    assert ("00001-1", "val_loss", 1) not in found
+    assert len(found) == 2 * len(SCALARS) - 1
+
+
+def test_the_folder_is_below_the_runs_unless_one_is_named():
+    assert curves_folder("none", Path("runs")) is None
+    assert curves_folder("tensorboard", Path("runs")) == Path("runs")
+    assert curves_folder("tensorboard:a:b", Path("runs")) == Path("a:b")
+
+
+def test_without_tensorboardX_it_is_refused_with_the_command(monkeypatch):  # noqa: N802
+    monkeypatch.setattr("nas.search.curves.find_spec", lambda _: None)
+    assert check_log_to("none") == "none"
+    with pytest.raises(ConfigError, match=r"pip install 'nas\[tensorboard\]'"):
+        check_log_to("tensorboard")
