@@ -6,10 +6,11 @@ between ``each_stage`` and ``stages``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nas.errors import SpaceError, choose
-from nas.space.domains import Domain, Knob
+from nas.space.domains import Domain, Knob, options
 from nas.space.fields import BOTTLENECK_KEYS, STAGE_KEYS
 from nas.space.messages import shown
 from nas.space.schema import Document, OrderPart, StagePart
@@ -22,6 +23,11 @@ def canonical(document: Document) -> Document:
         SpaceError: a stage lacks a key or has one that its block does not, or a rule concerns keys
             that no stage has; the message has the path.
     """
+    if document.regnet is not None:
+        _check_regnet(document)
+        return document
+    if not document.stages:
+        raise SpaceError("stages is missing")
     shared = document.each_stage.given()
     _check_grouping("each_stage", shared)
     stages = [_complete(i, stage.given(), shared) for i, stage in enumerate(document.stages)]
@@ -47,6 +53,20 @@ def to_dict(document: Document) -> dict[str, Any]:
     """Plain JSON types; what is left out says nothing."""
     plain = {key: _plain(value) for key, value in document.given().items()}
     return {key: value for key, value in plain.items() if value not in ({}, [])}
+
+
+def _check_regnet(document: Document) -> None:
+    rest = document.given()
+    for key in ("stages", "each_stage", "tie", "order", "adjust"):
+        if _plain(rest.get(key)) not in (None, {}, []):
+            raise SpaceError(f"{key} and regnet cannot go together; accepted: one of them")
+    assert document.regnet is not None
+    rule = document.regnet.given()
+    if min(map(float, options(rule["w_m"]))) <= 1:
+        raise SpaceError("regnet.w_m: accepted are numbers above 1")
+    for b in map(float, options(rule["bottleneck"])):
+        if not (b.is_integer() or math.isclose(1 / b, round(1 / b))):
+            raise SpaceError(f"regnet.bottleneck: {b} is not 1, 2, 3, … or 1/2, 1/3, …")
 
 
 def _plain(value: Any) -> Any:

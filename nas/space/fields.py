@@ -69,6 +69,15 @@ def _shape(raw: object) -> tuple[int, ...]:
     return tuple(int(SIZE.value(one)) for one in raw)
 
 
+def _strides(raw: object) -> tuple[int, ...]:
+    if not isinstance(raw, list | tuple) or len(raw) < 2:
+        raise SpaceError(f"{shown(raw)} is not a list of strides, for two stages or more")
+    strides = tuple(int(SIZE.value(one)) for one in raw)
+    if 1 in strides[1:]:
+        raise SpaceError(f"{shown(raw)}: a stage after the first has a stride of 2 or more")
+    return strides
+
+
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
         raise SpaceError(f"{shown(raw)} is not text; put it in quotes")
@@ -138,6 +147,10 @@ Text = Annotated[str, _Checked(_text, {"type": "string"})]
 Shape = Annotated[
     tuple[int, int, int],
     _Checked(_shape, {"type": "array", "items": dict(SIZE.schema), "minItems": 3, "maxItems": 3}),
+]
+Strides = Annotated[
+    tuple[int, ...],
+    _Checked(_strides, {"type": "array", "items": dict(SIZE.schema), "minItems": 2}),
 ]
 Tied = Annotated[
     tuple[str, ...],

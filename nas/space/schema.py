@@ -28,6 +28,7 @@ from nas.space.fields import (
     Rate,
     Shape,
     Size,
+    Strides,
     Text,
     Tied,
     mistake,
@@ -135,6 +136,18 @@ class TrainingPart(_Part):
 TRAINING_KEYS = tuple(TrainingPart.model_fields)
 
 
+class RegNetPart(_Part):
+    """The rule of RegNet, instead of stages: see nas/space/regnet.py."""
+
+    depth: Size = Field(description="Blocks in all stages together, d")
+    w_0: Size = Field(description="Width of the first block")
+    w_a: Multiplier = Field(description="What each block is wider than the one before it")
+    w_m: Multiplier = Field(description="Width of a stage / width of the one before it; above 1")
+    group_width: Size = Field(description="Channels in a group")
+    bottleneck: Multiplier = Field(1.0, description="Inner width / width")
+    strides: Strides = Field((2, 2, 2, 2), description="Of each stage; so many stages there are")
+
+
 class ParentPart(_Part):
     """The space that this one was narrowed from."""
 
@@ -146,6 +159,10 @@ class ParentPart(_Part):
 class Document(_Part):
     """A design space."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["stages"]}, {"required": ["regnet"]}]}
+    )
+
     name: Name
     description: Text = ""
     input_shape: Shape = Field((1, 28, 28), description="Channels, height and width of an image")
@@ -155,7 +172,8 @@ class Document(_Part):
     preactivation: FixedFlag = Field(False, description="Whether norm and ReLU come before f")
     stem: StemPart
     each_stage: StagePart = Field(StagePart(), description="What a stage does not say itself")
-    stages: tuple[StagePart, ...] = Field(min_length=1, max_length=MAX_STAGES)
+    stages: tuple[StagePart, ...] = Field((), min_length=1, max_length=MAX_STAGES)
+    regnet: RegNetPart | None = Field(None, description="The rule of RegNet, instead of stages")
     tie: Tied = Field((), description="Keys with one value for all stages")
     order: OrderPart = OrderPart()
     adjust: Adjustment = Field(None, description="How indivisible widths are made divisible")

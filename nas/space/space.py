@@ -12,21 +12,19 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.architecture import Architecture, Stem
 from nas.errors import InfeasibleError, SpaceError, choose
+from nas.space.body import Body, StagesBody, body_of
 from nas.space.canonical import canonical, to_dict
-from nas.space.counting import Relations
 from nas.space.domains import Domain, Knob, Setting, Value, options
 from nas.space.feasible import FeasibleDraws
-from nas.space.fields import STAGE_KEYS
 from nas.space.files import find_file
 from nas.space.limits import Band, Limits, tightened
-from nas.space.membership import match_stages
 from nas.space.messages import read_yaml, shown
 from nas.space.schema import Document, read_document
 from nas.space.stages import StageSequences
@@ -59,7 +57,7 @@ class SearchSpace:
         """The inverse of ``to_dict``; takes what a space file holds. ``source`` begins errors."""
         try:
             space = cls(canonical(read_document(description)))
-            space._stages.check_not_empty()
+            space._body.check_not_empty()
         except SpaceError as error:
             raise SpaceError(f"{source}: {error}") from None
         return space
@@ -115,11 +113,7 @@ class SearchSpace:
     def parameters(self) -> Mapping[str, Domain]:
         """What is searched: the stem's, the tied ones, each stage's, the training's."""
         found = {f"stem.{key}": knob for key, knob in self._stem.items()}
-        for tied in (True, False):
-            for number, stage in enumerate(self._stages.knobs):
-                for key in STAGE_KEYS:
-                    if key in stage and (key in self.document.tie) == tied:
-                        found[self._stages.path(number, key)] = stage[key]
+        found |= self._body.knobs
         found |= {f"training.{key}": knob for key, knob in self._training.items()}
         return {path: knob for path, knob in found.items() if isinstance(knob, Domain)}
 
@@ -185,7 +179,7 @@ class SearchSpace:
 
         Ties, orders and divisibility count; limits and the training's parameters do not.
         """
-        return prod(len(options(knob)) for knob in self._stem.values()) * self._stages.count()
+        return prod(len(options(knob)) for knob in self._stem.values()) * self._body.count()
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether some setting inside the limits gives this network (one with the same key)."""
@@ -193,12 +187,10 @@ class SearchSpace:
 
     def find(self, architecture: Architecture) -> Setting | None:
         """A setting, without training parameters, that gives this network; None if none does."""
-        stages = match_stages(self._stages, architecture)
-        if stages is None:
+        matched = self._body.match(architecture)
+        if matched is None:
             return None
-        found: Setting = {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
-        for number, values in enumerate(stages):
-            found |= {self._stages.path(number, key): value for key, value in values.items()}
+        found = matched | {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
         setting = {
             path: found[path] for path in self.parameters if not path.startswith("training.")
         }
@@ -221,10 +213,8 @@ class SearchSpace:
         return SearchSpace(self.document.model_copy(update={"limits": narrowed}))
 
     @cached_property
-    def _stages(self) -> StageSequences:
-        relations = Relations(self.document.tie, self.document.order.given())
-        knobs = [stage.given() for stage in self.document.stages]
-        return StageSequences(knobs, relations, adjust=self.document.adjust is not None)
+    def _body(self) -> Body:
+        return body_of(self.document)
 
     @cached_property
     def _stem(self) -> Mapping[str, Knob]:
@@ -250,28 +240,26 @@ class SearchSpace:
 
     @cached_property
     def _feasible(self) -> FeasibleDraws:
-        def narrow(measure: str) -> Narrow:
-            from nas.space.narrow import Narrow
-
-            return Narrow(self._stem, self._stages, measure, self._limits, self._flags)
-
+        body = self._body
         return FeasibleDraws(
             self._limits,
-            len(self._stages.knobs),
+            body.length,
             self._draw,
             lambda setting: self._limits.violations(self._build(setting)),
-            narrow,
+            partial(self._narrow, body.sequences) if isinstance(body, StagesBody) else None,
         )
+
+    def _narrow(self, sequences: StageSequences, measure: str) -> Narrow:
+        from nas.space.narrow import Narrow
+
+        return Narrow(self._stem, sequences, measure, self._limits, self._flags)
 
     def _draw(self, rng: random.Random) -> Setting:
         """A setting of the architecture, with the fixed values, by construction feasible."""
         drawn = {}
         for key, knob in self._stem.items():
             drawn[f"stem.{key}"] = knob.sample(rng) if isinstance(knob, Domain) else knob
-        for number, values in enumerate(self._stages.draw(rng)):
-            for key, value in values.items():
-                drawn[self._stages.path(number, key)] = value
-        return drawn
+        return drawn | self._body.draw(rng)
 
     def _checked(self, setting: Mapping[str, Value], training: bool) -> Setting:
         """The setting in the domains' own values (1.0 where 1 was given), for one of its uses."""
@@ -295,8 +283,4 @@ class SearchSpace:
     def _build(self, setting: Mapping[str, Value]) -> Architecture:
         """The network of a setting, whatever the limits."""
         stem: dict[str, Any] = {k: setting.get(f"stem.{k}", v) for k, v in self._stem.items()}
-        values: list[dict[str, Any]] = [
-            {key: setting.get(self._stages.path(number, key), knob) for key, knob in stage.items()}
-            for number, stage in enumerate(self._stages.knobs)
-        ]
-        return Architecture(Stem(**stem), self._stages.build(values), **self._flags)
+        return Architecture(Stem(**stem), self._body.build(setting), **self._flags)

@@ -14,7 +14,6 @@ from scipy.stats import chisquare
 from nas import cost
 from nas.errors import InfeasibleError, SpaceError
 from nas.space import SearchSpace, available
-from nas.space.narrow import Narrow
 
 # Each has the rules of one kind, few enough settings to enumerate, and parameters on a log scale.
 ADJUSTED = {
@@ -107,7 +106,7 @@ def test_the_mass_of_a_band_is_that_of_an_enumeration(name, data):
     depths = [depth for _, _, depth in everything]
     least = data.draw(st.integers(min(depths), max(depths)))
     most = data.draw(st.integers(least, max(depths)))
-    narrow = Narrow(space._stem, space._stages, "depth", space._limits, space._flags)
+    narrow = space._narrow(space._body.sequences, "depth")
     assert narrow.extremes() == (min(depths), max(depths))
     # depths are counted one by one, so that nothing is rounded
     part = narrow.band(least, most).mass / narrow.band(0, max(depths)).mass
