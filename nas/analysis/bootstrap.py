@@ -1,8 +1,8 @@
 """Which values of a knob the best networks of a space have: the empirical bootstrap.
 
-Radosavovic et al. 2020, "Designing Network Design Spaces", section 3.2: draw 25 % of the networks
-with replacement, keep the knob's value of the one with the lowest error, repeat 10⁴ times; the
-percentiles 2.5, 50 and 97.5 of what was kept are the interval of the best value and its median.
+Radosavovic et al. 2020, "Designing Network Design Spaces", arXiv:2003.13678: draw 25 % of the
+networks with replacement, keep the knob's value of the one with the lowest error, repeat 10⁴ times;
+the percentiles 2.5, 50 and 97.5 of what was kept are the interval of the best value and its median.
 """
 
 from __future__ import annotations

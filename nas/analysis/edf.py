@@ -1,9 +1,9 @@
 """Empirical distribution functions of the error over a design space.
 
 F(e) = Σ wᵢ · 1[eᵢ ≤ e], wᵢ = 1/n: the fraction of networks with an error of at most e (Radosavovic
-et al. 2019, "On Network Design Spaces for Visual Recognition", section 3.1). Complexity-normalised
-(section 3.3), a network in a bin of mⱼ networks weighs 1 / (mⱼ · number of bins), so that each
-range of the cost counts equally in every space.
+et al. 2019, "On Network Design Spaces for Visual Recognition", arXiv:1905.13214, where it is <).
+Complexity-normalised as there, a network in a bin of mⱼ networks weighs 1 / (mⱼ · number of bins),
+so that each range of the cost counts equally in every space.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How good the best of m random networks is: the efficiency of random search in a space.
 
-Radosavovic et al. 2019, "On Network Design Spaces for Visual Recognition", section 3.4: n networks
-are split at random into n // m draws of m, and the error of the best of each draw is averaged.
+Radosavovic et al. 2019, "On Network Design Spaces for Visual Recognition", arXiv:1905.13214: n
+networks are split at random into n // m draws of m, and the error of the best of each is averaged.
 """
 
 from __future__ import annotations
