@@ -18,7 +18,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -176,9 +175,7 @@ def _drawn(caption: str, make: Callable[[], Figure], kind: str) -> dict[str, str
     """A figure as an image in the page, or why the data do not allow it."""
     buffer = BytesIO()
     try:
-        # names of studies are no formulas, whatever dollars they have in them
-        with mpl.rc_context({"text.parse_math": False}):
-            make().savefig(buffer, format=kind)
+        make().savefig(buffer, format=kind)
     except NasError as error:
         return {"image": "", "caption": caption, "reason": str(error)}
     content = base64.b64encode(buffer.getvalue()).decode()

@@ -50,6 +50,10 @@ def test_a_study_that_has_hardly_begun_can_be_drawn(states, tmp_path):
     front(trials(states)).savefig(tmp_path / "front.svg")
 
 
+def test_a_study_may_be_named_like_a_broken_formula(tmp_path):
+    front(trials(["COMPLETE"]).assign(study="$\\x{$")).savefig(tmp_path / "front.svg")
+
+
 @pytest.mark.parametrize("states", [[], ["FAIL"]])
 def test_a_front_without_a_trial_says_so(states):
     with pytest.raises(AnalysisError, match="no trial has ended with an accuracy and macs yet"):

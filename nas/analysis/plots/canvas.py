@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +26,9 @@ ACCURACY = "validation accuracy"
 @contextmanager
 def canvas(width: float = 6.4, height: float = 4.0) -> Iterator[tuple[Figure, Axes]]:
     """An empty figure, in inches; drawn in it, no window is opened and no state is left behind."""
-    with sns.axes_style("whitegrid"), sns.color_palette(PALETTE):
+    # names of studies are no formulas, whatever dollars they have in them
+    plain = mpl.rc_context({"text.parse_math": False})
+    with plain, sns.axes_style("whitegrid"), sns.color_palette(PALETTE):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         yield figure, figure.add_subplot()
 
