@@ -14,6 +14,7 @@ from rich.table import Table
 from nas.errors import ConfigError, NasError, SpaceError
 from nas.quantity import count, percent
 from nas.search.command import search_command
+from nas.space.commands import space_commands
 from nas.study.commands import DEFAULT_STORAGE, Storage, plain, study_commands
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("search")(search_command)
 app.add_typer(study_commands)
+app.add_typer(space_commands, name="space")
 
 
 @app.command("plot")

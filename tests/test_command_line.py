@@ -144,8 +144,8 @@ def test_every_command_has_help(capsys):
     main(["--help"])
     text = capsys.readouterr().out
     commands = """search studies show check plot retrain spaces cost sample export-study
-        import-study export-frame latency report db"""
-    for command in [*commands.split(), "db upgrade"]:
+        import-study export-frame latency report space db"""
+    for command in [*commands.split(), "db upgrade", "space info"]:
         assert command.split()[0] in text
         assert main([*command.split(), "--help"]) == 0
         assert len(capsys.readouterr().out) > 200

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # with NumPy, which only narrow limits need
 TRIES = 10_000
 STAGES_TRIED = 30_000  # in all: a space of more stages gets fewer draws
 BAND_TRIES = 2_000  # of draws from a band, most of which are inside
+SHARE_DRAWS = 2_000
 PILOT = 400  # draws that decide how the others are made
 ENOUGH = 20  # of them inside the limits: rejection it is
 
@@ -77,6 +78,21 @@ class FeasibleDraws:
         among = f"among networks with {self._measure} of {_range(least, most)}"
         others = [[one for one in broken if not one.rule.startswith(own)] for broken in rejected]
         raise SpaceError(f"{among}, {explain_emptiness([one for one in others if one])}")
+
+    def share(self) -> tuple[float, str]:
+        """How much of the draws without limits is inside them, and how that was found."""
+        rng, band = random.Random(0), self._band
+        if band is not None and band.empty:
+            return 0.0, "proven"
+        draws = SHARE_DRAWS if band is None else SHARE_DRAWS // 4
+        inside = 0
+        for _ in range(draws):
+            drawn = self._draw(rng) if band is None else band.setting(rng)
+            inside += not any(self._violations(drawn))
+        if band is None:
+            return inside / draws, f"estimated from {draws:,} draws"
+        exact = "of the band's exact share, corrected by"
+        return inside / draws * band.mass / self._bands.mass(), f"{exact} {draws:,} draws in it"
 
     @cached_property
     def pilot(self) -> tuple[int, int, Counter[str]]:

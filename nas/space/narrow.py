@@ -38,6 +38,10 @@ class Narrow:
         """Draws of settings with an amount of [least, most]."""
         return BandDraws(self._sequences, self._starts, self._meter, least, most)
 
+    def mass(self) -> float:
+        """That of all settings, in the units of ``BandDraws.mass``."""
+        return self._sequences.mass()
+
     def extremes(self) -> tuple[int, int] | None:
         """The least and the most that a setting has; None if there is no setting."""
         graph = Graph(self._sequences, self._starts, self._meter, None)

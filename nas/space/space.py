@@ -174,6 +174,11 @@ class SearchSpace:
         limits are so narrow that rejection is slow. The distribution is the same."""
         return self._feasible.method
 
+    def share(self) -> tuple[float, str]:
+        """How much of the space, by the weight of its draws, is inside the limits; and how that
+        was found."""
+        return self._feasible.share()
+
     def size(self) -> int:
         """How many settings of the architecture there are, exactly.
 

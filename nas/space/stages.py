@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise, product
 from math import lcm, prod
@@ -97,6 +98,15 @@ class StageSequences:
         if any(knob.log for stage in self.knobs for knob in stage.values() if hasattr(knob, "log")):
             return prod(self._chain(keys, weighted=False).total() for keys in FACTORS)
         return prod(chain.total() for chain in self._chains.values())
+
+    def mass(self) -> float:
+        """The chance that one option of each stage, drawn by weight, keeps ties and orders."""
+        whole = prod(
+            sum(option.weight for option in self.options(number, keys, weighted=True))
+            for number in range(len(self.knobs))
+            for keys in FACTORS
+        )
+        return float(Fraction(prod(chain.total() for chain in self._chains.values()), whole))
 
     def draw(self, rng: random.Random) -> list[dict[str, Value]]:
         """Values for what is searched of each stage; see ``SearchSpace.sample_setting``."""

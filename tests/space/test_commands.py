@@ -1,0 +1,56 @@
+"""What ``nas space info`` tells of a space."""
+
+import pytest
+import yaml
+
+from nas.command_line import main
+from nas.space import SearchSpace
+
+
+def printed(capsys, monkeypatch, *arguments):
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["space", "info", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_info_tells_size_rules_knobs_and_costs(capsys, monkeypatch):
+    text = printed(capsys, monkeypatch, "anynetx_e_28")
+    space = SearchSpace.load("anynetx_e_28")
+    assert f"{space.size():,} settings (2.59e+08)" in text
+    assert "tie      group_width, bottleneck" in text
+    assert "depth nondecreasing, width nondecreasing" in text
+    assert "params at most 2,000,000, macs at least 1,000,000 and at most 30,000,000" in text
+    assert "whole numbers from 8 to 256 in steps of 8, on a log scale" in text
+    assert "sampler  rejection" in text
+    assert space.hash in text
+    assert all(path in text for path in space.parameters)
+    assert "activations" in text
+
+
+def test_info_within_a_band_tells_its_share(capsys, monkeypatch):
+    free = SearchSpace.load("resnet_vs_plain")
+    narrow = free.with_limits({"macs": (7_000_000, 7_050_000)})
+    assert (free.sampler, narrow.sampler) == ("rejection", "exact")
+    text = printed(capsys, monkeypatch, "resnet_vs_plain", "--band", "macs=7M:7050k")
+    assert "sampler  exact" in text
+    # the same number, from the band's mass and by counting draws of the whole space
+    wide = free.with_limits({"macs": (6_000_000, 8_000_000)})
+    share, _ = wide.share()
+    parts = [
+        free.with_limits({"macs": (least + 1, least + 100_000)}).share()[0]
+        for least in range(5_999_999, 7_999_999, 100_000)
+    ]
+    assert sum(parts) == pytest.approx(share, abs=0.04)
+
+
+def test_info_tells_the_lineage(capsys, monkeypatch, tmp_path):
+    wider = SearchSpace.load("resnext")
+    parent = {"name": "resnext", "hash": wider.hash, "evidence": "[red]a tie costs nothing"}
+    (tmp_path / "child.yaml").write_text(yaml.safe_dump(wider.to_dict() | {"parent": parent}))
+    text = printed(capsys, monkeypatch, str(tmp_path / "child.yaml"))
+    assert f"resnext ({wider.hash[:12]}) [red]a tie costs nothing" in text
+
+
+def test_a_band_that_is_none_is_refused(capsys):
+    assert main(["space", "info", "resnext", "--band", "macs"]) == 2
+    assert "is no band; accepted: measure=least:most" in capsys.readouterr().err
