@@ -63,7 +63,7 @@ class Decision:
     measure: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class Comparison:
     """Two design spaces, A and B, by the accuracy of random networks of each.
 

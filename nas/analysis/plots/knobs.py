@@ -90,7 +90,7 @@ def effects(
             f"{len(shown)} effects are too many to draw; name up to {SHOWN} by knob"
         )
     few = len(found) - len(shown)
-    with canvas(6.8, 1.5 + 0.24 * len(shown)) as (figure, axes):
+    with canvas(7.4, 1.5 + 0.24 * len(shown)) as (figure, axes):
         at = np.arange(len(shown))[::-1]
         for k, (how, label) in enumerate(
             {"exact": "equal in all other knobs", "cost": f"matched by {cost}"}.items()
@@ -112,7 +112,10 @@ def effects(
             ],
         )
         right = axes.secondary_yaxis("right")
-        right.set_yticks(at, [f"{pairs} pairs" for pairs in shown["pairs"]])
+        right.set_yticks(
+            at,
+            [f"{row.pairs} pairs, {row.cost_ratio:.2f} × {cost}" for row in shown.itertuples()],
+        )
         right.tick_params(length=0, labelsize=8)
         axes.set_xlabel(f"effect on {ACCURACY} (percentage points, {100 * level:g} % interval)")
         axes.set_ylim(-0.7, len(shown) - 0.3)
