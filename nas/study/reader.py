@@ -120,7 +120,7 @@ class Study:
             "AND a.value_json = '\"' || n.key || '\"'"
         )
         with self._snapshot() as connection:
-            description = connection.scalar(query, {"study": self.id, "number": number})
+            description = connection.scalar(query, {"study": self.id, "number": int(number)})
         if description is None:
             raise StorageError(f"study {self.name!r} has no trial {number}")
         return Architecture.from_dict(json.loads(description))

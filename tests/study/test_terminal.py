@@ -95,3 +95,12 @@ def test_show_draws_both_in_a_pipe_of_80_columns(url, capsys, monkeypatch):
     assert "validation accuracy against multiply-accumulates" in printed
     assert "validation accuracy by epoch of the best trials" in printed
     assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize("name", ["[red]x[/nope]", "[/]", "a[b", "\\[x]"])
+def test_a_study_may_be_named_like_markup(name, tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    write_study(url, name, trials=6, epochs=2, pruned=0)
+    assert main(["show", name, "--storage", url]) == 0
+    assert f"The best of {name}" in capsys.readouterr().out
+    assert main(["studies", "--storage", url]) == 0
