@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from nas.space.domains import Setting
 from nas.space.graph import Fan, Graph, Start
 from nas.space.stages import StageSequences
-from nas.space.tables import Floats, Ints, Meter
+from nas.space.tables import Floats, Ints, Meter, TooLargeError
 
 UNITS = (128, 512)  # at least and at most, that the upper end of a band is counted in
 UNITS_PER_BAND = 4  # for each stage: then four draws of five are inside the band
 MAX_TERMS = 4_000_000  # numbers at a time
+MAX_KEPT = 30_000_000  # edges of one stage, about a gigabyte
 REMEMBERED = 4_000_000  # edges of fans that were met
 
 
@@ -130,12 +131,15 @@ class BandDraws:
         # where the edges of a fan's nodes begin or end, the fan is cut into rows
         cuts = [np.unique(np.concatenate([fan.first, fan.last])) for fan in fans]
         offsets = np.cumsum([0, *(len(cut) - 1 for cut in cuts)])
-        parts = []
+        parts, kept = [], 0
         for fan, cut, offset in zip(fans, cuts, offsets, strict=False):
             spent = fan.amount // self._unit
             row = np.searchsorted(cut, np.arange(len(fan.options)), "right") - 1
             inside = (row >= 0) & (row < len(cut) - 1)
             parts.append(_merged(spent, row + offset, fan.following, fan.weight, inside))
+            kept += len(parts[-1][0])
+            if kept > MAX_KEPT:
+                raise TooLargeError
         spent, rows, columns, weights = (np.concatenate(one) for one in zip(*parts, strict=True))
         sums = self._convolved(spent, rows, columns, weights, int(offsets[-1]), following)
         chances = np.zeros((nodes, self._top + 1))

@@ -46,11 +46,12 @@ class FeasibleDraws:
         self._draw = draw
         self._violations = violations
         self._narrow = narrow
+        self._beyond = False  # whether the least that is wanted is above the most there is
 
     @property
     def method(self) -> str:
         """How it draws: rejection, or exact."""
-        return "rejection" if self._band is None else "exact"
+        return "rejection" if self._band is None and not self._beyond else "exact"
 
     def draw(self, rng: random.Random) -> Setting:
         """One setting.
@@ -59,7 +60,7 @@ class FeasibleDraws:
             SpaceError: none is inside the limits, or none was found.
         """
         band = self._band
-        if band is not None and band.empty:
+        if self._beyond or (band is not None and band.empty):
             raise SpaceError(self._nearest(0))
         tries = min(TRIES, STAGES_TRIED // self._stages) if band is None else BAND_TRIES
         rejected: list[list[Violation]] = []
@@ -82,7 +83,7 @@ class FeasibleDraws:
     def share(self) -> tuple[float, str]:
         """How much of the draws without limits is inside them, and how that was found."""
         rng, band = random.Random(0), self._band
-        if band is not None and band.empty:
+        if self._beyond or (band is not None and band.empty):
             return 0.0, "proven"
         draws = SHARE_DRAWS if band is None else SHARE_DRAWS // 4
         inside = 0
@@ -123,15 +124,25 @@ class FeasibleDraws:
             least, most = self._bounds(self._measure)
             if most is None:
                 extremes = self._bands.extremes()
-                most = max(extremes[1], least) if extremes else least
+                self._beyond = extremes is None or extremes[1] < least
+                if extremes is None or self._beyond:  # nothing to compute
+                    return None
+                most = extremes[1]
             return self._bands.band(least, most)
         except TooLargeError:
             return None
 
     def _nearest(self, tries: int) -> str:
         """Why nothing is in the band, of which ``tries`` draws were just outside."""
+        from nas.space.tables import TooLargeError
+
         measure, (least, most) = self._measure, self._bounds(self._measure)
-        extremes = self._bands.extremes()
+        none = f"none of {tries:,} networks drawn near it has" if tries else "no network has"
+        none = f"{none} {measure} of {_range(least, most)}"
+        try:
+            extremes = self._bands.extremes()
+        except TooLargeError:  # without limits there is more of it
+            return none
         if extremes is None:
             return f"input_shape: no network leaves a pixel of {self._limits.input_shape}"
         if most is not None and extremes[0] > most:
@@ -139,8 +150,7 @@ class FeasibleDraws:
         if most is None or extremes[1] < least:
             return f"limits.{measure}.min is {least:,} but the largest network has {extremes[1]:,}"
         nearest = " and ".join(f"{one:,}" for one in self._bands.nearest(least, most))
-        none = f"none of {tries:,} networks drawn near it has" if tries else "no network has"
-        return f"{none} {measure} of {_range(least, most)}; the nearest found have {nearest}"
+        return f"{none}; the nearest found have {nearest}"
 
     def _bounds(self, measure: str) -> tuple[int, int | None]:
         bounds = self._limits.bounds[measure]

@@ -17,7 +17,8 @@ from nas.space.domains import Setting
 from nas.space.stages import StageSequences
 from nas.space.tables import Floats, Ints, Meter, Size, StageTable, TooLargeError, stage_table
 
-MAX_EDGES = 1_000_000_000  # that are looked at while the graph is built
+MAX_EDGES = 500_000_000  # that are looked at while the graph is walked once
+MAX_NODES = 50_000  # of one stage
 _WIDTH, _SIZE, _SPENT, _KEYS = 0, 1, 2, 3  # columns of a node
 
 
@@ -83,7 +84,7 @@ class Graph:
             self.nodes.append(self._next_nodes(stage))
             for members in self._grouping(stage)[0]:
                 edges += len(self._table(stage, self.nodes[stage][members[0]]).weight)
-            if edges > MAX_EDGES:
+            if edges > MAX_EDGES or len(self.nodes[-1]) > MAX_NODES:
                 raise TooLargeError
 
     def fans(self, stage: int) -> Iterator[Fan]:

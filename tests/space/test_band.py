@@ -145,6 +145,20 @@ def test_a_space_with_room_inside_its_limits_is_sampled_by_rejection(name):
     assert SearchSpace.load(name).sampler == "rejection"
 
 
+def test_a_space_too_large_for_arrays_is_sampled_by_rejection():
+    wide = {"block": "basic", "depth": {"int": [1, 64]}, "width": {"int": [1, 5000]}}
+    space = SearchSpace.from_dict(
+        {
+            "name": "large",
+            "stem": {"width": 8},
+            "stages": [wide],
+            "limits": {"params": {"min": "1G", "max": "1100M"}},
+        }
+    )
+    assert space.sampler == "rejection"
+    assert 10**9 <= cost(space.sample(0)).params <= 1.1 * 10**9
+
+
 def test_an_empty_gap_is_proven_and_its_neighbours_are_named():
     space = space_of(ADJUSTED)
     amounts = sorted({amount for _, _, amount in weights_and_amounts(space, "params")})
