@@ -1,6 +1,7 @@
 """The networks of a study: each once, with its cost at the study's image size and classes."""
 
 import json
+from collections.abc import Collection
 
 from sqlalchemy import Engine, insert, select, text
 
@@ -30,6 +31,18 @@ def add_architecture(engine: Engine, study_id: int, architecture: Architecture, 
                     depth=architecture.depth,
                 )
             )
+
+
+def read_architectures(
+    engine: Engine, study_id: int, keys: Collection[str]
+) -> dict[str, Architecture]:
+    """Those of ``keys`` that the study has, in one query."""
+    query = select(architectures.c.key, architectures.c.description).where(
+        architectures.c.study_id == study_id, architectures.c.key.in_(list(keys))
+    )
+    with engine.connect() as connection:
+        found = connection.execute(query)
+        return {key: Architecture.from_dict(json.loads(description)) for key, description in found}
 
 
 def drop_orphans(engine: Engine, study_id: int) -> None:
