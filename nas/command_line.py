@@ -114,6 +114,20 @@ def report_command(
         print_pdf(chromium, output, output.with_suffix(".pdf"))
 
 
+@app.command("dashboard")
+def dashboard_command(
+    storage: Storage = DEFAULT_STORAGE,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine read the studies.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+) -> None:
+    """Show the studies of a database in a browser, live while they run; reads only."""
+    from nas.dashboard.serve import serve
+
+    serve(storage, host, port)
+
+
 @app.command("retrain")
 def retrain_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],

@@ -36,6 +36,12 @@ def postgres(tmp_path_factory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture
+def postgres_database(postgres) -> str:
+    """An empty PostgreSQL database."""
+    return new_postgres_database(postgres)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path) -> str:
     """An empty database of each kind that a study may live in."""

