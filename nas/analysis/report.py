@@ -40,6 +40,7 @@ LONGEST = 40  # characters of the study's name in a figure
 MANY = 1000  # trials: as vectors, a figure of more is larger than as pixels
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 MAX_REASON = 200  # characters
+FOREST = 1000  # trials that importance is computed of: a random forest of more takes minutes
 KNOBS = 4  # with a figure of their own
 RULES: Rules = {"policy": "any", "stopped": "drop"}  # what is said in the figures
 
@@ -154,11 +155,13 @@ def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable
         "Distribution of the error, those stopped early as bounds.",
         lambda: plots.edf(trials, policy="any", stopped="bound"),
     )
+    some = trials.sample(min(len(trials), FOREST), random_state=0).sort_index()
+    drawn = f", of {len(some):,} trials drawn at random" if len(some) < len(trials) else ""
     yield (
-        "How much of the variation of the accuracy each knob explains.",
-        lambda: plots.importance(trials, **RULES),
+        f"How much of the variation of the accuracy each knob explains{drawn}.",
+        lambda: plots.importance(some, **RULES),
     )
-    for path in _foremost(study, trials):
+    for path in _foremost(study, some):
         yield f"Accuracy by {path}.", partial(plots.marginal, trials, path, **RULES)
 
 
