@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.errors import ConfigError, NasError, SpaceError
+from nas.populations.commands import population_commands
 from nas.quantity import count, percent
 from nas.search.command import search_command
 from nas.space.commands import space_commands
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("search")(search_command)
+app.add_typer(population_commands)
 app.add_typer(study_commands)
 app.add_typer(space_commands, name="space")
 

@@ -76,6 +76,7 @@ MAY_IMPORT = {
     "study": DATA | {"space"},
     "search": DATA | {"space", "network", "training", "study"},
     "analysis": DATA | {"space", "study"},
+    "populations": DATA | {"space", "study", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis"},
 }
 # and which of the large libraries
@@ -85,7 +86,7 @@ LIBRARIES = {
     "ray": {"search"},
     "optuna": {"search", "study", "analysis"},
     "sqlalchemy": {"search", "study"},
-    "pandas": {"study", "analysis", "dashboard"},
+    "pandas": {"study", "analysis", "populations", "dashboard"},
     "streamlit": {"dashboard"},
     "altair": {"dashboard"},
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from populations import study
+from random_studies import study
 from scipy import stats
 
 from nas.analysis import compare

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from populations import study
+from random_studies import study
 
 from nas.analysis import efficiency
 from nas.analysis.efficiency import expected_best

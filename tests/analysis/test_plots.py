@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from populations import study
+from random_studies import study
 
 from nas.analysis import plots
 from nas.analysis.plots import COSTS, front

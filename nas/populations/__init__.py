@@ -1,0 +1,1 @@
+"""Populations of design spaces: trained alike, compared, narrowed."""

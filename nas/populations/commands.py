@@ -1,0 +1,201 @@
+"""``nas compare`` and ``nas narrow``: options in, exit code out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nas.search.config import read_config_file
+
+_WHAT, _HOW, _WHERE = "What is compared", "How it is trained", "Where it runs"
+
+population_commands = typer.Typer()
+
+
+@population_commands.command("compare")
+def compare_command(
+    context: typer.Context,
+    spaces: Annotated[
+        list[str] | None,
+        typer.Argument(help="Two design spaces, or one with --flip: names or YAML files."),
+    ] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare networks of one space that differ in this knob alone, such as residual.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    models: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            help="Random networks of each space, or pairs with --flip. [default: 60]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    band: Annotated[
+        str | None,
+        typer.Option(
+            help="Only networks within these costs, as in macs=4M:8M.", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="A difference of accuracy that does not matter, as a fraction. [default: 0.005]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    error_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=0.5,
+            help="How often a verdict may be wrong. [default: 0.05]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs of every network. [default: 2]", rich_help_panel=_HOW),
+    ] = None,
+    train_images: Annotated[
+        int | None,
+        typer.Option(
+            help="Training images per epoch, of 50,000. [default: 20,000 without a GPU]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="fashion_mnist, or synthetic: needs no training. [default: fashion_mnist]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the draws, the split, the weights. [default: 0]", rich_help_panel=_HOW
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Of each space, such as 1h30m. [default: none]", rich_help_panel=_HOW),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of these options, and of those of nas search.", rich_help_panel=_HOW
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Study database; NAS_STORAGE says the same. [default: sqlite:///nas.db]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder with Fashion-MNIST. [default: NAS_DATA, else found or downloaded]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for verdict, table and figures. [default: A-vs-B]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="Print nothing but the verdict.", rich_help_panel=_WHERE),
+    ] = False,
+) -> None:
+    """Compare two design spaces, or one knob of a space, by random populations trained alike.
+
+    Draws networks at random from both spaces within the same band of costs, trains all of them in
+    full, and says which space is better, with what certainty. The same command again carries on.
+    """
+    from nas.populations.comparing import OPTIONS, compare
+
+    flags = {
+        name: value
+        for name, value in context.params.items()
+        if value not in (None, []) and name not in ("config", "quiet")
+    }
+    file = read_config_file(config, also=OPTIONS) if config else {}
+    raise typer.Exit(compare({**file, **flags}, console=Console(highlight=False), quiet=quiet))
+
+
+@population_commands.command("narrow")
+def narrow_command(
+    space: Annotated[str, typer.Argument(help="The design space: a name or a YAML file.")],
+    study: Annotated[
+        str, typer.Option(help="A study of random networks of that space, as nas compare makes.")
+    ],
+    take: Annotated[
+        int, typer.Option(min=1, help="Which of the proposals to follow, by its number.")
+    ] = 1,
+    models: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Networks of the smaller space to train; 0: stop after writing its file. "
+            "[default: as many as the study has]",
+        ),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="A difference of accuracy that does not matter, as a fraction."
+        ),
+    ] = 0.005,
+    error_rate: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="How often a verdict may be wrong.")
+    ] = 0.05,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The smaller space's file. [default: its name.yaml]"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder with Fashion-MNIST. [default: NAS_DATA, else found]"),
+    ] = None,
+    storage: Annotated[
+        str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
+    ] = "sqlite:///nas.db",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no trials.")] = False,
+) -> None:
+    """Propose a smaller design space that a random study supports, train it, and judge it.
+
+    Lists ties, orders and smaller ranges with their evidence, writes the chosen one as a space file
+    with its lineage, trains random networks of it within the same costs, and says whether it is
+    better, equal or worse than its parent.
+    """
+    from nas.populations.narrowing import narrow
+
+    raise typer.Exit(
+        narrow(
+            space,
+            study,
+            storage,
+            console=Console(highlight=False),
+            take=take,
+            models=models,
+            margin=margin,
+            error_rate=error_rate,
+            output=output,
+            data=data,
+            quiet=quiet,
+        )
+    )

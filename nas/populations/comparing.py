@@ -1,0 +1,76 @@
+"""Which of two design spaces is better, or whether a knob matters: train, test, write it down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from nas.errors import ConfigError
+from nas.populations.training import Population, opened, population, train
+from nas.search.config import SearchConfig
+from nas.study.commands import DEFAULT_STORAGE
+
+OPTIONS = ("spaces", "models", "margin", "error_rate", "output")  # beside those of a search
+MODELS, EPOCHS, MARGIN, ERROR_RATE = 60, 2, 0.005, 0.05
+
+
+def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) -> int:
+    """Train the populations as far as they are not there yet, and write the verdict.
+
+    ``given`` has ``OPTIONS`` and options of a search; ``spaces`` are two, or one with ``flip``.
+    Returns the exit code: 0, or that of the search that did not come to its end.
+
+    Raises:
+        NasError: an option cannot be carried out, or the data allow no verdict.
+    """
+    from nas.populations import verdicts  # pandas and SciPy: an error need not wait for them
+
+    own = {name: given[name] for name in OPTIONS if name in given}
+    options = {name: value for name, value in given.items() if name in SearchConfig.model_fields}
+    options.setdefault("epochs", EPOCHS)
+    storage = options.pop("storage", None) or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
+    sides = _populations(own.get("spaces") or [], own.get("models", MODELS), options)
+    code = train(sides, storage, quiet=quiet)
+    if code:
+        return code
+    margin, error_rate = own.get("margin", MARGIN), own.get("error_rate", ERROR_RATE)
+    if "flip" in options:
+        result = verdicts.of_flips(opened(sides, storage)[0], options["flip"], error_rate)
+    else:
+        result = verdicts.of_spaces(*opened(sides, storage), margin=margin, error_rate=error_rate)
+    folder = Path(own.get("output") or "-vs-".join(_words(sides)))
+    result.write(folder)
+    for line in result.lines:
+        console.print(f"\n{line}", markup=False)
+    console.print(f"\nTable and figures are in {folder}/", markup=False)
+    return 0
+
+
+def _populations(spaces: list[str], models: int, options: Mapping[str, Any]) -> list[Population]:
+    wanted = 1 if options.get("flip") else 2
+    if len(spaces) != wanted:
+        raise ConfigError(
+            f"{len(spaces)} design spaces were given; accepted: two to compare with one another, "
+            "or one with --flip KNOB"
+        )
+    sides = [population(space, models, options) for space in spaces]
+    if len({one.study for one in sides}) < wanted:
+        raise ConfigError(f"both sides are {spaces[0]!r}; accepted: two different design spaces")
+    shapes = {(one.space.input_shape, one.space.num_classes) for one in sides}
+    if len(shapes) > 1:
+        raise ConfigError(
+            "the design spaces are for images of different shapes or numbers of classes: "
+            + " and ".join(str(shape) for shape in sorted(shapes))
+        )
+    return sides
+
+
+def _words(sides: list[Population]) -> list[str]:
+    """What is compared, in words for a folder's name."""
+    if len(sides) == 1:
+        return [sides[0].space.name, str(sides[0].options["flip"])]
+    return [one.space.name for one in sides]

@@ -1,0 +1,93 @@
+"""Random populations of design spaces, trained alike, as studies that can be carried on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import ConfigError
+from nas.search.session import check, search
+from nas.space import Bands, SearchSpace
+from nas.study.reader import Study, open_study
+
+# A population is drawn at random and trained in full: nothing else can be said of a whole space.
+FIXED = {"sampler": "random", "scheduler": "none"}
+
+
+@dataclass(frozen=True)
+class Population:
+    """So many random networks of one space; with ``flip``, so many pairs."""
+
+    space: SearchSpace
+    source: str  # what the user called the space: a name or a path
+    study: str
+    models: int
+    options: Mapping[str, Any]  # of the search, besides
+
+    @property
+    def search_options(self) -> dict[str, Any]:
+        """The search that trains it."""
+        pairs = 2 if self.options.get("flip") else 1
+        return {
+            "time_budget": None,
+            **self.options,
+            **FIXED,
+            "space": self.source,
+            "study": self.study,
+            "trials": pairs * self.models,
+            # populations that are compared are drawn independently, though the seed is the same
+            "stream": self.space.hash[:16],
+        }
+
+
+def population(source: str | Path, models: int, options: Mapping[str, Any]) -> Population:
+    """The population of a space under the given search options, with a name that tells them.
+
+    An option ``study`` begins the name.
+
+    Raises:
+        NasError: there is no such space, or an option is none of a population's.
+    """
+    for name, value in FIXED.items():
+        if options.get(name, value) != value:
+            raise ConfigError(
+                f"{name} is {options[name]!r}, but a population has {name} {value}: a random "
+                "sample, trained in full, is what a space is judged by"
+            )
+    space = SearchSpace.load(source)
+    parts = [options["study"]] if options.get("study") else []
+    parts.append(space.name)
+    if options.get("band"):
+        parts.append(str(Bands.read(options["band"])).replace("=", "-").replace(":", "-"))
+    if options.get("flip"):
+        parts.append(f"flip-{options['flip']}")
+    if options.get("epochs"):
+        parts.append(f"{options['epochs']}ep")
+    if options.get("seed"):
+        parts.append(f"seed{options['seed']}")
+    study = "-".join(parts).replace(",", "-")
+    return Population(space, str(source), study, models, options)
+
+
+def train(populations: Sequence[Population], storage: str, *, quiet: bool = False) -> int:
+    """Train what is missing of each, one after another; the exit code of the search that failed.
+
+    Everything that can be wrong with any of them is refused before the first one begins.
+
+    Raises:
+        NasError: one cannot be trained; the message is one line.
+    """
+    for one in populations:
+        check({**one.search_options, "storage": storage})
+    for one in populations:
+        code = search({**one.search_options, "storage": storage}, quiet=quiet, alone=False)
+        if code:
+            return code
+    return 0
+
+
+def opened(populations: Sequence[Population], storage: str) -> list[Study]:
+    """Their studies."""
+    return [open_study(storage, one.study) for one in populations]

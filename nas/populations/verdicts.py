@@ -1,0 +1,122 @@
+"""What trained populations say: sentences with their uncertainty, a table, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nas.analysis import plots
+from nas.analysis.comparison import Comparison, Decision, compare
+from nas.analysis.effects import effects
+from nas.errors import AnalysisError
+from nas.study.reader import Study
+
+ENDINGS = (".svg", ".png")
+_OUTCOMES = {
+    "better": "{a} is better than {b}",
+    "worse": "{a} is worse than {b}",
+    "equal": "{a} and {b} are equal for practical purposes",
+    "undecided": "it is undecided which of {a} and {b} is better",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A result that can be printed and written down."""
+
+    title: str
+    lines: list[str]
+    table: pd.DataFrame
+    figures: Mapping[str, Figure]
+
+    def write(self, folder: Path) -> None:
+        """Write verdict.md, table.csv and each figure as SVG and PNG."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in self.figures.items():
+            for ending in ENDINGS:
+                figure.savefig(folder / f"{name}{ending}")
+        self.table.to_csv(folder / "table.csv", index=False)
+        pictures = [f"![{name}]({name}.svg)" for name in self.figures]
+        text = "\n\n".join([f"# {self.title}", *self.lines, *pictures])
+        (folder / "verdict.md").write_text(text + "\n", encoding="utf-8")
+
+
+def of_spaces(a: Study, b: Study, *, margin: float, error_rate: float) -> Verdict:
+    """Which of two random populations is better, as they are and at equal multiply-accumulates.
+
+    Raises:
+        AnalysisError: the studies are no random populations, or too small.
+    """
+    names = [a.space.name, b.space.name]
+    if names[0] == names[1]:
+        names = [a.name, b.name]
+    frames = [study.frame().assign(study=name) for study, name in zip((a, b), names, strict=True)]
+    plain = compare(*frames, level=1 - error_rate)
+    lines = [plain.verdict, said(plain, plain.decide(margin, error_rate))]
+    tables = [plain.table().assign(matched="")]
+    both = pd.concat(frames, ignore_index=True)
+    figures = {"edf": plots.edf(both), "efficiency": plots.efficiency(both)}
+    try:
+        matched = compare(*frames, cost="macs", level=1 - error_rate)
+        figures["edf_at_equal_macs"] = plots.edf(both, cost="macs")
+    except AnalysisError as error:
+        lines.append(f"At equal MACs nothing can be said: {error}.")
+    else:
+        lines.append(f"With both weighted to equal MACs: {matched.verdict}")
+        tables.append(matched.table().assign(matched="macs"))
+    title = f"{names[0]} against {names[1]}"
+    return Verdict(title, [setup(a), *lines], pd.concat(tables, ignore_index=True), figures)
+
+
+def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
+    """What flipping one knob does, by pairs of networks that are equal in all others.
+
+    Raises:
+        AnalysisError: the study has too few such pairs.
+    """
+    trials = study.frame()
+    found = effects(trials, knob, matching="exact", level=1 - error_rate)
+    lines = []
+    for row in found.to_dict("records"):
+        flip = f"{knob}: {row['value']} → {row['other']}"
+        if pd.isna(row["effect"]):
+            lines.append(f"{flip}: {row['pairs']} pairs say nothing.")
+            continue
+        sure = not row["low"] <= 0 <= row["high"]
+        change = "changes" if sure else "was not shown to change"
+        lines.append(
+            f"Flipping {flip} {change} validation accuracy: {100 * row['effect']:+.2f} points on "
+            f"average [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}], Wilcoxon p = "
+            f"{row['p_wilcoxon']:.2g}, over {row['pairs']} pairs of networks that are equal in all "
+            f"else ({row['cost_ratio']:.3f} times the MACs)."
+        )
+    figures = {"effects": plots.effects(trials, knob, matching="exact", level=1 - error_rate)}
+    return Verdict(f"{study.space.name}: {knob}", [setup(study), *lines], found, figures)
+
+
+def said(comparison: Comparison, decision: Decision) -> str:
+    """A decision at a margin as a sentence."""
+    low, high = 100 * decision.interval.low, 100 * decision.interval.high
+    outcome = _OUTCOMES[decision.outcome].format(a=comparison.a, b=comparison.b)
+    return (
+        f"At a margin of {100 * decision.margin:g} points and an error rate of "
+        f"{100 * decision.error_rate:g} %, {outcome}: the difference of the median accuracies lies "
+        f"between {low:+.2f} and {high:+.2f} points."
+    )
+
+
+def setup(study: Study) -> str:
+    """How the networks were drawn and trained, from what the study stores."""
+    config = study.record.config
+    images = f"{config.get('train_images') or 50_000:,} training images"
+    what = "Fashion-MNIST" if config["objective"] == "fashion_mnist" else "the synthetic objective"
+    band = f", {config['band']}" if config.get("band") else ""
+    return (
+        f"Random networks{band}, each trained for {config['epochs']} epochs on {images} of {what}, "
+        f"measured on validation images, seed {config['seed']}. One seed per network; the test "
+        "images were not read."
+    )
