@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from populations import study
+from random_studies import study
 
 from nas.analysis import hypervolume
 from nas.errors import AnalysisError

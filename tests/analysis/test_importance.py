@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from populations import study
+from random_studies import study
 
 from nas.analysis import importance
 from nas.errors import AnalysisError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from populations import study
+from random_studies import study
 from scipy import stats
 
 from nas.analysis import models_for, models_needed

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from populations import study
+from random_studies import study
 
 from nas.analysis import best_values, compare, edf, effects, efficiency, importance, populations
 from nas.errors import AnalysisError
