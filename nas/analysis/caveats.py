@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from nas.analysis.population import plural
 from nas.quantity import percent
 from nas.study.evaluation import evaluated
 from nas.study.reader import Study
@@ -57,13 +58,13 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
     stopped = trials[trials["state"] == "PRUNED"]
     if len(stopped):
         yield (
-            f"{len(stopped)} trials were stopped early, the first ones after "
-            f"{stopped['epochs'].min()} epochs. Their accuracies are of then; some might have come "
-            "out ahead."
+            f"{plural(len(stopped), 'trial')} ended early, the first after "
+            f"{plural(int(stopped['epochs'].min()), 'epoch')}. The accuracies are of then; some "
+            "networks might have come out ahead."
         )
     failed = int((trials["state"] == "FAIL").sum())
     if failed:
-        yield f"{failed} trials failed and have no accuracy."
+        yield f"{plural(failed, 'trial')} failed, without an accuracy."
     if trials["key"].nunique() < study.space.size():
         yield (
             f"{trials['key'].nunique()} different networks were tried of a space of "

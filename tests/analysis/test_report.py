@@ -120,7 +120,7 @@ def test_caveats_name_what_holds_of_this_study(url):
     study = open_study(url, "s")
     trials, best = study.frame(), study.best(10)
     said = " ".join(caveats(study, trials, best))
-    for state, phrase in (("PRUNED", "trials were stopped early"), ("FAIL", "trials failed")):
+    for state, phrase in (("PRUNED", "trials ended early"), ("FAIL", "trials failed")):
         assert f"{(trials['state'] == state).sum()} {phrase}" in said
     guided = (trials["policy"] == "guided").sum()
     assert f"{guided} of {len(trials)} trials were proposed by a sampler" in said
