@@ -42,7 +42,8 @@ def plot_command(
     kind: Annotated[
         str,
         typer.Option(
-            help="front, edf, efficiency, knob, marginal, effects, importance, curves or fidelity."
+            help="front, edf, efficiency, knob, marginal, effects, pairs, importance, curves "
+            "or fidelity."
         ),
     ] = "front",
     cost: Annotated[

@@ -4,7 +4,7 @@ from nas.analysis import plots
 from nas.analysis.bootstrap import best_values
 from nas.analysis.comparison import Comparison, Decision, Estimate, compare
 from nas.analysis.edf import edf
-from nas.analysis.effects import effects
+from nas.analysis.effects import differences, effects
 from nas.analysis.efficiency import efficiency
 from nas.analysis.fidelity import rank_correlation
 from nas.analysis.hypervolume import hypervolume
@@ -21,6 +21,7 @@ __all__ = [
     "Population",
     "best_values",
     "compare",
+    "differences",
     "edf",
     "effects",
     "efficiency",

@@ -58,7 +58,7 @@ def effects(
     if not tolerance > 0:
         raise AnalysisError(f"tolerance is {tolerance}; accepted: above 0, as 0.1 for 10 %")
     rows: list[dict[str, Any]] = []
-    for space in whole(trials, rules).values():
+    for space in whole(trials, rules, flips=True).values():
         for name in _asked(space, knob):
             values = sorted(space.trials[name].dropna().unique().tolist())
             # one pair per setting of the others: a network drawn twice is no second evidence
@@ -72,6 +72,43 @@ def effects(
                 numbers = _effect(space.trials, found, cost, level, draws, seed)
                 rows.append({**row, **numbers, "matching": how, "n": len(space)})
     return pd.DataFrame(rows)
+
+
+def differences(trials: pd.DataFrame, knob: str, **rules: Unpack[Rules]) -> pd.DataFrame:
+    """Each pair of networks that are equal in all but one knob: on what does its effect depend?
+
+    Columns: study, value, other, number, other_number (of the trials), difference (accuracy with
+    ``other`` less that with ``value``), then what the pair has in common: blocks (the sum of its
+    depths, where stages have some) and every other knob; macs and params are those of ``number``.
+
+    Raises:
+        AnalysisError: trials that the rules refuse; no such knob; not one pair.
+    """
+    found = []
+    for space in whole(trials, rules, flips=True).values():
+        _asked(space, knob)
+        pairs = exact_pairs(space.trials, knob)
+        pairs = pairs.drop_duplicates(["group", "value", "other"], ignore_index=True)
+        ours = space.trials.iloc[pairs["a"]].reset_index(drop=True)
+        theirs = space.trials.iloc[pairs["b"]].reset_index(drop=True)
+        shared = [name for name in knobs(space.trials) if name != knob]
+        table = pd.DataFrame(
+            {
+                "study": space.study,
+                "value": pairs["value"],
+                "other": pairs["other"],
+                "number": ours["number"],
+                "other_number": theirs["number"],
+                "difference": theirs["val_accuracy"] - ours["val_accuracy"],
+            }
+        )
+        depths = [name for name in shared if name.endswith(".depth")]
+        if depths:
+            table["blocks"] = ours[depths].sum(axis=1)
+        found.append(pd.concat([table, ours[[*shared, "macs", "params"]]], axis=1))
+    if not sum(map(len, found)):
+        raise AnalysisError(f"no two networks are equal in all but {knob}; train pairs with --flip")
+    return pd.concat(found, ignore_index=True)
 
 
 def exact_pairs(trials: pd.DataFrame, knob: str) -> pd.DataFrame:

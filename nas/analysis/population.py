@@ -4,6 +4,9 @@ A statistic over a design space needs a random sample of it, every network train
 
 - ``policy="random"`` (the default) refuses trials that a guided sampler proposed or a person
   enqueued: they were chosen for being good. ``policy="any"`` takes them, and the result says so.
+- Trials beside their flip, which differs from them in one knob alone, are no independent draws and
+  would make every interval too narrow: only ``effects``, which is about them, takes both.
+  ``policy="any"`` takes them here, too.
 - A trial that was told the result of an earlier one of the same network ("reused") is a draw of its
   own: the space was drawn from twice, so the network counts twice. What drew it is not recorded;
   where the study has guided trials, it counts as one of theirs.
@@ -102,8 +105,12 @@ def populations(
     policy: Literal["random", "any"] = "random",
     stopped: Literal["refuse", "drop", "bound"] = "refuse",
     epochs: int | None = None,
+    *,
+    flips: bool = False,
 ) -> dict[str, Population]:
     """The population of each study in a frame, by name; all at one fidelity.
+
+    With ``flips``, trials may stand beside their flips.
 
     Raises:
         AnalysisError: trials that the rules refuse, or none with a result.
@@ -115,7 +122,7 @@ def populations(
             f"stopped is {stopped!r}; {choose(stopped, ('refuse', 'drop', 'bound'))}"
         )
     found = {
-        str(name): _population(str(name), rows, policy, stopped, epochs)
+        str(name): _population(str(name), rows, policy, stopped, epochs, flips)
         for name, rows in trials.groupby("study", sort=False)
     }
     if not found:
@@ -127,24 +134,24 @@ def populations(
     return found
 
 
-def population(trials: pd.DataFrame, rules: Rules) -> Population:
+def population(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> Population:
     """The population of a frame that holds one study.
 
     Raises:
         AnalysisError: several studies; and as ``populations``.
     """
-    found = populations(trials, **rules)
+    found = populations(trials, **rules, flips=flips)
     if len(found) > 1:
         raise AnalysisError(f"one study at a time is accepted, not {', '.join(found)}")
     (only,) = found.values()
     return only
 
 
-def whole(trials: pd.DataFrame, rules: Rules) -> dict[str, Population]:
+def whole(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> dict[str, Population]:
     """``populations``, for a statistic that cannot use the bounds of stopped trials."""
     if rules.get("stopped") == "bound":
         raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
-    return populations(trials, **rules)
+    return populations(trials, **rules, flips=flips)
 
 
 def plural(number: int, word: str) -> str:
@@ -153,21 +160,8 @@ def plural(number: int, word: str) -> str:
 
 
 def _population(
-    study: str, trials: pd.DataFrame, policy: str, stopped: str, epochs: int | None
+    study: str, trials: pd.DataFrame, policy: str, stopped: str, epochs: int | None, flips: bool
 ) -> Population:
-    notes = []
-    chosen = trials["policy"].isin(["guided", "enqueued"])
-    if (trials["policy"] == "guided").any():
-        chosen |= trials["policy"] == "reused"
-    count = int(chosen.sum())
-    if count and policy == "random":
-        raise AnalysisError(
-            f"{count} of {len(trials)} trials of {study} were proposed by a guided sampler or by "
-            "hand, so they are no random sample of the space; use a study with --sampler random, "
-            "only its rows frame[frame.policy == 'random'], or policy='any'"
-        )
-    if count:
-        notes.append(f"{count} guided trials among them: no random sample")
     early = trials[(trials["state"] == "PRUNED") & trials["val_accuracy"].notna()]
     if len(early) and stopped == "refuse":
         raise AnalysisError(
@@ -175,32 +169,60 @@ def _population(
             "the space looks better than it is; use a study with --scheduler none, or "
             "stopped='drop' (edf also takes 'bound')"
         )
-    if len(early):
-        held = "as bounds" if stopped == "bound" else "left out"
-        notes.append(f"{plural(len(early), 'stopped trial')} {held}")
     full = trials[(trials["state"] == "COMPLETE") & trials["val_accuracy"].notna()]
-    for number, what in (
-        (int((trials["state"] == "FAIL").sum()), "that failed"),
-        (len(trials) - len(full) - len(early) - int((trials["state"] == "FAIL").sum()), "that"),
-    ):
-        if number:
-            verb = "" if what == "that failed" else " still run" if number > 1 else " still runs"
-            notes.append(f"{plural(number, 'trial')} {what}{verb} left out")
-    fidelities = sorted({int(value) for value in full["epochs"].dropna()})
-    if epochs is not None:
-        if epochs not in fidelities:
-            known = ", ".join(map(str, fidelities)) or "none"
-            raise AnalysisError(f"no trial of {study} was trained for {epochs} epochs; {known} are")
-        other = int((full["epochs"] != epochs).sum())
-        if other:
-            notes.append(f"{plural(other, 'trial')} of other epochs left out")
-        full = full[full["epochs"] == epochs]
-    elif len(fidelities) > 1:
-        raise AnalysisError(
-            f"trials of {study} were trained for unequal epochs ({', '.join(map(str, fidelities))})"
-            f"; choose one, as epochs={fidelities[-1]}"
-        )
-    if not len(full):
-        raise AnalysisError(f"no trial of {study} was trained in full")
+    failed = int((trials["state"] == "FAIL").sum())
+    counts = {
+        "stopped early" + (", as bounds" if stopped == "bound" else ", left out"): len(early),
+        "failed, left out": failed,
+        "without a result yet, left out": len(trials) - len(full) - len(early) - failed,
+    }
+    full, other = _at_one_fidelity(study, full, epochs)
+    counts["of other epochs, left out"] = other
+    notes = _chosen(study, trials, policy, flips)
+    notes += [f"{plural(count, 'trial')} {what}" for what, count in counts.items() if count]
     kept = early if stopped == "bound" else early.iloc[:0]
     return Population(study, full, kept, int(full["epochs"].iloc[0]), "; ".join(notes))
+
+
+def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[str]:
+    """Notes on trials that are no random or no independent draws; refused unless policy is any."""
+    guided = trials["policy"].isin(["guided", "enqueued"])
+    if (trials["policy"] == "guided").any():
+        guided |= trials["policy"] == "reused"
+    # trial 2k is a random draw, and 2k + 1 its flip
+    flipped = (trials["policy"] == "flipped") & (trials["number"] - 1).isin(trials["number"])
+    count, beside = int(guided.sum()), 0 if flips else int(flipped.sum())
+    if count and policy == "random":
+        raise AnalysisError(
+            f"{count} of {len(trials)} trials of {study} were proposed by a guided sampler or by "
+            "hand, so they are no random sample of the space; use a study with --sampler random, "
+            "only its rows frame[frame.policy == 'random'], or policy='any'"
+        )
+    if beside and policy == "random":
+        raise AnalysisError(
+            f"{beside} of {len(trials)} trials of {study} are flips of others in one knob, so they "
+            "are no independent draws; use frame[frame.policy == 'random'], one value of the "
+            "knob, or policy='any'"
+        )
+    notes = [f"{plural(count, 'guided trial')} among them: no random sample"] if count else []
+    return notes + ([f"{plural(beside, 'flip')} among them: not independent"] if beside else [])
+
+
+def _at_one_fidelity(
+    study: str, full: pd.DataFrame, epochs: int | None
+) -> tuple[pd.DataFrame, int]:
+    """Those of one number of epochs, and how many others there were."""
+    fidelities = sorted({int(value) for value in full["epochs"].dropna()})
+    if not fidelities:
+        raise AnalysisError(f"no trial of {study} was trained in full")
+    known = ", ".join(map(str, fidelities))
+    if epochs is None and len(fidelities) > 1:
+        raise AnalysisError(
+            f"trials of {study} were trained for unequal epochs ({known}); choose one, as "
+            f"epochs={fidelities[-1]}"
+        )
+    chosen = fidelities[0] if epochs is None else epochs
+    if chosen not in fidelities:
+        raise AnalysisError(f"no trial of {study} was trained for {epochs} epochs; {known} are")
+    same = full["epochs"] == chosen
+    return full[same], int((~same).sum())

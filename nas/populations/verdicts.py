@@ -78,7 +78,7 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
     Raises:
         AnalysisError: the study has too few such pairs.
     """
-    trials = study.frame()
+    trials = study.frame().assign(study=study.space.name)
     found = effects(trials, knob, matching="exact", level=1 - error_rate)
     lines = []
     for row in found.to_dict("records"):
@@ -94,7 +94,10 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
             f"{row['p_wilcoxon']:.2g}, over {row['pairs']} pairs of networks that are equal in all "
             f"else ({row['cost_ratio']:.3f} times the MACs)."
         )
-    figures = {"effects": plots.effects(trials, knob, matching="exact", level=1 - error_rate)}
+    figures = {
+        "effects": plots.effects(trials, knob, matching="exact", level=1 - error_rate),
+        "pairs": plots.pairs(trials, knob),
+    }
     return Verdict(f"{study.space.name}: {knob}", [setup(study), *lines], found, figures)
 
 

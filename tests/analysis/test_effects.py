@@ -5,7 +5,7 @@ import pytest
 from random_studies import study
 from scipy import stats
 
-from nas.analysis import effects
+from nas.analysis import differences, effects, plots
 from nas.analysis.effects import cost_pairs, exact_pairs
 from nas.errors import AnalysisError
 
@@ -103,3 +103,36 @@ def test_where_there_are_no_exact_pairs_they_are_matched_by_cost_and_said_to_be(
 def test_what_cannot_be_flipped_is_refused(knob, options, said):
     with pytest.raises(AnalysisError, match=said):
         effects(paired(0.01).assign(fixed=3), knob, **options)
+
+
+def deep(n=8):
+    """Pairs whose effect is 0.01 a block; one of them was drawn twice."""
+    depths = np.repeat([*range(1, n + 1), 1], 2)
+    flags = [False, True] * (n + 1)
+    errors = 0.5 - 0.01 * depths * np.array(flags)
+    return study(errors, residual=flags, stages__0__depth=depths, stages__1__depth=2 * depths)
+
+
+def test_differences_are_those_of_the_pairs_with_what_they_share():
+    found = differences(deep(), "residual")
+    assert len(found) == 8  # one pair per setting
+    assert found["blocks"].tolist() == [3 * depth for depth in range(1, 9)]
+    assert found["difference"].tolist() == pytest.approx([0.01 * d for d in range(1, 9)])
+    assert not found.isna().any(axis=None)
+    assert (found["other_number"] == found["number"] + 1).all()
+
+
+def test_networks_without_a_twin_have_no_differences():
+    with pytest.raises(AnalysisError, match="no two networks are equal in all but residual"):
+        differences(study([0.1, 0.2], residual=[False, True], width=[1, 2]), "residual")
+
+
+@pytest.mark.parametrize("against", ["blocks", "macs", "stages.0.depth"])
+def test_a_figure_of_pairs_shows_each_of_them(against):
+    (points,) = plots.pairs(deep(), "residual", against=against).axes[0].collections
+    assert points.get_offsets()[:, 1].tolist() == pytest.approx(list(range(1, 9)))
+
+
+def test_pairs_are_drawn_against_what_they_share_only():
+    with pytest.raises(AnalysisError, match="against is 'val_loss'; accepted: blocks"):
+        plots.pairs(deep(), "residual", against="val_loss")

@@ -128,7 +128,7 @@ def test_a_figure_says_n_and_fidelity_and_nothing_is_cut(draw, x, tmp_path):
 @pytest.mark.parametrize("draw", [plots.edf, plots.efficiency, plots.importance])
 def test_what_a_statistic_left_out_stands_in_its_figure(draw):
     stopped = A.assign(state=["PRUNED"] * 5 + ["COMPLETE"] * (N - 5))
-    assert "5 stopped trials left out" in words(draw(stopped, stopped="drop"))
+    assert "5 trials stopped early, left out" in words(draw(stopped, stopped="drop"))
     with pytest.raises(AnalysisError):
         draw(stopped)
 

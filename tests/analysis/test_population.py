@@ -49,11 +49,16 @@ def test_what_is_no_random_sample_at_one_fidelity_is_refused(statistic, differen
             {"state": ["PRUNED"] + ["COMPLETE"] * 5},
             {"stopped": "drop"},
             5,
-            "1 stopped trial left out",
+            "1 trial stopped early, left out",
         ),
-        ({"epochs": [2] + [3] * 5}, {"epochs": 3}, 5, "1 trial of other epochs left out"),
-        ({"state": ["FAIL"] * 2 + ["COMPLETE"] * 4}, {}, 4, "2 trials that failed left out"),
-        ({"state": ["RUNNING"] + ["COMPLETE"] * 5}, {}, 5, "1 trial that still runs left out"),
+        ({"epochs": [2] + [3] * 5}, {"epochs": 3}, 5, "1 trial of other epochs, left out"),
+        ({"state": ["FAIL"] * 2 + ["COMPLETE"] * 4}, {}, 4, "2 trials failed, left out"),
+        (
+            {"state": ["RUNNING"] + ["COMPLETE"] * 5},
+            {},
+            5,
+            "1 trial without a result yet, left out",
+        ),
         ({}, {}, 6, ""),
     ],
 )
@@ -68,6 +73,15 @@ def test_a_reused_result_is_a_draw_of_its_own_where_all_draws_are_random():
     frame.loc[1, "policy"] = "guided"
     with pytest.raises(AnalysisError, match="2 of 6"):
         populations(frame)
+
+
+def test_a_trial_beside_its_flip_is_no_independent_draw():
+    flips = study(ERRORS * 2, policy=["random", "flipped"] * 6, residual=[True, False] * 6)
+    with pytest.raises(AnalysisError, match="6 of 12 trials of s are flips of others in one knob"):
+        populations(flips)
+    assert populations(flips, "any")["s"].note == "6 flips among them: not independent"
+    assert len(populations(flips[~flips["residual"]])["s"]) == 6
+    assert effects(flips, "residual", matching="exact")["n"].tolist() == [12]
 
 
 def test_studies_of_unequal_fidelity_are_not_compared():

@@ -6,7 +6,7 @@ of networks, the fidelity and what was left out stand in the figure.
 """
 
 from nas.analysis.plots.front import front
-from nas.analysis.plots.knobs import effects, importance, knob, marginal
+from nas.analysis.plots.knobs import effects, importance, knob, marginal, pairs
 from nas.analysis.plots.populations import edf, efficiency
 from nas.analysis.plots.training import curves, fidelity
 from nas.analysis.population import COSTS
@@ -22,4 +22,5 @@ __all__ = [
     "importance",
     "knob",
     "marginal",
+    "pairs",
 ]

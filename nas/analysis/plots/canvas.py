@@ -42,6 +42,8 @@ def colours(number: int) -> list[tuple[float, float, float]]:
 def caption(axes: Axes, title: str, notes: Iterable[str] = ()) -> None:
     """The title, and below it in smaller print what has to be known to read the figure."""
     width = int(16 * axes.figure.bbox.width / axes.figure.dpi)
+    # names of studies have few places to break at
+    title = "\n".join(textwrap.wrap(title, int(0.66 * width), break_on_hyphens=False))
     text = "\n".join(line for note in notes if note for line in textwrap.wrap(note, width))
     axes.set_title(title, loc="left", pad=6 + 10.5 * (text.count("\n") + 1) if text else 6)
     if text:

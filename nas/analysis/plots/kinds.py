@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nas.analysis.plots.front import front
-from nas.analysis.plots.knobs import effects, importance, knob, marginal
+from nas.analysis.plots.knobs import effects, importance, knob, marginal, pairs
 from nas.analysis.plots.populations import edf, efficiency
 from nas.analysis.plots.training import curves, fidelity
 from nas.errors import AnalysisError, choose
@@ -36,6 +36,7 @@ KINDS = {
     "knob": Kind(knob, _RULES | {"knob"}, needs_knob=True),
     "marginal": Kind(marginal, _RULES | {"knob"}, needs_knob=True),
     "effects": Kind(effects, _RULES | {"knob", "cost"}),
+    "pairs": Kind(pairs, _RULES | {"knob"}, needs_knob=True),
     "importance": Kind(importance, _RULES),
     "curves": Kind(curves, frozenset(), curves=True),
     "fidelity": Kind(fidelity, frozenset({"stopped"}), curves=True),

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nas.analysis.bootstrap import best_values
-from nas.analysis.effects import Matching
+from nas.analysis.effects import Matching, differences
 from nas.analysis.effects import effects as effects_of
 from nas.analysis.importance import Evaluator
 from nas.analysis.importance import importance as importance_of
@@ -77,7 +77,7 @@ def effects(
     **rules: Unpack[Rules],
 ) -> Figure:
     """What flipping knobs does to the accuracy, with intervals; the pairs stand at the right."""
-    space = population(trials, rules)
+    space = population(trials, rules, flips=True)
     found = effects_of(
         trials, knob, cost=cost, matching=matching, tolerance=tolerance, level=level, seed=seed,
         **rules,
@@ -126,6 +126,43 @@ def effects(
         if few:
             said.append(f"{few} flips with fewer than 5 pairs left out")
         caption(axes, f"Effect of a knob: {space.title}", [*said, *notes([space])])
+    return figure
+
+
+def pairs(
+    trials: pd.DataFrame,
+    knob: str,
+    *,
+    against: str = "blocks",
+    **rules: Unpack[Rules],
+) -> Figure:
+    """What flipping one knob did to each pair of networks, against something that a pair shares.
+
+    ``against`` is blocks (of all stages together), macs, params or another knob.
+    """
+    space = population(trials, rules, flips=True)
+    found = differences(trials, knob, **rules)
+    shared = list(found.columns[6:])  # after the pair and its difference
+    if against not in shared:
+        raise AnalysisError(f"against is {against!r}; {choose(against, shared)}")
+    flips = sorted({(row.value, row.other) for row in found.itertuples()})
+    with canvas() as (figure, axes):
+        for k, (value, other) in enumerate(flips):
+            rows = found[(found["value"] == value) & (found["other"] == other)]
+            axes.scatter(
+                rows[against].astype(float), 100 * rows["difference"], s=28, alpha=0.75,
+                color=colours(len(flips))[k], marker=MARKERS[k % len(MARKERS)], lw=0,
+                label=f"{_value(value)} → {_value(other)} ({len(rows)} pairs)",
+            )  # fmt: skip
+        axes.axhline(0, color="0.3", lw=0.8)
+        if against in COSTS:
+            cost_axis(axes, against)
+        else:
+            axes.set_xlabel("blocks in all stages" if against == "blocks" else against)
+        axes.set_ylabel(f"effect on {ACCURACY} (points)")
+        axes.legend(loc="best", fontsize=8, frameon=True)
+        said = ["each point: two networks that are equal in every other knob"]
+        caption(axes, f"Flipping {knob}: {space.title}", [*said, *notes([space])])
     return figure
 
 
