@@ -127,12 +127,16 @@ def export_frame_command(
 def export_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     file: Annotated[Path, typer.Argument(help="The SQLite file to write.")],
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Without names of hosts, paths and tracebacks."),
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Write a study, with all that belongs to it, into a file of its own."""
     from nas.study.transfer import export_study
 
-    trials = export_study(storage, study, file)
+    trials = export_study(storage, study, file, publish=publish)
     typer.echo(f"{study}: {trials} trials written to {file}")
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select,
 
 from nas.errors import StorageError
 from nas.study import database, tables
+from nas.study.publish import anonymise
 from nas.study.reader import Study, open_study, studies
 from nas.study.storage import open_storage
 from nas.study.upgrade import create_tables
@@ -26,8 +27,10 @@ from nas.study.upgrade import create_tables
 MAX_NAME = 200
 
 
-def export_study(url: str, name: str, file: Path) -> int:
+def export_study(url: str, name: str, file: Path, *, publish: bool = False) -> int:
     """Write the study into a SQLite file of its own; returns the number of its trials.
+
+    With ``publish``, names of hosts, paths and tracebacks stay behind.
 
     Raises:
         StorageError: there is no such study, trials of it are running, or the file exists or cannot
@@ -45,6 +48,8 @@ def export_study(url: str, name: str, file: Path) -> int:
         with closing(sqlite3.connect(whole)) as connection:
             # one file again, which a reader without write permission can open too
             connection.execute("PRAGMA journal_mode=DELETE")
+            if publish:
+                anonymise(connection)
         _place(whole, file)
     return number
 

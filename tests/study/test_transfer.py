@@ -1,5 +1,7 @@
 """A study that moves between databases stays the same study."""
 
+import json
+
 import optuna
 import pandas as pd
 import pytest
@@ -204,3 +206,31 @@ def test_the_commands_say_what_went_where(searched, tmp_path, capsys):
     assert main(["check", "t", "--storage", url]) == 0
     assert main(["import-study", file, "--storage", url]) == 2
     assert "choose another --name" in capsys.readouterr().err
+
+
+def test_a_published_study_has_every_result_and_no_name_of_a_host_or_path(study, tmp_path):
+    engine = create_engine(study)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE nas_attempts SET owner = 'secret-host/1/ab', host = 'secret-host/2', "
+                "checkpoint = '/home/somebody/nas-runs/1', reason = CASE WHEN reason IS NULL THEN "
+                "NULL ELSE 'ValueError: no (attempt 1 on secret-host/2)\n/home/somebody/x.py' END"
+            )
+        )
+        config = {**open_study(study, "s").record.config, "data": "/home/somebody/data"}
+        connection.execute(text("UPDATE nas_studies SET config = :c"), {"c": json.dumps(config)})
+    engine.dispose()
+    file = tmp_path / "published.sqlite"
+    export_study(study, "s", file, publish=True)
+    content = file.read_bytes()
+    assert b"secret-host" not in content
+    assert b"somebody" not in content
+    published = open_study(f"sqlite:///{file}", "s")
+    assert violations(published) == []
+    pd.testing.assert_frame_equal(published.frame(), open_study(study, "s").frame())
+    attempts = published.attempts()
+    assert set(attempts["owner"]) == {"host-1/1/ab"}
+    assert set(attempts["host"]) == {"host-1/2"}
+    assert "ValueError: no (attempt 1 on host-1/2)" in set(attempts["reason"].dropna())
+    assert published.record.config["data"] is None
