@@ -6,19 +6,49 @@ from pathlib import Path
 import pytest
 from populous import write_study
 
+from nas.populations.comparing import OPTIONS, sides_of
 from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine
+from nas.search.sampling import Sampler
 from nas.space import SearchSpace
+from nas.study.check import violations
+from nas.study.reader import open_study
 
 STUDIES = Path(__file__).parent.parent / "studies"
 RECIPES = sorted(STUDIES.glob("*.yaml"))
+READ = {path: read_config_file(path, also=OPTIONS) for path in RECIPES}
+SEARCHES = [path for path in RECIPES if "spaces" not in READ[path]]
+COMPARISONS = [path for path in RECIPES if "spaces" in READ[path]]
+POPULATIONS = [one for path in COMPARISONS for one in sides_of(READ[path])]
+MACHINE = Machine(cpus=2, gpus=0)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_is_a_valid_search_with_a_write_up(recipe):
-    config = resolve(read_config_file(recipe), None, Machine(cpus=2, gpus=0))
+def test_a_recipe_has_a_write_up(recipe):
+    assert recipe.name in (STUDIES / "README.md").read_text()
+
+
+@pytest.mark.parametrize("recipe", SEARCHES, ids=lambda path: path.stem)
+def test_a_recipe_is_a_valid_search(recipe):
+    config = resolve(READ[recipe], None, MACHINE)
     assert config.within(SearchSpace.load(config.space)).size() > 1
-    assert recipe.name in (recipe.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("population", POPULATIONS, ids=lambda one: one.study)
+def test_a_published_population_is_what_its_recipe_draws(population):
+    file = STUDIES / f"{population.study}.sqlite"
+    assert file.stat().st_size < 5_000_000
+    study = open_study(f"sqlite:///{file}", population.study)
+    assert violations(study) == []
+    trials = study.frame()
+    assert (trials["state"] == "COMPLETE").all()
+    config = resolve({**population.search_options, "storage": study.url}, None, MACHINE)
+    assert len(trials) == config.trials
+    space = config.within(population.space)
+    assert space.hash == study.record.space_hash
+    sampler = Sampler(space, config.sampler, config.seed, stream=config.stream, flip=config.flip)
+    for number in trials["number"]:
+        assert study.setting(number) == sampler.propose(number, []).setting
 
 
 def test_the_notebook_reads_a_study_in_ten_cells(tmp_path, monkeypatch, capsys):

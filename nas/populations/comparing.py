@@ -29,20 +29,17 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
     """
     from nas.populations import verdicts  # pandas and SciPy: an error need not wait for them
 
-    own = {name: given[name] for name in OPTIONS if name in given}
-    options = {name: value for name, value in given.items() if name in SearchConfig.model_fields}
-    options.setdefault("epochs", EPOCHS)
-    storage = options.pop("storage", None) or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
-    sides = _populations(own.get("spaces") or [], own.get("models", MODELS), options)
+    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
+    sides = sides_of(given)
     code = train(sides, storage, quiet=quiet)
     if code:
         return code
-    margin, error_rate = own.get("margin", MARGIN), own.get("error_rate", ERROR_RATE)
-    if "flip" in options:
-        result = verdicts.of_flips(opened(sides, storage)[0], options["flip"], error_rate)
+    margin, error_rate = given.get("margin", MARGIN), given.get("error_rate", ERROR_RATE)
+    if given.get("flip"):
+        result = verdicts.of_flips(opened(sides, storage)[0], given["flip"], error_rate)
     else:
         result = verdicts.of_spaces(*opened(sides, storage), margin=margin, error_rate=error_rate)
-    folder = Path(own.get("output") or "-vs-".join(_words(sides)))
+    folder = Path(given.get("output") or "-vs-".join(_words(sides)))
     result.write(folder)
     for line in result.lines:
         console.print(f"\n{line}", markup=False)
@@ -50,7 +47,18 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
     return 0
 
 
-def _populations(spaces: list[str], models: int, options: Mapping[str, Any]) -> list[Population]:
+def sides_of(given: Mapping[str, Any]) -> list[Population]:
+    """The populations that are compared, from the options of ``compare``.
+
+    Raises:
+        ConfigError: there are not two spaces, or not one with ``flip``, or they do not compare.
+    """
+    spaces, models = given.get("spaces") or [], given.get("models", MODELS)
+    options = {
+        name: value
+        for name, value in {"epochs": EPOCHS, **given}.items()
+        if name in SearchConfig.model_fields and name != "storage"
+    }
     wanted = 1 if options.get("flip") else 2
     if len(spaces) != wanted:
         raise ConfigError(
