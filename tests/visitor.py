@@ -36,13 +36,12 @@ class Visitor:
 
     def choose(self, label, *options):
         """Options of a select box or of a box for several, by their first words."""
-        for option in options:
-            box = self.browser.one(f"input[aria-label*='{label}']")
-            self.browser.click(box)
-            box.send_keys(option)
-            self.browser.until(lambda o=option: self._option(o), option)
-            box.send_keys(Keys.ENTER)
-        self.browser.one("body").send_keys(Keys.ESCAPE)
+        for words in options:
+            self._type(label, words)
+            self.browser.until(lambda w=words: self._clicked(label, w), words)
+            self.browser.until(self.calm)
+            if self.browser.all("[role=option]"):  # a box for several stays open
+                self.browser.one(f"input[aria-label*='{label}']").send_keys(Keys.ESCAPE)
 
     def press(self, name):
         self.browser.click(self.browser.until(lambda: self._button(name), name))
@@ -67,9 +66,21 @@ class Visitor:
         links = self.browser.all("[data-testid=stSidebarNav] a")
         return next((link for link in links if link.text == title), None)
 
-    def _option(self, text):
-        options = self.browser.all("[role=option]")
-        return next((option for option in options if option.text.startswith(text)), None)
+    def _type(self, label, text):
+        box = self.browser.one(f"input[aria-label*='{label}']")
+        self.browser.click(box)
+        box.send_keys(text)
+
+    def _clicked(self, label, words) -> bool:
+        """Whether the option was there; a page that was drawn anew has forgotten what was typed."""
+        for option in self.browser.all("[role=option]"):
+            if option.text.startswith(words):
+                option.click()
+                return True
+        box = self.browser.one(f"input[aria-label*='{label}']")
+        if words not in str(box.get_attribute("value")) and self.calm():
+            self._type(label, words)
+        return False
 
     def _button(self, name):
         buttons = self.browser.all("button")

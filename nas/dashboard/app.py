@@ -64,4 +64,5 @@ def _page(page: data.Page) -> data.View:
     return view
 
 
-main()
+if __name__ == "__main__":  # so Streamlit runs it
+    main()

@@ -6,11 +6,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-COSTS = {
-    "macs": "multiply-accumulates per image",
-    "params": "parameters",
-    "activations": "activations per image",
-}
+from nas.analysis.population import COSTS
+
 ENDINGS = {
     "COMPLETE": "trained in full",
     "PRUNED": "stopped early, accuracy then",
@@ -19,6 +16,15 @@ ENDINGS = {
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
 POINTS = 2_000  # a browser draws and hovers over as many without a delay
 HEIGHT = 420  # pixels
+FEW = 12  # a knob with more values than these is drawn as a range
+
+
+def choose_cost(trials: pd.DataFrame) -> str:
+    """One of the costs that are known of some trial, from a row of buttons."""
+    known = [cost for cost in COSTS if trials[cost].notna().any()]
+    return st.segmented_control(
+        "Cost", known, default="macs", format_func=COSTS.__getitem__, required=True, key="cost"
+    )
 
 
 def cost_axis(cost: str) -> alt.X:
@@ -81,3 +87,13 @@ def study_colour(names: list[str]) -> alt.Color:
         scale=alt.Scale(domain=names, range=COLOURS[: len(names)]),
         legend=alt.Legend(orient="top", labelLimit=300, columns=2),
     )
+
+
+def is_range(values: pd.Series) -> bool:
+    """Whether a knob has so many values that they are drawn along a line, not one by one."""
+    return values.nunique() > FEW and pd.api.types.is_numeric_dtype(values)
+
+
+def is_log(values: pd.Series) -> bool:
+    """Whether positive numbers spread so far that a line of them is logarithmic."""
+    return bool(values.min() > 0 and values.max() > 20 * values.min())

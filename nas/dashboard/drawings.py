@@ -49,7 +49,9 @@ def _numbers(source: Source, number: int) -> None:
     st.dataframe(
         rows.assign(output_shape=shape),
         column_config={
-            "output_shape": "output (channels × height × width)",
+            "output_shape": st.column_config.TextColumn(
+                "output", help="Channels × height × width of one image."
+            ),
             "params": st.column_config.NumberColumn("params", format="localized"),
             "macs": st.column_config.NumberColumn("MACs per image", format="localized"),
             "activations": st.column_config.NumberColumn("activations", format="localized"),

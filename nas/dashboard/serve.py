@@ -44,6 +44,7 @@ def command(host: str, port: int) -> list[str]:
         "server.enableXsrfProtection": "true",
         "server.enableStaticServing": "false",
         "browser.gatherUsageStats": "false",
+        "theme.primaryColor": "#0072B2",  # as the charts; Streamlit's red would read as an error
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # they stand in the terminal
         "client.disableDataExport": "true",  # our own download defuses formulas
@@ -51,7 +52,7 @@ def command(host: str, port: int) -> list[str]:
     arguments = [f"--{name}={value}" for name, value in options.items()]
     if is_loopback(host):  # else a page from elsewhere could have its name resolved to here
         arguments += [f"--server.allowedHosts={name}" for name in LOOPBACK]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *arguments]
+    return [sys.executable, "-m", "nas.dashboard", "run", str(APP), *arguments]
 
 
 def environment(url: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

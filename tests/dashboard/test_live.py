@@ -1,11 +1,13 @@
 """A page that follows a search by itself."""
 
+from dashboards import Search
+
 from nas.quantity import percent
 from nas.study.reader import open_study
 
 
-def test_a_running_search_is_followed_without_a_click(studies, new_search, visit, dashboard):
-    search = new_search(studies, "live", "resnet", sampler="random", scheduler="none", trials=2)
+def test_a_running_search_is_followed_without_a_click(studies, visit, dashboard):
+    search = Search(studies, "live", "resnet", sampler="random", scheduler="none", trials=2)
     visitor = visit(dashboard)
     visitor.go("Progress", "live")
     visitor.says("0 of 2 trials ended")
@@ -24,15 +26,15 @@ def test_a_running_search_is_followed_without_a_click(studies, new_search, visit
     assert visitor.complaints() == []
 
 
-def test_each_page_says_why_it_has_nothing_to_show(studies, new_search, visit, dashboard):
-    new_search(studies, "empty").store.close()
+def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):
+    Search(studies, "empty").store.close()
     visitor = visit(dashboard)
     visitor.choose("Study", "empty")
     for title, reason in {
         "Progress": "no trial is being trained",
         "Trials": "no trial has begun yet",
         "Learning curves": "no trial has trained an epoch yet",
-        "Accuracy and cost": "no trial has ended with a result yet",
+        "Accuracy and cost": "no network has been proposed yet",
         "Architectures": "no network has been proposed yet",
         "Knobs": "no trial was trained in full yet",
         "Failures": "no trial has begun yet",

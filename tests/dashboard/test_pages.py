@@ -5,9 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
+import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from nas.analysis import compare, edf
+from nas.errors import AnalysisError
 from nas.study.reader import open_study
 
 PAGES = {  # words that a page has of the guided study, and how many charts
@@ -78,3 +81,32 @@ def test_hovering_a_point_shows_its_network(visitor):
     tip = visitor.browser.one("#vg-tooltip-element.visible")
     visitor.browser.until(lambda: "stage 0" in tip.text)
     assert "basic" in tip.text
+
+
+def choose_studies(visitor, *names):
+    visitor.go("Compare studies")
+    visitor.browser.click(
+        visitor.browser.one("[data-testid=stMain] button[aria-label='Clear all']")
+    )
+    visitor.says("none of the chosen studies")
+    visitor.choose("Studies", *names)
+
+
+def test_two_random_studies_have_the_verdict_of_the_statistics(visitor, studies):
+    choose_studies(visitor, "resnet", "resnext")
+    visitor.choose("Matched by cost", "not matched")
+    frames = (open_study(studies, name).frame() for name in ("resnet", "resnext"))
+    visitor.says(compare(*frames).verdict)
+    visitor.browser.until(lambda: len(visitor.charts()) == 2, "the fronts and the distributions")
+
+
+def test_statistics_refuse_a_guided_study_and_say_why(visitor, studies):
+    choose_studies(visitor, "guided")
+    with pytest.raises(AnalysisError) as refusal:
+        edf(open_study(studies, "guided").frame())
+    visitor.says(f"Nothing to show: {refusal.value}")
+    visitor.choose("Matched by cost", "not matched")
+    visitor.choose("Trials that the statistics use", "guided ones")
+    visitor.says("were stopped early")
+    visitor.choose("Trials that were stopped early", "leave them out")
+    visitor.browser.until(lambda: len(visitor.charts()) == 2, "the distribution")

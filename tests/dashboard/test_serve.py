@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import populous
 import pytest
+from dashboards import serving
 
 from nas.command_line import main
 from nas.dashboard.serve import is_loopback
@@ -55,13 +56,11 @@ def test_a_name_that_another_site_resolves_to_here_is_refused(dashboard):
     assert upgrade(dashboard, "evil.example") == 403
 
 
-def test_the_password_is_in_no_argument_no_page_and_no_log(
-    postgres_database, tmp_path, serve, visit
-):
+def test_the_password_is_in_no_argument_no_page_and_no_log(postgres_database, tmp_path, visit):
     url = postgres_database.replace("postgres:@", f"postgres:{CANARY}@")
     assert CANARY in url
     populous.write_study(url, trials=10, epochs=2)
-    with serve(url, tmp_path) as (address, process, log):
+    with serving(url, tmp_path) as (address, process, log):
         visitor = visit(address)
         visitor.says("trials ended")
         visitor.go("Run it again")

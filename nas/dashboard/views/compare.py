@@ -6,11 +6,18 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from nas.analysis.comparison import compare
+from nas.analysis.edf import edf
+from nas.analysis.population import COSTS, Rules
 from nas.dashboard import charts, data
+from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import nothing
 from nas.study.front import pareto_front
 
 MOST = 6
+STEPS = 500  # of a curve
+MOST_COMPARED = 1_000  # trials of a study: more keep a visitor waiting
+UNMATCHED = "not matched"
 
 
 def page(url: str) -> None:
@@ -40,15 +47,29 @@ def page(url: str) -> None:
     if not full or all(trials.empty for trials in full.values()):
         nothing("none of the chosen studies has a trial that was trained in full")
         return
-    cost = st.segmented_control(
-        "Cost", list(charts.COSTS), default="macs", format_func=charts.COSTS.__getitem__,
-        required=True, key="cost",
+    st.subheader("Accuracy and cost")
+    _fronts(full, charts.choose_cost(pd.concat(full.values())))
+    st.subheader("Distribution of the error")
+    st.caption(
+        "How many of a study's networks are at most this bad: the further to the left, the better. "
+        "Networks that cost more tend to be better, so compare spaces at equal cost."
+    )
+    costs = [UNMATCHED, *COSTS]
+    chosen_cost = st.selectbox(
+        "Matched by cost", costs, index=1, format_func=lambda cost: COSTS.get(cost, cost),
+        key="matched",
     )  # fmt: skip
-    _fronts(full, cost)
+    matched = None if chosen_cost == UNMATCHED else chosen_cost
+    rules = choose_rules("compare", bounds=True)
+    with explained_refusal():
+        together = pd.concat(frames, ignore_index=True)
+        say_notes(together, rules)
+        _distributions(edf(together, cost=matched, **rules), list(full))
+        if len(frames) > 1:
+            _verdict(frames[0], frames[1], matched, rules)
 
 
 def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
-    st.subheader("Accuracy and cost")
     most = charts.POINTS // len(full)
     drawn = pd.concat([charts.thinned(trials, most) for trials in full.values()])
     charts.say_thinned(len(drawn), sum(map(len, full.values())))
@@ -67,7 +88,7 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
                 alt.Tooltip("number:Q", title="trial"),
                 alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
                 alt.Tooltip("epochs:Q", title="after epochs"),
-                alt.Tooltip(f"{cost}:Q", title=charts.COSTS[cost], format=".3~s"),
+                alt.Tooltip(f"{cost}:Q", title=COSTS[cost], format=".3~s"),
             ],
         )
     )
@@ -77,3 +98,53 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
         .encode(x=x, y=y, color=colour)
     )
     st.altair_chart((points + lines).properties(height=charts.HEIGHT), key="fronts")
+
+
+def _distributions(found: pd.DataFrame, names: list[str]) -> None:
+    first = found.groupby("study", sort=False).head(1).assign(edf=0.0)  # it rises from 0
+    thinned = [charts.thinned(rows, STEPS) for _, rows in found.groupby("study", sort=False)]
+    drawn = pd.concat([first, *thinned], ignore_index=True)
+    x = alt.X(
+        "error:Q",
+        title="error (1 − validation accuracy)",
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(format=".1~%"),
+    )
+    fraction = alt.Scale(domain=[0, 1])
+    y = alt.Y("edf:Q", title="fraction of networks", scale=fraction)
+    colour = charts.study_colour(names)
+    lines = (
+        alt.Chart(drawn)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=[
+                alt.Tooltip("study:N", title="study"),
+                alt.Tooltip("error:Q", title="error up to", format=".2%"),
+                alt.Tooltip("edf:Q", title="fraction of networks", format=".2f"),
+                alt.Tooltip("n:Q", title="networks"),
+            ],
+        )
+    )
+    band = (
+        alt.Chart(drawn)
+        .mark_area(interpolate="step-after", opacity=0.15)
+        .encode(x=x, y=alt.Y("low:Q", scale=fraction), y2="high:Q", color=colour)
+    )
+    st.altair_chart((band + lines).properties(height=charts.HEIGHT), key="edf")
+    st.caption("Bands: 95 % confidence for the whole curve.")
+
+
+def _verdict(a: pd.DataFrame, b: pd.DataFrame, cost: str | None, rules: Rules) -> None:
+    st.subheader("The first two, compared")
+    if max(len(a), len(b)) > MOST_COMPARED:
+        st.caption(f"Of the first {MOST_COMPARED:,} trials of each.")
+    with explained_refusal():
+        st.text(_comparison(a.head(MOST_COMPARED), b.head(MOST_COMPARED), cost, rules))
+
+
+@st.cache_resource(show_spinner="Comparing …", max_entries=32)
+def _comparison(a: pd.DataFrame, b: pd.DataFrame, cost: str | None, rules: Rules) -> str:
+    return compare(a, b, cost=cost, **rules).verdict

@@ -21,11 +21,11 @@ def page(source: Source) -> None:
         "beats in both accuracy and cost, among those trained in full. Click a point to see its "
         "network.",
     )
-    cost = st.segmented_control(
-        "Cost", list(charts.COSTS), default="macs", format_func=charts.COSTS.__getitem__,
-        required=True, key="cost",
-    )  # fmt: skip
     trials = source.trials()
+    if trials["macs"].isna().all():
+        nothing("no network has been proposed yet")
+        return
+    cost = charts.choose_cost(trials)
     ended = trials["state"].isin(list(charts.ENDINGS)) & (trials["policy"] != "reused")
     shown = trials[ended & trials["val_accuracy"].notna() & trials[cost].notna()]
     if shown.empty:

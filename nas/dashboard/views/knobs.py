@@ -1,23 +1,27 @@
-"""What each knob of the space does: marginal plots, and all knobs of a trial as one line."""
+"""What each knob of the space does: its values, what the statistics say, all knobs at once."""
 
 from __future__ import annotations
-
-import math
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
+from nas.analysis.effects import effects
+from nas.analysis.importance import importance
+from nas.analysis.population import Rules
 from nas.dashboard import charts
 from nas.dashboard.data import Source
+from nas.dashboard.parallel import parallel
+from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import heading, nothing
 
 LINES = 200  # of parallel coordinates: more are a carpet
-FEW = 12  # a knob with more values than these is drawn as a range
+TITLE = "change in accuracy (percentage points, 95 % interval)"
+MOST = 500  # trials that the statistics of this page take: more keep a visitor waiting
 
 
 def page(source: Source) -> None:
-    """One chart per knob, then one over all knobs."""
+    """Charts of one knob, the statistics of all, and all of a trial as one line."""
     heading(
         "Knobs",
         source.name,
@@ -32,20 +36,27 @@ def page(source: Source) -> None:
     if not knobs:
         nothing("all trials have the same setting")
         return
-    _marginals(full, knobs)
-    _parallel(full, knobs)
-
-
-def _marginals(full: pd.DataFrame, knobs: list[str]) -> None:
     st.subheader("One knob at a time")
     chosen = st.selectbox("Knob", knobs, key="knob")
+    _values(full, chosen)
+    st.subheader("What the statistics say")
+    rules = choose_rules("knobs")
+    _statistics(source, knobs, chosen, rules)
+    st.subheader("All knobs at once")
+    st.caption("Each line is a trial, its colour the accuracy; the small numbers are the values.")
+    drawn = charts.thinned(full, LINES)
+    charts.say_thinned(len(drawn), len(full))
+    st.altair_chart(parallel(drawn, knobs), key="parallel")
+
+
+def _values(full: pd.DataFrame, chosen: str) -> None:
     drawn = charts.thinned(full.dropna(subset=[chosen]))
     charts.say_thinned(len(drawn), len(full))
     values = drawn[chosen]
     points = drawn[["number", "val_accuracy"]].assign(
-        value=values.astype(float) if _is_range(values) else values.astype(str)
+        value=values.astype(float) if charts.is_range(values) else values.astype(str)
     )
-    kind = "Q" if _is_range(values) else "O"
+    kind = "Q" if charts.is_range(values) else "O"
     st.altair_chart(
         alt.Chart(points)
         .mark_point(filled=True, size=45, opacity=0.6)
@@ -66,92 +77,87 @@ def _marginals(full: pd.DataFrame, knobs: list[str]) -> None:
     )  # fmt: skip
 
 
-def _parallel(full: pd.DataFrame, knobs: list[str]) -> None:
-    st.subheader("All knobs at once")
-    st.caption("Each line is a trial, its colour the accuracy; the small numbers are the values.")
-    best = full.sort_values("val_accuracy", ascending=False)
-    drawn = charts.thinned(best, LINES)
-    charts.say_thinned(len(drawn), len(full))
-    placed = {knob: _positions(drawn[knob]) for knob in knobs}
-    long = pd.concat(
-        [
-            drawn[["number", "val_accuracy"]].assign(
-                knob=knob, position=placed[knob], value=drawn[knob].map(_short)
-            )
-            for knob in knobs
-        ]
-    ).dropna(subset=["position"])
-    x = alt.X(
-        "knob:N",
-        title=None,
-        sort=knobs,
-        axis=alt.Axis(labelAngle=-40, labelLimit=160, labelOverlap=False),
-    )
-    y = alt.Y("position:Q", axis=None)
-    lines = (
-        alt.Chart(long)
-        .mark_line(strokeWidth=1.2, opacity=0.6)
+def _statistics(source: Source, knobs: list[str], chosen: str, rules: Rules) -> None:
+    columns = ["study", "number", "state", "policy", "epochs", "val_accuracy", "macs", *knobs]
+    trials = source.trials()[columns].head(MOST)
+    if len(trials) < len(source.trials()):
+        st.caption(f"Of the first {MOST} of {len(source.trials()):,} trials.")
+    with explained_refusal():
+        say_notes(trials, rules)
+        left, right = st.columns(2)
+        with left, explained_refusal():
+            _importance(_importances(source, trials, rules))
+        with right, explained_refusal():
+            _effects(_flips(source, trials, chosen, rules), chosen)
+
+
+@st.cache_resource(show_spinner="Computing …", max_entries=32)
+def _importances(_source: Source, trials: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    return importance(trials, **rules)
+
+
+@st.cache_resource(show_spinner="Computing …", max_entries=32)
+def _flips(_source: Source, trials: pd.DataFrame, knob: str, rules: Rules) -> pd.DataFrame:
+    return effects(trials, knob, **rules)
+
+
+def _importance(found: pd.DataFrame) -> None:
+    st.markdown("**Importance**: how much of the accuracy's variation each knob explains")
+    st.altair_chart(
+        alt.Chart(found)
+        .mark_bar(color=charts.COLOURS[0])
         .encode(
-            x=x,
-            y=y,
-            detail="number:N",
-            color=alt.Color(
-                "val_accuracy:Q",
-                title="accuracy",
-                scale=alt.Scale(scheme="viridis"),
-                legend=alt.Legend(format=".1%"),
-            ),
-            tooltip=[
-                alt.Tooltip("number:Q", title="trial"),
-                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
-            ],
-        )
+            x=alt.X("importance:Q", title="importance (fANOVA; all add up to 1)"),
+            y=alt.Y("knob:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
+            tooltip=["knob:N", alt.Tooltip("importance:Q", format=".3f")],
+        ),
+        key="importance",
     )
-    ticks = pd.concat(
-        [_ticks(knob, drawn[knob], placed[knob]) for knob in knobs], ignore_index=True
+
+
+def _effects(found: pd.DataFrame, knob: str) -> None:
+    st.markdown("**Effect**: change in accuracy when this knob is flipped")
+    st.caption(
+        "Over pairs of trials that are equal in all other knobs; where there are fewer than 5 such "
+        "pairs, over pairs whose MACs differ by at most 10 %. An interval that crosses 0 shows no "
+        "effect."
     )
-    labels = (
-        alt.Chart(ticks)
-        .mark_text(align="left", dx=4, fontSize=11, color="#888888")
-        .encode(x=x, y=y, text="value:N")
+    known = found.dropna(subset=["effect"])
+    if known.empty:
+        nothing(f"no two values of {knob} have 5 pairs of trials")
+        return
+    flips = known.assign(
+        flip=[f"{a} → {b}" for a, b in zip(known["value"], known["other"], strict=True)],
+        points=100 * known["effect"],
+        low=100 * known["low"],
+        high=100 * known["high"],
     )
-    st.altair_chart((lines + labels).properties(height=charts.HEIGHT), key="parallel")
-
-
-def _is_range(values: pd.Series) -> bool:
-    return values.nunique() > FEW and pd.api.types.is_numeric_dtype(values)
-
-
-def _is_log(values: pd.Series) -> bool:
-    return bool(values.min() > 0 and values.max() > 20 * values.min())
+    y = alt.Y("flip:N", title=knob, sort=None)
+    x = alt.X("points:Q", title=TITLE)
+    tooltip = [
+        alt.Tooltip("flip:N", title=knob),
+        alt.Tooltip("points:Q", title="points", format="+.2f"),
+        alt.Tooltip("low:Q", format="+.2f"),
+        alt.Tooltip("high:Q", format="+.2f"),
+        alt.Tooltip("pairs:Q", title="pairs"),
+        alt.Tooltip("matching:N", title="matched by"),
+        alt.Tooltip("cost_ratio:Q", title="MACs ratio", format=".2f"),
+    ]
+    chart = alt.Chart(flips[["flip", "points", "low", "high", "pairs", "matching", "cost_ratio"]])
+    whiskers = chart.mark_rule(strokeWidth=2, color=charts.COLOURS[0]).encode(
+        x=alt.X("low:Q", title=TITLE), x2="high:Q", y=y
+    )
+    dots = chart.mark_point(filled=True, size=70).encode(x=x, y=y, tooltip=tooltip)
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color="#888888").encode(x="zero:Q")
+    layers = (zero + whiskers + dots).properties(height=60 + 26 * len(flips))
+    st.altair_chart(layers, key="effects")
 
 
 def _scale(values: pd.Series) -> alt.Scale | alt.typing.Optional[None]:
-    if not _is_range(values):
+    if not charts.is_range(values):
         return alt.Undefined
-    return alt.Scale(type="log" if _is_log(values) else "linear", zero=False, padding=12)
+    return alt.Scale(type="log" if charts.is_log(values) else "linear", zero=False, padding=12)
 
 
 def _order(values: pd.Series) -> list[str] | None:
-    return None if _is_range(values) else [str(value) for value in sorted(values.unique())]
-
-
-def _positions(values: pd.Series) -> pd.Series:
-    """Between 0 and 1: along the range, or evenly in the order of the few values."""
-    if _is_range(values):
-        along = values.astype(float)
-        along = along.map(math.log) if _is_log(values) else along
-        return (along - along.min()) / (along.max() - along.min())
-    order = sorted(values.dropna().unique())
-    place = {value: k / max(1, len(order) - 1) for k, value in enumerate(order)}
-    return values.map(place).astype(float)
-
-
-def _ticks(knob: str, values: pd.Series, positions: pd.Series) -> pd.DataFrame:
-    found = pd.DataFrame({"knob": knob, "value": values.map(_short), "position": positions})
-    found = found.drop_duplicates("position").sort_values("position")
-    return found.iloc[[0, -1]] if _is_range(values) else found
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return None if charts.is_range(values) else [str(value) for value in sorted(values.unique())]

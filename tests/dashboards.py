@@ -1,0 +1,115 @@
+"""Searches whose every step is told, and dashboards that serve them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import psutil
+from selenium.webdriver.support.ui import WebDriverWait
+
+from nas.search.config import resolve
+from nas.search.machine import Machine
+from nas.search.searcher import Searcher
+from nas.search.synthetic import Synthetic
+from nas.space import SearchSpace
+from nas.study.provenance import provenance
+from nas.study.record import StudyRecord
+from nas.study.store import StudyStore
+from nas.training.config import TrainingConfig
+
+
+class Unwatched:
+    """A watcher that looks away."""
+
+    def started(self, job):
+        pass
+
+    def measured(self, job, result):
+        pass
+
+    def ended(self, job, state, reason):
+        pass
+
+    def reused(self, number, source, accuracy):
+        pass
+
+
+class Search:
+    """A search without Ray: what its driver and its workers do, when the test says so."""
+
+    def __init__(self, url, study, space="resnext", **options):
+        self.space = (
+            SearchSpace.from_dict(space) if isinstance(space, dict) else SearchSpace.load(space)
+        )
+        given = {"trials": 12, "epochs": 4, "study": study, "storage": url}
+        given |= {"objective": "synthetic", "space": self.space.name} | options
+        self.config = resolve(given, None, Machine(cpus=2, gpus=0))
+        record = StudyRecord(
+            self.space.to_dict(), self.space.hash, self.config.to_dict(), "synthetic", provenance()
+        )
+        self.store = StudyStore(url, study, record, owner="here/1")
+        self.searcher = Searcher(self.store, self.space, self.config, Unwatched())
+
+    def begin(self):
+        """The next trial and what trains it; None where there is none left."""
+        job = self.searcher.next_job()
+        if job is None:
+            return None
+        training = TrainingConfig.from_dict(dict(job.training))
+        return job, Synthetic(job.architecture, training)
+
+    def epoch(self, job, objective) -> bool:
+        """Report one epoch; whether the trial goes on."""
+        where = {"host": f"node{job.number % 2}/7", "device": "cpu", "numerics": "float32"}
+        return self.searcher.report(job, {**objective.epoch(), **where})
+
+    def run(self, *, failing=(), dying=()):
+        """To its end; trials fail with the reasons of ``failing``, by number, or die once."""
+        failing = dict(failing)
+        while begun := self.begin():
+            job, objective = begun
+            if job.number in failing:
+                self.epoch(job, objective)
+                self.searcher.report(job, {"failure": failing[job.number]})
+                continue
+            if job.number in dying and job.attempt == 1:
+                self.epoch(job, objective)
+                self.searcher.fail(job, "its process died", retry=True)
+                continue
+            while self.epoch(job, objective):
+                pass
+        self.store.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(url, folder, *arguments):
+    """The address of a dashboard over ``url``, started as a person does."""
+    port = free_port()
+    log = folder / f"dashboard-{port}.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            [sys.executable, "-m", "nas", "dashboard", "--port", str(port), *arguments],
+            cwd=folder,
+            env={**os.environ, "NAS_STORAGE": url},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            WebDriverWait(process, 60, 0.1).until(
+                lambda _: "URL:" in log.read_text() or process.poll() is not None
+            )
+            assert process.poll() is None, log.read_text()
+            yield f"http://127.0.0.1:{port}", process, log
+        finally:
+            process.terminate()
+            process.wait()
