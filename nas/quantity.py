@@ -4,9 +4,11 @@
 def count(value: float) -> str:
     """Three significant digits and a suffix: 11,178,378 is "11.2M".
 
-    >>> [count(n) for n in (950, 11_178_378, 999_950)]
-    ['950', '11.2M', '1.00M']
+    >>> [count(n) for n in (950, 11_178_378, 999_950, 1.8e18)]
+    ['950', '11.2M', '1.00M', '1.8e18']
     """
+    if value >= 1e12:
+        return f"{value:.1e}".replace("e+", "e")
     for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         scaled = value / limit
         if scaled >= 0.9995:

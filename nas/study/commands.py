@@ -13,6 +13,8 @@ from nas.quantity import percent
 DEFAULT_STORAGE = "sqlite:///nas.db"
 WIDEST = 100  # characters of a figure
 
+STATES = ("complete", "pruned", "failed", "running", "waiting")
+
 study_commands = typer.Typer()
 database_commands = typer.Typer(help="Look after the study database.", no_args_is_help=True)
 study_commands.add_typer(database_commands, name="db")
@@ -28,19 +30,17 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     from nas.study.reader import studies
 
     table = Table()
-    for header in ("study", "created (UTC)"):
-        table.add_column(header)
-    for header in ("trials", "complete", "pruned", "failed", "running", "best accuracy"):
-        table.add_column(header, justify="right")
+    table.add_column("study", overflow="fold")  # a name that is cut names nothing
+    table.add_column("created (UTC)")
+    table.add_column("trials")
+    table.add_column("best accuracy", justify="right")
     for row in studies(storage).to_dict("records"):
-        numbers = [
-            str(row[state]) for state in ("trials", "complete", "pruned", "failed", "running")
-        ]
+        states = [f"{row[state]} {state}" for state in STATES if row[state]]
         best = row["best_accuracy"]
         table.add_row(
             plain(row["study"]),
             f"{row['created']:%Y-%m-%d %H:%M}",
-            *numbers,
+            ", ".join(states) or "none",
             percent(best) if best == best else "–",  # not a number: none is complete
         )
     Console().print(table)
