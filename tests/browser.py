@@ -76,29 +76,36 @@ class Browser:
         path = self.downloads / name
         return self.until(lambda: path.exists() and path, f"no download {name}")
 
+    def still(self) -> bool:
+        """Whether two looks at the page, one after the other, are the same."""
+        return self.driver.get_screenshot_as_base64() == self.driver.get_screenshot_as_base64()
+
     def complaints(self) -> list[str]:
         """What the console has of errors since the last call."""
         log: list[dict[str, Any]] = self.driver.get_log("browser")
         return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
 
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+
+
 @contextmanager
-def browsing(
-    folder: Path, width: int = 1280, height: int = 900, **emulation: str
-) -> Iterator[Browser]:
-    """A fresh Chromium with an empty profile in ``folder``.
+def browsing(folder: Path, *, phone: bool = False, **emulation: str) -> Iterator[Browser]:
+    """A fresh Chromium with an empty profile in ``folder``, 1280 pixels wide or a phone.
 
     ``emulation`` is of media features: ``prefers_color_scheme="dark"``.
     """
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={folder}/profile", f"--window-size={width},{height}"):
+    for flag in (*FLAGS, f"--user-data-dir={folder}/profile", "--window-size=1280,1700"):
         options.add_argument(flag)
     downloads = folder / "downloads"
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
     try:
+        if phone:
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
         features = [{"name": k.replace("_", "-"), "value": v} for k, v in emulation.items()]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         yield Browser(driver, downloads)

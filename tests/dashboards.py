@@ -67,17 +67,24 @@ class Search:
         where = {"host": f"node{job.number % 2}/7", "device": "cpu", "numerics": "float32"}
         return self.searcher.report(job, {**objective.epoch(), **where})
 
-    def run(self, *, failing=(), dying=()):
-        """To its end; trials fail with the reasons of ``failing``, by number, or die once."""
+    def run(self, *, failing=(), dying=(), until=None):
+        """To its end; trials fail with the reasons of ``failing``, by number, or die once.
+
+        With ``until``, the trials from that number on are left at work.
+        """
         failing = dict(failing)
         while begun := self.begin():
             job, objective = begun
+            if until is not None and job.number >= until:
+                self.epoch(job, objective)
+                if job.number > until:
+                    return
+                continue
             if job.number in failing:
                 self.epoch(job, objective)
                 self.searcher.report(job, {"failure": failing[job.number]})
                 continue
             if job.number in dying and job.attempt == 1:
-                self.epoch(job, objective)
                 self.searcher.fail(job, "its process died", retry=True)
                 continue
             while self.epoch(job, objective):

@@ -65,7 +65,7 @@ def ending_colour() -> alt.Color:
         "ending:N",
         title=None,
         scale=alt.Scale(domain=list(ENDINGS.values()), range=["#0072B2", "#E69F00"]),
-        legend=alt.Legend(orient="top", labelLimit=300),
+        legend=alt.Legend(orient="top", labelLimit=300, columns=1),  # a phone is narrow
     )
 
 
@@ -75,7 +75,7 @@ def ending_shape() -> alt.Shape:
         "ending:N",
         title=None,
         scale=alt.Scale(domain=list(ENDINGS.values()), range=["circle", "cross"]),
-        legend=alt.Legend(orient="top", labelLimit=300),
+        legend=alt.Legend(orient="top", labelLimit=300, columns=1),  # a phone is narrow
     )
 
 
@@ -85,7 +85,7 @@ def study_colour(names: list[str]) -> alt.Color:
         "study:N",
         title=None,
         scale=alt.Scale(domain=names, range=COLOURS[: len(names)]),
-        legend=alt.Legend(orient="top", labelLimit=300, columns=2),
+        legend=alt.Legend(orient="top", labelLimit=300, columns=1),
     )
 
 

@@ -57,4 +57,5 @@ def _numbers(source: Source, number: int) -> None:
             "activations": st.column_config.NumberColumn("activations", format="localized"),
         },
         hide_index=True,
+        placeholder="",
     )

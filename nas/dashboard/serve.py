@@ -44,7 +44,9 @@ def command(host: str, port: int) -> list[str]:
         "server.enableXsrfProtection": "true",
         "server.enableStaticServing": "false",
         "browser.gatherUsageStats": "false",
-        "theme.primaryColor": "#0072B2",  # as the charts; Streamlit's red would read as an error
+        # as the charts: Streamlit's red would read as an error; for each mode, else there is one
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # they stand in the terminal
         "client.disableDataExport": "true",  # our own download defuses formulas

@@ -1,5 +1,6 @@
 """Each page in a real browser, on studies that searches made."""
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -110,3 +111,14 @@ def test_statistics_refuse_a_guided_study_and_say_why(visitor, studies):
     visitor.says("were stopped early")
     visitor.choose("Trials that were stopped early", "leave them out")
     visitor.browser.until(lambda: len(visitor.charts()) == 2, "the distribution")
+
+
+def test_a_visitor_who_likes_it_dark_has_it_dark(visit, dashboard, browser):
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    visitor = visit(dashboard)
+    visitor.go("Accuracy and cost", "resnet")
+    background = browser.one("[data-testid=stApp]").value_of_css_property("background-color")
+    red, green, blue = map(int, re.findall(r"\d+", background)[:3])
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert max(red, green, blue) < 64

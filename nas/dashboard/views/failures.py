@@ -39,6 +39,7 @@ def page(source: Source) -> None:
         _by_reason(bad, failed),
         column_config={"trials": st.column_config.ListColumn("trials")},
         hide_index=True,
+        placeholder="",
     )
     st.subheader("Attempts")
     st.dataframe(
@@ -46,6 +47,7 @@ def page(source: Source) -> None:
         column_order=["number", "attempt", "state", "epochs", "host", "device", "ended", "reason"],
         column_config=columns.TRIALS,
         hide_index=True,
+        placeholder="",
     )
     _whole_text(bad, failed)
 

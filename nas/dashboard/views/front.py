@@ -100,5 +100,9 @@ def _network(source: Source, picked: object) -> None:
 def _table(front: pd.DataFrame) -> None:
     shown = ["number", "accuracy", "epochs", "params_k", "macs_m", "activations_k", "seconds"]
     st.dataframe(
-        columns.in_units(front), column_order=shown, column_config=columns.TRIALS, hide_index=True
+        columns.in_units(front),
+        column_order=shown,
+        column_config=columns.TRIALS,
+        hide_index=True,
+        placeholder="",
     )

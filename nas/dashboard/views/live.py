@@ -67,6 +67,7 @@ def _running(source: Source) -> None:
             ),
         },
         hide_index=True,
+        placeholder="",
     )
 
 
@@ -113,6 +114,7 @@ def _ended(source: Source) -> None:
         column_order=["ended", "number", "attempt", "state", "epochs", "accuracy", "reason"],
         column_config=columns.TRIALS,
         hide_index=True,
+        placeholder="",
     )
 
 

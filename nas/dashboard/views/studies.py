@@ -58,6 +58,7 @@ def _table(url: str, names: list[str]) -> None:
             shown[list(COLUMNS)].iloc[::-1],
             column_config=COLUMNS,
             hide_index=True,
+            placeholder="",
             height="content",
         )
 

@@ -36,6 +36,7 @@ def page(source: Source) -> None:
             column_order=[*COLUMNS, *columns.knobs(shown)],
             column_config=columns.TRIALS,
             hide_index=True,
+            placeholder="",
             height=480,
         )
     _downloads(shown)

@@ -54,6 +54,7 @@ def page(source: Source) -> None:
             ),
         },
         hide_index=True,
+        placeholder="",
     )
 
 
