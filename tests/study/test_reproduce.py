@@ -36,3 +36,13 @@ def test_the_command_takes_any_name_as_one_word():
     name = "a'; rm -rf ~ #"
     words = shlex.split(command(name))
     assert words[words.index("--study") + 1] == name
+
+
+def test_a_search_with_flips_in_a_band_is_whole_again(tmp_path):
+    space = SearchSpace.load("resnet_vs_plain")
+    record = recorded(space, sampler="random", flip="residual", band="macs=4M:8M")
+    (tmp_path / CONFIG_FILE).write_text(config_file(record))
+    options = read_config_file(tmp_path / CONFIG_FILE)
+    assert (options["flip"], options["band"]) == ("residual", "macs=4M:8M")
+    again = resolve({**options, "space": space.name, "study": "s"}, None, MACHINE)
+    assert again.to_dict() == record.config

@@ -16,10 +16,14 @@ def page(source: Source) -> None:
     heading(
         "Run it again",
         source.name,
-        "Put both files into one folder and run the command there. The same seed proposes the same "
-        "networks; what they reach also depends on the hardware and libraries below.",
+        "Put both files into one folder and run the command there. A random sampler proposes the "
+        "same networks from the same seed, a guided one follows the results; what a network "
+        "reaches also depends on the hardware and libraries it was trained with.",
     )
     record = source.study().record
+    enqueued = int((source.trials()["policy"] == "enqueued").sum())
+    if enqueued:
+        st.text(f"{enqueued} trials were enqueued by hand: the command does not propose them.")
     st.code(reproduce.command(source.name), language=None, wrap_lines=True)
     space, config = reproduce.space_file(record), reproduce.config_file(record)
     with st.container(horizontal=True):
