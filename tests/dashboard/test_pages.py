@@ -52,6 +52,32 @@ def test_filters_leave_the_trials_that_pandas_leaves(visitor, studies):
     visitor.says("no trial is left by these filters")
 
 
+def test_a_click_on_a_head_sorts_the_table(visitor, studies):
+    visitor.go("Trials", "guided")
+    grid = visitor.browser.one("[data-testid=data-grid-canvas]")
+    cells = (
+        "[data-testid=data-grid-canvas] [role=gridcell][aria-colindex='5']"  # for screen readers
+    )
+    left, top = -grid.size["width"] // 2, -grid.size["height"] // 2
+
+    def first() -> str:
+        return next((cell.get_attribute("textContent") for cell in visitor.browser.all(cells)), "")
+
+    before = visitor.browser.until(first)
+    for _ in ("ascending", "descending"):
+        mouse = ActionChains(visitor.browser.driver)
+        mouse.move_to_element_with_offset(grid, left + 280, top + 16).click().perform()
+        visitor.browser.until(lambda shown=before: first() != shown)
+        before = first()
+    assert float(before) == 100 * open_study(studies, "guided").frame()["val_accuracy"].max()
+
+
+def test_a_link_to_a_study_that_is_not_there_opens_another_one(browser, dashboard):
+    browser.open(f"{dashboard}/?study=%3Cscript%3Ewindow.pwned=1%3C/script%3E")
+    browser.sees("trials ended")
+    assert browser.driver.execute_script("return window.pwned") is None
+
+
 def test_a_download_is_the_frame_that_is_shown(visitor, studies):
     visitor.go("Trials", "guided")
     visitor.says("24 of 24 trials")
