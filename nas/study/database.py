@@ -186,7 +186,9 @@ def sqlite_path(url: URL) -> Path | None:
 
 def shown(url: str) -> str:
     """The URL as it may be printed: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    parsed = make_url(url)
+    secret = {name: "hidden" for name in parsed.query if "password" in name}  # libpq takes it there
+    return parsed.update_query_dict(secret).render_as_string(hide_password=True)
 
 
 def _shown(text_: str) -> str:
