@@ -131,7 +131,7 @@ def compare_command(
     flags = {
         name: value
         for name, value in context.params.items()
-        if value not in (None, []) and name not in ("config", "quiet")
+        if value not in (None, [], ()) and name not in ("config", "quiet")
     }
     file = read_config_file(config, also=OPTIONS) if config else {}
     raise typer.Exit(compare({**file, **flags}, console=Console(highlight=False), quiet=quiet))

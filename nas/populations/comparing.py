@@ -42,8 +42,8 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
     folder = Path(given.get("output") or "-vs-".join(_words(sides)))
     result.write(folder)
     for line in result.lines:
-        console.print(f"\n{line}", markup=False)
-    console.print(f"\nTable and figures are in {folder}/", markup=False)
+        console.print(f"\n{line}", markup=False, soft_wrap=True)
+    console.print(f"\nTable and figures are in {folder}/", markup=False, soft_wrap=True)
     return 0
 
 

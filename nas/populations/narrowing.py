@@ -89,7 +89,7 @@ def _judge(console: Console, child: Study, parent: Study, margin: float, error_r
     frames = [one.frame().assign(study=one.space.name) for one in (child, parent)]
     comparison = compare(*frames, level=1 - error_rate)
     for line in (comparison.verdict, said(comparison, comparison.decide(margin, error_rate))):
-        console.print(f"\n{line}", markup=False)
+        console.print(f"\n{line}", markup=False, soft_wrap=True)
 
 
 def _table(space: SearchSpace, found: list[Proposal]) -> Table:

@@ -76,7 +76,9 @@ def test_both_populations_are_random_and_drawn_independently(folder):
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(folder):
     before = studies(url(folder))
-    again = nas(folder, "compare", "wide.yaml", "any.yaml", *OPTIONS, "--quiet")
+    recipe = "spaces: [wide.yaml, any.yaml]\nmodels: 24\nepochs: 2\nobjective: synthetic\n"
+    (folder / "recipe.yaml").write_text(recipe)
+    again = nas(folder, "compare", "--config", "recipe.yaml", "--quiet")
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip() in (folder / "said").read_text()
     pd.testing.assert_frame_equal(studies(url(folder)), before)
