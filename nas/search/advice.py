@@ -40,7 +40,6 @@ def print_header(console: Console, plan: Plan) -> None:
     ]
     for line in lines:
         console.print(line, markup=False)
-    console.print("Starting Ray …\n", style="dim")
 
 
 def print_ending(

@@ -108,6 +108,7 @@ def _run(plan: Plan, view: View) -> str | None:
         with searcher() as earlier:
             if earlier.finished:
                 return None
+    view.line("Starting Ray …\n", "dim")
     from nas.search.driver import cluster, run
 
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
