@@ -50,21 +50,21 @@ def plot_command(
         str | None,
         typer.Option(
             help="macs, params, activations or latency_ms; edf then compares at equal cost. "
-            "[default: macs]"
+            "(default: macs)"
         ),
     ] = None,
     knob: Annotated[
         str | None, typer.Option(help="Of knob, marginal and effects: such as stages.0.width.")
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="random, or any to take guided trials. [default: random]")
+        str | None, typer.Option(help="random, or any to take guided trials. (default: random)")
     ] = None,
     stopped: Annotated[
         str | None,
-        typer.Option(help="Trials stopped early: refuse, drop or bound (edf). [default: refuse]"),
+        typer.Option(help="Trials stopped early: refuse, drop or bound (edf). (default: refuse)"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Trained so long. [default: all must agree]")
+        int | None, typer.Option(help="Trained so long. (default: all must agree)")
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
@@ -136,7 +136,7 @@ def retrain_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     trial: Annotated[
-        int | None, typer.Option(help="Number of the trial. [default: the best]")
+        int | None, typer.Option(help="Number of the trial. (default: the best)")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over all 50,000 images.")] = 20,
     test: Annotated[

@@ -2,13 +2,15 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from nas.command_line import main
+from nas.command_line import app, main
 from nas.space import SearchSpace, available
 
 SPACE = """\
@@ -136,19 +138,37 @@ def test_help_names_every_option_in_groups(capsys, monkeypatch):
         max-params max-macs log-to config quiet"""
     options = [f"--{name}" for name in names.split()]
     assert [option for option in options if option not in text] == []
-    for group in ("What is searched", "How it is searched", "Where it runs"):
+    for group in ("─ What ─", "─ How ─", "─ Where ─"):
         assert group in text
 
 
-def test_every_command_has_help(capsys):
-    main(["--help"])
-    text = capsys.readouterr().out
-    commands = """search studies show check plot retrain spaces cost sample export-study
-        import-study export-frame latency report space db"""
-    for command in [*commands.split(), "db upgrade", "space info"]:
-        assert command.split()[0] in text
-        assert main([*command.split(), "--help"]) == 0
-        assert len(capsys.readouterr().out) > 200
+def commands(command, path=()):
+    """Every command below one, by its words."""
+    if hasattr(command, "commands"):
+        for name, inner in command.commands.items():
+            yield from commands(inner, (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = dict(commands(get_command(app)))
+
+
+def words(text):
+    return " ".join(re.sub("[─│╭╮╰╯]", " ", text).split())
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_and_option_has_help_that_is_shown_whole(path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main([*path, "--help"]) == 0
+    shown = words(capsys.readouterr().out)
+    command = COMMANDS[path]
+    assert words(command.help) in shown
+    for parameter in command.params:
+        if parameter.name != "help":
+            assert len(parameter.help) > 5, parameter.name
+            assert words(parameter.help) in shown
 
 
 def test_cost_prints_the_published_numbers(capsys):

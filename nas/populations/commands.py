@@ -6,9 +6,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nas.search.command import (
+    HOW,
+    WHAT,
+    WHERE,
+    Band,
+    Data,
+    Objective,
+    Seed,
+    StorageUrl,
+    TimeBudget,
+    TrainImages,
+)
 from nas.search.config import read_config_file
-
-_WHAT, _HOW, _WHERE = "What is compared", "How it is trained", "Where it runs"
 
 population_commands = typer.Typer()
 
@@ -24,30 +34,25 @@ def compare_command(
         str | None,
         typer.Option(
             help="Compare networks of one space that differ in this knob alone, such as residual.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     models: Annotated[
         int | None,
         typer.Option(
             min=8,
-            help="Random networks of each space, or pairs with --flip. [default: 60]",
-            rich_help_panel=_WHAT,
+            help="Random networks of each space, or pairs with --flip. (default: 60)",
+            rich_help_panel=WHAT,
         ),
     ] = None,
-    band: Annotated[
-        str | None,
-        typer.Option(
-            help="Only networks within these costs, as in macs=4M:8M.", rich_help_panel=_WHAT
-        ),
-    ] = None,
+    band: Band = None,
     margin: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="A difference of accuracy that does not matter, as a fraction. [default: 0.005]",
-            rich_help_panel=_WHAT,
+            help="A difference of accuracy that does not matter, as a fraction. (default: 0.005)",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     error_rate: Annotated[
@@ -55,70 +60,38 @@ def compare_command(
         typer.Option(
             min=0.0001,
             max=0.5,
-            help="How often a verdict may be wrong. [default: 0.05]",
-            rich_help_panel=_WHAT,
+            help="How often a verdict may be wrong. (default: 0.05)",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs of every network. [default: 2]", rich_help_panel=_HOW),
+        typer.Option(help="Epochs of every network. (default: 2)", rich_help_panel=HOW),
     ] = None,
-    train_images: Annotated[
-        int | None,
-        typer.Option(
-            help="Training images per epoch, of 50,000. [default: 20,000 without a GPU]",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            help="fashion_mnist, or synthetic: needs no training. [default: fashion_mnist]",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Of the draws, the split, the weights. [default: 0]", rich_help_panel=_HOW
-        ),
-    ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option(help="Of each space, such as 1h30m. [default: none]", rich_help_panel=_HOW),
-    ] = None,
+    train_images: TrainImages = None,
+    objective: Objective = None,
+    seed: Seed = None,
+    time_budget: TimeBudget = None,
     config: Annotated[
         Path | None,
         typer.Option(
-            help="YAML file of these options, and of those of nas search.", rich_help_panel=_HOW
+            help="YAML file of these options, and of those of nas search.", rich_help_panel=HOW
         ),
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Study database; NAS_STORAGE says the same. [default: sqlite:///nas.db]",
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder with Fashion-MNIST. [default: NAS_DATA, else found or downloaded]",
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
+    storage: StorageUrl = None,
+    data: Data = None,
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
-            help="Folder for verdict, table and figures. [default: A-vs-B]",
-            rich_help_panel=_WHERE,
+            help="Folder for verdict, table and figures. (default: A-vs-B)",
+            rich_help_panel=WHERE,
         ),
     ] = None,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", help="Print nothing but the verdict.", rich_help_panel=_WHERE),
+        typer.Option("--quiet", help="Print nothing but the verdict.", rich_help_panel=WHERE),
     ] = False,
 ) -> None:
     """Compare two design spaces, or one knob of a space, by random populations trained alike.
@@ -151,7 +124,7 @@ def narrow_command(
         typer.Option(
             min=0,
             help="Networks of the smaller space to train; 0: stop after writing its file. "
-            "[default: as many as the study has]",
+            "(default: as many as the study has)",
         ),
     ] = None,
     margin: Annotated[
@@ -165,11 +138,11 @@ def narrow_command(
     ] = 0.05,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The smaller space's file. [default: its name.yaml]"),
+        typer.Option("--output", "-o", help="The smaller space's file. (default: its name.yaml)"),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder with Fashion-MNIST. [default: NAS_DATA, else found]"),
+        typer.Option(help="Folder with Fashion-MNIST. (default: NAS_DATA, else found)"),
     ] = None,
     storage: Annotated[
         str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)

@@ -144,7 +144,7 @@ def export_command(
 def import_command(
     file: Annotated[Path, typer.Argument(help="A file that nas export-study wrote.")],
     name: Annotated[
-        str | None, typer.Option(help="Name of the study here. [default: that of the file]")
+        str | None, typer.Option(help="Name of the study here. (default: that of the file)")
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
