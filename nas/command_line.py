@@ -76,10 +76,7 @@ def plot_command(
     from nas.analysis.plots.kinds import draw
     from nas.study.reader import open_study
 
-    if output.suffix not in FIGURES:
-        raise ConfigError(f"output is {str(output)!r}; accepted endings: {', '.join(FIGURES)}")
-    if not output.parent.is_dir():
-        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
+    _check_output(output, FIGURES)
     figure = draw(
         kind,
         [open_study(storage, study) for study in studies],
@@ -107,10 +104,7 @@ def report_command(
     from nas.study.reader import open_study
 
     found = open_study(storage, study)
-    if output.suffix != ".html":
-        raise ConfigError(f"output is {str(output)!r}; accepted ending: .html")
-    if not output.parent.is_dir():
-        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
+    _check_output(output, (".html",))
     chromium = find_chromium() if pdf else None
     output.write_text(report(found), encoding="utf-8")
     if chromium:
@@ -276,6 +270,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     print(f"nas: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _check_output(output: Path, endings: Sequence[str]) -> None:
+    """Refuse a file that has another ending, or no folder to be in."""
+    if output.suffix not in endings:
+        accepted = f"ending{'s' * (len(endings) > 1)}: {', '.join(endings)}"
+        raise ConfigError(f"output is {str(output)!r}; accepted {accepted}")
+    if not output.parent.is_dir():
+        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 from selenium.webdriver.support.ui import WebDriverWait
+from unwatched import Unwatched
 
 from nas.search.config import resolve
 from nas.search.machine import Machine
@@ -20,22 +21,6 @@ from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
 from nas.training.config import TrainingConfig
-
-
-class Unwatched:
-    """A watcher that looks away."""
-
-    def started(self, job):
-        pass
-
-    def measured(self, job, result):
-        pass
-
-    def ended(self, job, state, reason):
-        pass
-
-    def reused(self, number, source, accuracy):
-        pass
 
 
 class Search:

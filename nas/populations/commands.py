@@ -19,6 +19,7 @@ from nas.search.command import (
     TrainImages,
 )
 from nas.search.config import read_config_file
+from nas.study.commands import DEFAULT_STORAGE, Storage
 
 population_commands = typer.Typer()
 
@@ -144,9 +145,7 @@ def narrow_command(
         str | None,
         typer.Option(help="Folder with Fashion-MNIST. (default: NAS_DATA, else found)"),
     ] = None,
-    storage: Annotated[
-        str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
-    ] = "sqlite:///nas.db",
+    storage: Storage = DEFAULT_STORAGE,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no trials.")] = False,
 ) -> None:
     """Propose a smaller design space that a random study supports, train it, and judge it.

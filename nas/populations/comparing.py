@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from rich.console import Console
 from nas.errors import ConfigError
 from nas.populations.training import Population, opened, population, train
 from nas.search.config import SearchConfig
-from nas.study.commands import DEFAULT_STORAGE
+from nas.search.session import storage_of
 
 OPTIONS = ("spaces", "models", "margin", "error_rate", "output")  # beside those of a search
 MODELS, EPOCHS, MARGIN, ERROR_RATE = 60, 2, 0.005, 0.05
@@ -29,7 +28,7 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
     """
     from nas.populations import verdicts  # pandas and SciPy: an error need not wait for them
 
-    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
+    storage = storage_of(given)
     sides = sides_of(given)
     code = train(sides, storage, quiet=quiet)
     if code:

@@ -40,13 +40,13 @@ def narrow(
     storage: str,
     *,
     console: Console,
-    take: int = 1,
-    models: int | None = None,
-    margin: float = 0.005,
-    error_rate: float = 0.05,
-    output: Path | None = None,
-    data: str | None = None,
-    quiet: bool = False,
+    take: int,
+    models: int | None,
+    margin: float,
+    error_rate: float,
+    output: Path | None,
+    data: str | None,
+    quiet: bool,
 ) -> int:
     """Narrow the space ``source`` by what its random study ``name`` supports.
 

@@ -31,7 +31,7 @@ def search(given: Mapping[str, Any], *, quiet: bool = False, alone: bool = True)
     row that it makes no sense to go on; 130 and 143: stopped
     by SIGINT or SIGTERM, everything safely stored.
     """
-    begun, given = time.monotonic(), _stored(given)
+    begun, given = time.monotonic(), {**given, "storage": storage_of(given)}
     with _machine() as machine:
         return _carry_out(prepare(given, machine), begun, quiet, alone)
 
@@ -42,15 +42,14 @@ def check(given: Mapping[str, Any]) -> None:
     Raises:
         NasError: it cannot; the message is one line.
     """
-    given = _stored(given)
+    given = {**given, "storage": storage_of(given)}
     with _machine() as machine:
         prepare(given, machine)
 
 
-def _stored(given: Mapping[str, Any]) -> dict[str, Any]:
-    """With the database, which joining a cluster takes out of the environment: it is a secret."""
-    storage = given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
-    return {**given, "storage": storage}
+def storage_of(given: Mapping[str, Any]) -> str:
+    """The database that is meant. Joining a cluster takes it out of the environment: a secret."""
+    return given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
+from unwatched import Unwatched
 
 from nas.search.config import resolve
 from nas.search.machine import Machine
@@ -35,22 +36,6 @@ SPACE = {  # few knobs and many networks: the databases of such a study are smal
     "each_stage": {"block": "basic", "width": {"int": [8, 512], "step": 8}, "stride": 2},
     "stages": [{"depth": {"int": [1, 8]}}, {"depth": {"int": [1, 8]}}],
 }
-
-
-class Unwatched:
-    """A watcher that looks away."""
-
-    def started(self, job):
-        pass
-
-    def measured(self, job, result):
-        pass
-
-    def ended(self, job, state, reason):
-        pass
-
-    def reused(self, number, source, accuracy):
-        pass
 
 
 def later(seconds):

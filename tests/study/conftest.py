@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from optuna.distributions import IntDistribution
+from unwatched import Unwatched
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
@@ -119,22 +120,6 @@ SPACE = {
         {"block": "basic", "depth": {"int": [1, 2]}, "width": 16, "stride": 2},
     ],
 }
-
-
-class Unwatched:
-    """A watcher that looks away."""
-
-    def started(self, job):
-        pass
-
-    def measured(self, job, result):
-        pass
-
-    def ended(self, job, state, reason):
-        pass
-
-    def reused(self, number, source, accuracy):
-        pass
 
 
 @pytest.fixture(scope="session")
