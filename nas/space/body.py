@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from nas.architecture import Architecture, Stage
@@ -30,6 +30,9 @@ class Body(Protocol):
 
     def count(self) -> int:
         """How many settings keep every rule but the limits."""
+
+    def settings(self) -> Iterator[Setting]:
+        """All of them, one after another, each once; values that are fixed may be among them."""
 
     def match(self, architecture: Architecture) -> Setting | None:
         """A setting that gives the network's stages, if there is one."""
@@ -70,6 +73,10 @@ class StagesBody:
     def count(self) -> int:
         """See ``Body``."""
         return self.sequences.count()
+
+    def settings(self) -> Iterator[Setting]:
+        """See ``Body``."""
+        return map(self._by_path, self.sequences)
 
     def match(self, architecture: Architecture) -> Setting | None:
         """See ``Body``."""

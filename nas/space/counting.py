@@ -12,7 +12,7 @@ import math
 import operator
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -116,6 +116,20 @@ class Chain:
             option, state = fork.ways[bisect_right(fork.rungs, rung) - 1]
             drawn.append(option.values)
         return drawn
+
+    def __iter__(self) -> Iterator[list[Mapping[str, Value]]]:
+        """All sequences, one after another, each once."""
+        return self._from(0, self._relations.start)
+
+    def _from(self, place: int, state: State) -> Iterator[list[Mapping[str, Value]]]:
+        """What may stand at ``place`` and after it."""
+        if place == len(self._layers):
+            yield []
+            return
+        for option in self._layers[place]:
+            after = self._relations.follow(state, option.values)
+            if after is not None:
+                yield from ([option.values, *rest] for rest in self._from(place + 1, after))
 
     def _total(self, place: int, state: State) -> int:
         if place == len(self._layers):

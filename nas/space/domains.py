@@ -26,7 +26,7 @@ MAX_VALUES = 10_000  # of a discrete domain: counting a space walks through them
 
 def below(rng: random.Random, n: int) -> int:
     """A whole number of [0, n), however large n is; one call of ``rng.random``."""
-    return int(rng.random() * 2**53) * n >> 53
+    return _part(rng.random(), n)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,11 @@ class Choice:
 
     def sample(self, rng: random.Random) -> Value:
         """One value, drawn with one call of ``rng.random``."""
-        return self.values[below(rng, len(self.values))]
+        return self.at(rng.random())
+
+    def at(self, share: float) -> Value:
+        """The value that ``share``, a number of [0, 1), of all draws do not go beyond."""
+        return self.values[_part(share, len(self.values))]
 
     def find(self, value: object) -> Value | None:
         """The value of this domain that ``value`` equals, or None."""
@@ -110,7 +114,11 @@ class IntRange:
 
     def sample(self, rng: random.Random) -> int:
         """One value, drawn with one call of ``rng.random``."""
-        return self.values[bisect_right(self._rungs, below(rng, self._rungs[-1]))]
+        return self.at(rng.random())
+
+    def at(self, share: float) -> int:
+        """The value that ``share``, a number of [0, 1), of all draws do not go beyond."""
+        return self.values[bisect_right(self._rungs, _part(share, self._rungs[-1]))]
 
     def find(self, value: object) -> int | None:
         """The value of this domain that ``value`` equals, or None."""
@@ -180,9 +188,12 @@ class FloatRange:
 
     def sample(self, rng: random.Random) -> float:
         """One value, drawn with one call of ``rng.random``."""
+        return self.at(rng.random())
+
+    def at(self, share: float) -> float:
+        """The value that ``share``, a number of [0, 1), of all draws do not go beyond."""
         if self.values is not None:
-            return self.values[bisect_right(self._rungs, below(rng, self._rungs[-1]))]
-        share = rng.random()
+            return self.values[bisect_right(self._rungs, _part(share, self._rungs[-1]))]
         if self.log:
             value = self.low * (self.high / self.low) ** share
         else:
@@ -237,6 +248,11 @@ def listed(values: Iterable[Value], most: int = 12) -> str:
     """The values as a space file spells them, the first ``most`` of them."""
     words = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
     return ", ".join(words[:most] + ["…"] * (len(words) > most))
+
+
+def _part(share: float, n: int) -> int:
+    """``share`` of [0, 1) as a whole number of [0, n), however large n is."""
+    return int(share * 2**53) * n >> 53
 
 
 def _kind(value: object) -> type:

@@ -97,6 +97,13 @@ class RegNetRule:
             total += int((before[since[-1][last]] - before[since[-2][last]]).sum())
         return total * prod(len(options(self.knobs[key])) for key in ("group_width", "bottleneck"))
 
+    def settings(self) -> Iterator[Setting]:
+        """All settings whose plan counts, one after another."""
+        for values in product(*(options(knob) for knob in self.knobs.values())):
+            setting = dict(zip(self.knobs, values, strict=True))
+            if not isinstance(self._plan(setting), str):
+                yield setting
+
     def match(self, architecture: Architecture) -> Setting | None:
         """A setting that gives these stages, if there is one."""
         stages = _runs(architecture)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,35 @@ class SearchSpace:
         Ties, orders and divisibility count; limits and the training's parameters do not.
         """
         return prod(len(options(knob)) for knob in self._stem.values()) * self._body.count()
+
+    def distinct_settings(self, most: int) -> Iterator[Setting] | None:
+        """One setting of every different network and, if hyper-parameters are searched, of every
+        way to train it, in an order that is always the same.
+
+        None where that takes a look at more than ``most`` settings: the limits cut what ``size``
+        counts, and several settings may stand for one network.
+        """
+        ways = [domain.values for domain in self._training.values()]
+        if self.size() > most or None in ways:
+            return None
+        known = [values for values in ways if values is not None]
+        return self._distinct(known) if self.size() * prod(map(len, known)) <= most else None
+
+    def _distinct(self, ways: Sequence[Sequence[Value]]) -> Iterator[Setting]:
+        seen = set()
+        stems = product(*(options(knob) for knob in self._stem.values()))
+        for stem, body in product(stems, self._body.settings()):
+            whole = body | {f"stem.{k}": v for k, v in zip(self._stem, stem, strict=True)}
+            try:
+                architecture = self._build(whole)
+            except InfeasibleError:
+                continue
+            if architecture.key in seen or any(self._limits.violations(architecture)):
+                continue
+            seen.add(architecture.key)
+            for way in product(*ways):
+                whole |= {f"training.{k}": v for k, v in zip(self._training, way, strict=True)}
+                yield {path: whole[path] for path in self.parameters}
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether some setting inside the limits gives this network (one with the same key)."""

@@ -99,6 +99,13 @@ class StageSequences:
             return prod(self._chain(keys, weighted=False).total() for keys in FACTORS)
         return prod(chain.total() for chain in self._chains.values())
 
+    def __iter__(self) -> Iterator[list[dict[str, Value]]]:
+        """Values for each stage, one sequence after another, each once."""
+        for rows in product(*self._chains.values()):
+            yield [
+                {k: v for row in stage for k, v in row.items()} for stage in zip(*rows, strict=True)
+            ]
+
     def mass(self) -> float:
         """The chance that one option of each stage, drawn by weight, keeps ties and orders."""
         whole = prod(
