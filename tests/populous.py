@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, insert, text
 from nas.cost import cost
 from nas.search.config import resolve
 from nas.search.machine import Machine
-from nas.search.sampling import distribution
+from nas.search.mirror import distribution
 from nas.search.synthetic import accuracy
 from nas.space import SearchSpace
 from nas.study import tables

@@ -13,5 +13,5 @@ class Unwatched:
     def ended(self, job, state, reason):
         pass
 
-    def reused(self, number, source, accuracy):
+    def reused(self, number, source):
         pass

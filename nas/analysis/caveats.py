@@ -55,6 +55,13 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             "results: they are no random sample of the space, and distributions over them say what "
             "the search saw, not what the space is like."
         )
+    even = int((trials["policy"] == "quasi_random").sum())
+    if even:
+        yield (
+            f"{even} of {len(trials)} trials are points of a sequence that fills the space evenly: "
+            "they are no independent draws, and intervals that take them for such are too wide or "
+            "too narrow."
+        )
     stopped = trials[trials["state"] == "PRUNED"]
     if len(stopped):
         yield (

@@ -3,13 +3,14 @@
 A statistic over a design space needs a random sample of it, every network trained equally long:
 
 - ``policy="random"`` (the default) refuses trials that a guided sampler proposed or a person
-  enqueued: they were chosen for being good. ``policy="any"`` takes them, and the result says so.
+  enqueued, which were chosen for being good, and those of a quasi-random sampler, which were chosen
+  for being far apart. ``policy="any"`` takes them, and the result says so.
 - Trials beside their flip, which differs from them in one knob alone, are no independent draws and
   would make every interval too narrow: only ``effects``, which is about them, takes both.
   ``policy="any"`` takes them here, too.
 - A trial that was told the result of an earlier one of the same network ("reused") is a draw of its
   own: the space was drawn from twice, so the network counts twice. What drew it is not recorded;
-  where the study has guided trials, it counts as one of theirs.
+  where the study has guided or quasi-random trials, it counts as one of theirs.
 - Trials that were stopped early (PRUNED) have no result at full fidelity, and leaving them out
   makes a space look better than it is. ``stopped="refuse"`` (the default) takes no such study,
   ``"drop"`` leaves them out and says so, ``"bound"`` keeps them as intervals (see ``edf``).
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 
 from nas.errors import AnalysisError, choose
 from nas.study.frames import TRIALS
+from nas.study.policies import CHOSEN
 
 COSTS = {
     "macs": "multiply-accumulates per image",
@@ -186,17 +188,17 @@ def _population(
 
 def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[str]:
     """Notes on trials that are no random or no independent draws; refused unless policy is any."""
-    guided = trials["policy"].isin(["guided", "enqueued"])
-    if (trials["policy"] == "guided").any():
+    guided = trials["policy"].isin(CHOSEN)
+    if trials["policy"].isin(CHOSEN - {"enqueued"}).any():
         guided |= trials["policy"] == "reused"
     # trial 2k is a random draw, and 2k + 1 its flip
     flipped = (trials["policy"] == "flipped") & (trials["number"] - 1).isin(trials["number"])
     count, beside = int(guided.sum()), 0 if flips else int(flipped.sum())
     if count and policy == "random":
         raise AnalysisError(
-            f"{count} of {len(trials)} trials of {study} were proposed by a guided sampler or by "
-            "hand, so they are no random sample of the space; use a study with --sampler random, "
-            "only its rows frame[frame.policy == 'random'], or policy='any'"
+            f"{count} of {len(trials)} trials of {study} were proposed by a guided or quasi-random "
+            "sampler or by hand, so they are no random sample of the space; use a study with "
+            "--sampler random, only its rows frame[frame.policy == 'random'], or policy='any'"
         )
     if beside and policy == "random":
         raise AnalysisError(
@@ -204,7 +206,9 @@ def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[
             "are no independent draws; use frame[frame.policy == 'random'], one value of the "
             "knob, or policy='any'"
         )
-    notes = [f"{plural(count, 'guided trial')} among them: no random sample"] if count else []
+    even = (trials["policy"] == "quasi_random")[guided].any()
+    kind = "quasi-random" if even else "guided"
+    notes = [f"{plural(count, f'{kind} trial')} among them: no random sample"] if count else []
     return notes + ([f"{plural(beside, 'flip')} among them: not independent"] if beside else [])
 
 

@@ -15,7 +15,7 @@ from nas.errors import AnalysisError
 
 POLICY: dict[Literal["random", "any"], str] = {
     "random": "random ones only",
-    "any": "guided ones, too (policy='any')",
+    "any": "guided and quasi-random ones, too (policy='any')",
 }
 STOPPED: dict[Literal["refuse", "drop", "bound"], str] = {
     "refuse": "allow none",

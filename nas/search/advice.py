@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from nas.quantity import count
 from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
+from nas.search.sampling import ENUMERATED, things
 from nas.search.signals import EXIT_CODES
 from nas.study.commands import DEFAULT_STORAGE
 from nas.study.database import shown
@@ -38,12 +40,20 @@ def print_header(console: Console, plan: Plan) -> None:
         f"study database  {shown(config.storage)}",
         f"log             {plan.log}",
     ]
+    few = space.distinct_settings(ENUMERATED)
+    if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
+        lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
     for line in lines:
         console.print(line, markup=False)
 
 
 def print_ending(
-    console: Console, plan: Plan, reason: str | None, seconds: float, best: bool
+    console: Console,
+    plan: Plan,
+    reason: str | None,
+    exhausted: str | None,
+    seconds: float,
+    best: bool,
 ) -> None:
     """Why the search is over, and the commands that a person may want next."""
     config = plan.config
@@ -59,6 +69,11 @@ def print_ending(
     elif reason:
         why = f"Stopped by {reason}" if reason in EXIT_CODES else f"Stopped: {reason}"
         lines = [f"{why}; everything is stored. To go on:", f"  {again}{where}"]
+    elif exhausted:
+        lines = [
+            f"The space is exhausted ({format_duration(seconds)}): {exhausted}.",
+            "More trials would train nothing new; a larger space would.",
+        ]
     else:
         lines = [
             f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",

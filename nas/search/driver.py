@@ -37,7 +37,7 @@ for _name, _value in _RAY_ENVIRONMENT.items():
 
 import ray  # noqa: E402
 from ray import cloudpickle, tune  # noqa: E402
-from ray.exceptions import RayActorError, RayError, RayTaskError  # noqa: E402
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError  # noqa: E402
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig  # noqa: E402
 from ray.tune.experiment import Trial  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
@@ -203,9 +203,10 @@ class _Bridge:
         job = self.jobs[trial.trial_id]
         timeout = format_duration(self.searcher.config.trial_timeout)
         overdue = trial.trial_id in self.overdue
-        first, *rest = (f"no epoch for {timeout}" if overdue else _cause(trial)).splitlines()
+        cause, lost = (f"no epoch for {timeout}", True) if overdue else _cause(trial)
+        first, *rest = cause.splitlines()
         place = f"attempt {job.attempt} on {self.places.get(trial.trial_id, 'no host yet')}"
-        self.searcher.fail(job, "\n".join([f"{first} ({place})", *rest]), retry=True)
+        self.searcher.fail(job, "\n".join([f"{first} ({place})", *rest]), retry=True, lost=lost)
 
     def folder(self, trial_id: str) -> str:
         """Where Tune keeps what the attempt writes."""
@@ -299,14 +300,20 @@ class _Log(Callback):
         self._curves.ended(self._bridge.folder(trial.trial_id))
 
 
-def _cause(trial: Any) -> str:
-    """What a trial's process died of: one line, and below it the end of the worker's traceback."""
+def _cause(trial: Any) -> tuple[str, bool]:
+    """What a trial's process died of: one line, and below it the end of the worker's traceback.
+
+    And whether the process was lost, rather than that what it trained raised an exception or took
+    all memory.
+    """
     with suppress(Exception):  # the error may not unpickle here
         error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
         if isinstance(error, RayTaskError):
             cause = error.cause
-            return str(cause) if isinstance(cause, WorkerError) else str(error)
+            return str(cause) if isinstance(cause, WorkerError) else str(error), False
+        if isinstance(error, OutOfMemoryError):
+            return " ".join(str(error).split())[:500], False
         if isinstance(error, RayActorError):
             detail = " ".join(str(error).split())
-            return f"{type(error).__name__}: {detail}"[:500]
-    return "its process died"
+            return f"{type(error).__name__}: {detail}"[:500], True
+    return "its process died", True

@@ -1,64 +1,50 @@
-"""Which setting to try next: the space's own random draws, or a guided sampler of Optuna's.
+"""Which setting to try next: the space's own random draws, or one that is chosen.
 
-A guided sampler reads an in-memory mirror of the study, so that a proposal costs no query and an
-infeasible one leaves no trace. Equal studies get equal proposals: the randomness of trial ``n``
-comes from the study's seed and ``n`` alone, whatever was interrupted in between.
+Equal studies get equal proposals: the randomness of trial ``n`` comes from the study's seed and
+``n`` alone, whatever was interrupted in between.
+
+A guided or quasi-random sampler proposes networks that the study does not have yet, until there are
+none. ``random`` draws with replacement, as a random sample of a space must: a network that comes
+again is a draw of its own, though the searcher does not train it again.
 """
 
 import hashlib
 import random
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, NSGAIISampler, QMCSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import ConfigError, InfeasibleError, choose
-from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
+from nas.search.failing import Failing
+from nas.search.mirror import GUIDED, STARTUP, Mirror, distribution
+from nas.search.tried import Training, Tried
+from nas.space import Choice, IntRange, SearchSpace, Setting
+from nas.space.domains import below
 
-STARTUP = 8  # random trials before a guided sampler has something to go by
-INFEASIBLE = 200  # guided proposals in a row, then a random one is taken
+if TYPE_CHECKING:
+    from scipy.stats.qmc import Sobol
+
+# Proposals in a row that are infeasible, tried or near a failure; then a random one is taken.
+REFUSED = 200
 PAIRS = 1000  # random settings in a row whose flip is infeasible, then there are none
-
-# ``random`` is missing: the space draws by itself, uniformly over what is feasible
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
-    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=STARTUP),
-    "qmc": lambda seed: QMCSampler(seed=seed, scramble=True),
-}
+# What "every network has been tried" means: a space of so many settings at most is enumerated; in
+# a larger one, so many draws in a row found nothing new (with 0.5 % of the draws left to be found,
+# that happens once in 150 times).
+ENUMERATED = 4096
+DRAWS = 1000
+POINT = "nas:point"  # of the quasi-random sequence that a trial's proposal went up to
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A feasible setting, and whether earlier results had a part in it."""
+    """A feasible setting, and what made it one."""
 
     setting: Setting
-    policy: str  # random | guided | flipped
+    policy: str  # of nas.study.policies
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
-
-
-def distribution(domain: Domain) -> BaseDistribution:
-    """Optuna's word for a domain of a space.
-
-    It has none for steps on a logarithmic scale: a guided sampler sees these evenly spaced, and
-    the space's own draws alone prefer the small ones.
-    """
-    if isinstance(domain, Choice):
-        return CategoricalDistribution(domain.values)
-    if isinstance(domain, IntRange):
-        log = domain.log and domain.step == 1
-        return IntDistribution(domain.low, domain.high, log, domain.step)
-    log = domain.log and domain.step is None
-    return FloatDistribution(domain.low, domain.high, log, domain.step)
 
 
 def check_flip(space: SearchSpace, sampler: str, flip: str) -> None:
@@ -96,49 +82,126 @@ class Sampler:
         self.distributions = {
             path: distribution(domain) for path, domain in space.parameters.items()
         }
+        self.tried = Tried(space)
         self._space = space
         self._name = name
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
-        self._mirror = optuna.create_study(direction="maximize")
-        self._mirrored: dict[int, int] = {}  # number of a trial -> id of its mirror
-        self._points: list[Setting] = []  # of the quasi-random sequence, so far
+        self._mirror = Mirror(space, name) if name in GUIDED else None
+        self._failing = Failing(space)
 
-    def propose(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal:
-        """The setting of trial ``number``, given all trials before it."""
-        finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-        proposal = None
+    @property
+    def repeats(self) -> bool:
+        """Whether it draws with replacement, and so is never at an end."""
+        return self._name == "random"
+
+    def propose(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        """The setting of trial ``number``, given all trials before it; None where it is at an end:
+        every network has been tried."""
+        self.tried.update(trials)
         if self._flip is not None:
             return self._paired(number)
-        if self._name == "qmc":
-            proposal = self._quasi_random(number)
-        elif self._name in SAMPLERS and finished >= STARTUP:
-            proposal = self._guided(number, trials)
-        rng = random.Random(self._hash(number))
-        return proposal or Proposal(self._space.sample_setting(rng), "random")
+        if self.repeats:
+            return Proposal(self._space.sample_setting(self._rng(number)), "random")
+        if self._mirror is None:
+            return self._quasi_random(number, trials)
+        finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+        guided = self._guided(number, trials, self._mirror) if finished >= STARTUP else None
+        return guided or self._untried(number, "guided")
 
-    def _guided(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
-        """A proposal that learns from the results so far."""
-        self._sync(trials)
-        self._mirror.sampler = _sampler(self._name, self._hash(number))
-        trial = self._ask()
-        if trial is None:
+    def exhausted(self, trials: Sequence[FrozenTrial]) -> str | None:
+        """In one clause, that every network has been tried; None where one is left."""
+        self.tried.update(trials)
+        if self._untried(len(trials), "random") is not None:
             return None
-        # the mirror goes on showing it as running, so that the next proposals keep away from it
-        self._mirrored[number] = trial._trial_id
-        noted = self._mirror._storage.get_trial_system_attrs(trial._trial_id)
-        return Proposal(dict(trial.params), "guided", noted)
+        if self._everything is None:
+            return (
+                f"{DRAWS:,} random draws of {self._space.name} in a row gave no network that has "
+                "not been tried"
+            )
+        every = things(self._space, len(self._everything))
+        return f"all {every} of {self._space.name} have been tried"
+
+    def _guided(
+        self, number: int, trials: Sequence[FrozenTrial], mirror: Mirror
+    ) -> Proposal | None:
+        """A proposal that learns from the results so far."""
+        mirror.update(trials)
+        self._failing.update(trials)
+        found = mirror.ask(number, self._hash(number), self._is_promising, REFUSED)
+        return found and Proposal(found[0], "guided", found[1])
+
+    def _quasi_random(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        """The next point of one low-discrepancy sequence whose network is new, in the values that
+        the space draws at such shares."""
+        # the study's last trial that came from the sequence says how far it is
+        last = (t.system_attrs[POINT] for t in reversed(trials) if POINT in t.system_attrs)
+        first = next(last, -1) + 1
+        if self._sequence.num_generated > first:  # what was proposed could not be written
+            self._sequence.reset()
+        if self._sequence.num_generated < first:
+            self._sequence.fast_forward(first - self._sequence.num_generated)
+        parameters = self._space.parameters
+        for point in range(first, first + REFUSED):
+            shares = self._sequence.random(1)[0]
+            setting = {
+                path: domain.at(float(share))
+                for (path, domain), share in zip(parameters.items(), shares, strict=True)
+            }
+            if self._is_new(setting):
+                return Proposal(setting, "quasi_random", {POINT: point})
+        found = self._untried(number, "quasi_random")
+        return found and replace(found, system_attrs={POINT: first + REFUSED - 1})
+
+    def _untried(self, number: int, policy: str) -> Proposal | None:
+        """One of the space's own draws that is new, if there is one.
+
+        The first draw is one like any other. Those after it depend on what the study has, so they
+        are no random sample of the space: their policy is ``policy``.
+        """
+        rng = self._rng(number)
+        for draw in range(DRAWS):
+            setting = self._space.sample_setting(rng)
+            if self._is_new(setting):
+                return Proposal(setting, policy if draw else "random")
+            if not draw and self._everything is not None:
+                left = [one for what, one in self._everything.items() if what not in self.tried]
+                if not left:
+                    return None
+        return Proposal(left[below(rng, len(left))], policy) if self._everything else None
+
+    def _is_new(self, setting: Setting) -> bool:
+        """Whether it is feasible, and the study does not have it."""
+        try:
+            return self.tried.training(setting) not in self.tried
+        except InfeasibleError:
+            return False
+
+    def _is_promising(self, setting: Setting) -> bool:
+        return self._is_new(setting) and not self._failing.expects(setting)
+
+    @cached_property
+    def _everything(self) -> dict[Training, Setting] | None:
+        """All that can be tried, where the space is small."""
+        found = self._space.distinct_settings(ENUMERATED)
+        return None if found is None else {self.tried.training(one): one for one in found}
+
+    @cached_property
+    def _sequence(self) -> "Sobol":
+        from scipy.stats.qmc import Sobol  # a second that other samplers need not wait
+
+        return Sobol(len(self._space.parameters), scramble=True, seed=self._hash(-1))
 
     def _paired(self, number: int) -> Proposal:
         """Settings 2k and 2k + 1 differ in one knob alone, and both are feasible."""
         assert self._flip is not None
-        rng = random.Random(self._hash(number - number % 2))
+        rng = self._rng(number - number % 2)
         domain = self._space.parameters[self._flip]
         assert isinstance(domain, Choice | IntRange)
         for _ in range(PAIRS):
             setting = self._space.sample_setting(rng)
             others = [value for value in domain.values if value != setting[self._flip]]
-            flipped = {**setting, self._flip: others[int(rng.random() * len(others))]}
+            flipped = {**setting, self._flip: others[below(rng, len(others))]}
             try:
                 self._space.architecture(flipped)
             except InfeasibleError:
@@ -149,64 +212,16 @@ class Sampler:
             f"another value of {self._flip}; widen the limits"
         )
 
-    def _quasi_random(self, number: int) -> Proposal | None:
-        """Trial n gets the n-th feasible point of one low-discrepancy sequence."""
-        if not self._points:
-            self._mirror.sampler = _sampler(self._name, self._hash(-1))
-        while len(self._points) <= number:
-            trial = self._ask()
-            if trial is None:
-                return None
-            self._points.append(dict(trial.params))
-        return Proposal(self._points[number], "random")
-
-    def _ask(self) -> optuna.Trial | None:
-        """A feasible trial of the mirror, unless ``INFEASIBLE`` in a row were not."""
-        for _ in range(INFEASIBLE):
-            trial = self._mirror.ask(self.distributions)
-            try:
-                self._space.architecture(trial.params)
-            except InfeasibleError:
-                self._mirror.tell(trial, state=TrialState.FAIL)
-            else:
-                return trial
-        return None
-
-    def _sync(self, trials: Sequence[FrozenTrial]) -> None:
-        """Bring the mirror up to date with the study."""
-        storage = self._mirror._storage
-        for trial in trials:
-            if trial.number not in self._mirrored:
-                copied = _copy(trial)
-                self._mirrored[trial.number] = storage.create_new_trial(
-                    self._mirror._study_id, template_trial=copied
-                )
-                continue
-            mirrored = self._mirrored[trial.number]
-            if trial.state.is_finished() and not storage.get_trial(mirrored).state.is_finished():
-                for epoch, value in trial.intermediate_values.items():
-                    storage.set_trial_intermediate_value(mirrored, epoch, value)
-                storage.set_trial_state_values(mirrored, trial.state, trial.values)
+    def _rng(self, number: int) -> random.Random:
+        return random.Random(self._hash(number))
 
     def _hash(self, number: int) -> int:
         text = f"{self._seed}/{number}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4])
 
 
-def _sampler(name: str, seed: int) -> BaseSampler:
-    with warnings.catch_warnings():  # multivariate TPE and QMC call themselves experimental
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return SAMPLERS[name](seed)
-
-
-def _copy(trial: FrozenTrial) -> FrozenTrial:
-    """A trial as the mirror takes it: one that waits for a driver counts as running."""
-    finished = trial.state.is_finished()
-    return create_trial(
-        state=trial.state if finished else TrialState.RUNNING,
-        values=trial.values if finished else None,
-        params=trial.params,
-        distributions=trial.distributions,
-        intermediate_values=trial.intermediate_values,
-        system_attrs=trial.system_attrs,
-    )
+def things(space: SearchSpace, count: int) -> str:
+    """So many things that can be tried, in words."""
+    searched = any(path.startswith("training.") for path in space.parameters)
+    what = "combinations of network and training" if searched else "networks"
+    return f"{count:,} {what}"

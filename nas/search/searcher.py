@@ -10,7 +10,7 @@ is begun, and none is stopped at a rung: that takes the results of all.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,14 @@ from nas.errors import SpaceError
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Sampler
+from nas.search.tried import telling
 from nas.space import SearchSpace
 from nas.study import crash
 from nas.study.attempts import LEASE, LostAttemptError
 from nas.study.outages import UnavailableError
-from nas.study.store import StudyStore
+from nas.study.store import CAUSES, StudyStore
 
+TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
 METRICS = (
     "train_loss",
     "val_loss",
@@ -62,10 +64,10 @@ class Watcher(Protocol):
         """An epoch was trained."""
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
-        """An attempt ended; ``state`` is complete, pruned, failed, died or interrupted."""
+        """An attempt ended; ``state`` is one of ``nas.study.store.ENDED``."""
 
-    def reused(self, number: int, source: int, accuracy: float) -> None:
-        """A trial was told the result of an earlier one of the same network."""
+    def reused(self, number: int, source: FrozenTrial) -> None:
+        """A trial was told what became of another one of the same network."""
 
 
 class Searcher:
@@ -105,14 +107,24 @@ class Searcher:
         """Whether all trials of the study came to an end, and the database knows it."""
         with suppress(UnavailableError):
             trials = self.store.trials()
-            return len(trials) >= self.config.trials and all(t.state.is_finished() for t in trials)
+            if not all(trial.state.is_finished() for trial in trials):
+                return False
+            at_end = not self._sampler.repeats and self._sampler.exhausted(trials) is not None
+            return len(trials) >= self.config.trials or at_end
         return False
+
+    @property
+    def exhausted(self) -> str | None:
+        """In one clause, that every network of the space has been tried, if that is so."""
+        with suppress(UnavailableError):
+            return self._sampler.exhausted(self.store.trials())
+        return None
 
     def next_job(self) -> Job | None:
         """The next attempt to run; None where all trials are taken (others may still run some).
 
-        Trials that wait to be carried on come first. One whose network the study has already
-        trained in full is told that result and not run. None, too, while the database is away.
+        Trials that wait to be carried on come first. One that trains what another trial trained is
+        told what became of that one, and not run. None, too, while the database is away.
         """
         with suppress(UnavailableError):
             self._renew()  # a driver that slept tells the others first that it is alive
@@ -163,10 +175,15 @@ class Searcher:
                 self._lose(job)
             crash.point("checkpoint.written")
 
-    def fail(self, job: Job, reason: str, *, retry: bool) -> None:
-        """The attempt cannot go on; with ``retry`` the trial gets another one, within limits."""
+    def fail(self, job: Job, reason: str, *, retry: bool, lost: bool = False) -> None:
+        """The attempt cannot go on; with ``retry`` the trial gets another one, within limits.
+
+        ``lost`` says that the machine is to blame, and not what was trained: its process was
+        killed, or its node went away. The samplers learn nothing from that.
+        """
         again = retry and self._deaths(job) < self.config.max_failures
-        self._end(job, "died" if again else "failed", reason)
+        final = "abandoned" if lost else "failed"
+        self._end(job, "died" if again else final, reason)
 
     def restarted(self, job: Job, reason: str) -> Job | None:
         """The attempt's process was lost, and another one began where its checkpoint is.
@@ -197,34 +214,79 @@ class Searcher:
     # -- parts ------------------------------------------------------------------------------
 
     def _claim(self) -> Job | None:
-        while True:
+        tried = self._sampler.tried
+        for _ in range(TOLD_AT_ONCE):
             trials = self.store.trials()
+            tried.update(trials)
             waiting = [t for t in trials if t.state == TrialState.WAITING]
-            if waiting:
-                if "key" not in waiting[0].user_attrs:
-                    self._adopt(waiting[0])
-                    continue
-                if self.store.resume_trial(waiting[0].number):
-                    crash.point("trial.resumed")
-                    return self._start(waiting[0].number, dict(waiting[0].params))
+            begun = self.store.attempts.begun([t.number for t in waiting]) if waiting else set()
+            ready = (t for t in waiting if self._is_ready(t, trials, begun))
+            if (trial := next(ready, None)) is not None:
+                job = self._go_on(trial, trials, begun)
+                if job is not None:
+                    return job
                 continue
             if len(trials) >= self.config.trials:
                 return None
             proposal = self._sampler.propose(len(trials), trials)
+            if proposal is None:
+                return None
             architecture = self.space.architecture(proposal.setting)
-            source = self._evaluated(architecture, proposal.setting, trials)
+            equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
+            source = telling(equal)
+            waits = source is None and any(not t.state.is_finished() for t in equal)
             number = self.store.add_trial(
                 proposal.setting,
                 self._sampler.distributions,
                 architecture,
                 self._cost(architecture),
-                policy="reused" if source else proposal.policy,
+                policy=proposal.policy,
                 source=source,
+                waits=waits,
                 system_attrs=proposal.system_attrs,
             )
-            if source is None:
+            if source is not None:
+                self._watcher.reused(number, source)
+            elif not waits:
                 return self._start(number, proposal.setting)
-            self._watcher.reused(number, source.number, float(source.value or 0))
+        return None
+
+    def _is_ready(
+        self, trial: FrozenTrial, trials: Sequence[FrozenTrial], begun: Collection[int]
+    ) -> bool:
+        """Whether there is something to do for a trial that waits; ``begun`` are those with an
+        attempt.
+
+        There is not while one that trains the same is under way: what becomes of it will be told.
+        """
+        others = self._sampler.tried.others(trial, trials)
+        return (
+            trial.number in begun
+            or telling(others) is not None
+            or not any(
+                other.state == TrialState.RUNNING
+                or (other.state == TrialState.WAITING and other.number < trial.number)
+                or other.number in begun
+                for other in others
+            )
+        )
+
+    def _go_on(
+        self, trial: FrozenTrial, trials: Sequence[FrozenTrial], begun: Collection[int]
+    ) -> Job | None:
+        """Do what there is to do for a trial that waits; the job, where it is to be trained."""
+        if "key" not in trial.user_attrs:
+            self._adopt(trial)
+            return None
+        source = telling(self._sampler.tried.others(trial, trials))
+        if source is not None and trial.number not in begun:
+            self.store.tell_trial(trial.number, source)
+            self._watcher.reused(trial.number, source)
+            return None
+        if not self.store.resume_trial(trial.number):
+            return None
+        crash.point("trial.resumed")
+        return self._start(trial.number, dict(trial.params))
 
     def _earlier(self, job: Job, epoch: int) -> list[float]:
         """What other trials had at ``epoch``; nothing while the database is away."""
@@ -278,7 +340,7 @@ class Searcher:
         del self.running[job.number, job.attempt]
         if state in ("complete", "pruned"):
             self._failed_in_a_row = 0
-        elif state == "failed":
+        elif state in CAUSES:
             self._failed_in_a_row += 1
             self._last_failure = reason
         self._watcher.ended(job, state, reason)
@@ -303,21 +365,6 @@ class Searcher:
             architecture,
             self._cost(architecture),
         )
-
-    def _evaluated(
-        self, architecture: Architecture, setting: Mapping[str, Any], trials: list[FrozenTrial]
-    ) -> FrozenTrial | None:
-        """The trial that trained the same network in the same way in full, if there is one."""
-        training = self.space.training(setting)
-        for trial in trials:
-            if (
-                trial.state == TrialState.COMPLETE
-                and trial.user_attrs.get("key") == architecture.key
-                and "source" not in trial.user_attrs
-                and self.space.training(trial.params) == training
-            ):
-                return trial
-        return None
 
     def _cost(self, architecture: Architecture) -> Cost:
         return cost(architecture, self.space.input_shape, self.space.num_classes)

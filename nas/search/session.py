@@ -76,7 +76,7 @@ def _carry_out(plan: Plan, begun: float, quiet: bool, alone: bool) -> int:
             kind = LiveView if console.is_terminal else LinesView
             view = kind(console, config, deadline)
 
-        reason = _run(plan, view)
+        reason, exhausted = _run(plan, view)
         if plan.outbox.exists():
             print_outage(console, plan)
             return EXIT_CODES.get(reason or "", 1)
@@ -86,14 +86,17 @@ def _carry_out(plan: Plan, begun: float, quiet: bool, alone: bool) -> int:
         study = open_study(config.storage, config.study)
         best = print_best(console, study) if alone else not study.best().empty
         if alone or reason in EXIT_CODES:
-            print_ending(console, plan, reason, time.monotonic() - begun, best)
+            print_ending(console, plan, reason, exhausted, time.monotonic() - begun, best)
     if reason in EXIT_CODES:
         return EXIT_CODES[reason]
     return 0 if best and reason in (None, TIME_OVER) else 1
 
 
-def _run(plan: Plan, view: View) -> str | None:
-    """Run what is left of the study; Ray starts only if something is."""
+def _run(plan: Plan, view: View) -> tuple[str | None, str | None]:
+    """Run what is left of the study; Ray starts only if something is.
+
+    Why it was stopped before its end, if it was; and that every network was tried, if that is so.
+    """
     config = plan.config
     owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
 
@@ -108,7 +111,7 @@ def _run(plan: Plan, view: View) -> str | None:
     if plan.continued:
         with searcher() as earlier:
             if earlier.finished:
-                return None
+                return None, earlier.exhausted
     view.line("Starting Ray …\n", "dim")
     from nas.search.driver import cluster, run
 
@@ -121,4 +124,5 @@ def _run(plan: Plan, view: View) -> str | None:
             over = view.deadline is not None and time.monotonic() > view.deadline
             return signalled() or (TIME_OVER if over else None)
 
-        return run(current, stopped, run_name(config))
+        reason = run(current, stopped, run_name(config))
+        return reason, None if reason else current.exhausted

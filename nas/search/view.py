@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from optuna.trial import FrozenTrial
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -22,8 +23,10 @@ _STYLES = {
     "pruned": "yellow",
     "failed": "red",
     "died": "red",
+    "abandoned": "red",
     "interrupted": "magenta",
 }
+_FAILURES = ("failed", "died", "abandoned")
 
 
 class View:
@@ -62,13 +65,12 @@ class View:
             self.best = (last["val_accuracy"], job)
         self.line(_ending(job, state, reason, last, time.monotonic() - begun), _STYLES[state])
 
-    def reused(self, number: int, source: int, accuracy: float) -> None:
+    def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
         self.counts["reused"] += 1
-        text = (
-            f"trial {number:>4}  reused       {percent(accuracy)}  same network as trial {source}"
-        )
-        self.line(text, "cyan")
+        accuracy = "     –" if source.value is None else percent(source.value)
+        same = f"same network as trial {source.number}"
+        self.line(f"trial {number:>4}  reused       {accuracy}  {same}", "cyan")
 
     def line(self, text: str, style: str) -> None:
         """A trial came to an end."""
@@ -144,4 +146,4 @@ def _ending(
         f"{'epoch ' if epochs == 1 else 'epochs'}  {count(job.cost.params):>6} params  "
         f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
     )
-    return f"{text}  {reason.splitlines()[0]}" if reason and state in ("failed", "died") else text
+    return f"{text}  {reason.splitlines()[0]}" if reason and state in _FAILURES else text

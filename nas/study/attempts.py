@@ -166,6 +166,16 @@ class Attempts:
         with self.engine.connect() as connection:
             return int(connection.scalar(query) or 0)
 
+    def begun(self, trials: Collection[int]) -> set[int]:
+        """Those of ``trials`` that have an attempt."""
+        query = (
+            select(attempts.c.trial)
+            .where(attempts.c.study_id == self.study_id, attempts.c.trial >= min(trials))
+            .distinct()
+        )
+        with self.engine.connect() as connection:
+            return set(trials) & set(connection.scalars(query))
+
     def curve(self, trial: int, attempt: int) -> dict[int, float]:
         """Validation accuracy by epoch of one attempt."""
         query = select(epochs.c.epoch, epochs.c.val_accuracy).where(

@@ -18,6 +18,7 @@ from nas.cost import cost
 from nas.errors import NasError
 from nas.study import database, frames
 from nas.study.attempts import LEASE
+from nas.study.policies import POLICIES
 from nas.study.reader import Study
 from nas.study.store import ENDED, utc_now
 
@@ -165,7 +166,7 @@ class _Check:
         key = attributes.get("key")
         if key not in self.rows.architectures:
             yield f"its key {str(key)[:12]} has no architecture"
-        if attributes.get("policy") not in ("random", "guided", "flipped", "enqueued", "reused"):
+        if attributes.get("policy") not in POLICIES:
             yield f"its policy is {attributes.get('policy')!r}"
         try:
             found = self.study.space.architecture(self.rows.settings.get(number, {})).key

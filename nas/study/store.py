@@ -37,10 +37,16 @@ from nas.study.upgrade import create_tables
 ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
+    "failed": TrialState.FAIL,  # by what it is: out of memory, a loss that is not finite, …
     "died": TrialState.WAITING,  # its process did; the trial gets another attempt
+    "abandoned": TrialState.FAIL,  # its process died, once more than is allowed
     "interrupted": TrialState.WAITING,  # until a driver carries it on
 }
+# What made a trial FAIL, as its user attribute ``cause`` says: itself, or what it ran on. Where
+# there is none (a study of an earlier nas), nothing is concluded from the failure.
+OWN_FAILURE = "trial"
+CAUSES = {"failed": OWN_FAILURE, "abandoned": "machine"}  # by how the last attempt ended
+_ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
@@ -135,29 +141,38 @@ class StudyStore:
         *,
         policy: str,
         source: FrozenTrial | None = None,
+        waits: bool = False,
         system_attrs: Mapping[str, Any] | None = None,
     ) -> int:
         """Write a whole trial at once and return its number.
 
-        It is RUNNING, or, with ``source``, COMPLETE with the result of that trial.
+        It is RUNNING; or WAITING, if it ``waits``; or, with ``source``, it ended as that trial did.
         """
-        attributes: dict[str, Any] = {"key": architecture.key, "policy": policy}
         add_architecture(self.engine, self._study_id, architecture, cost)
-        if source is not None:
-            attributes["source"] = source.number
+        attributes: dict[str, Any] = {"key": architecture.key, "policy": policy}
+        begun = TrialState.WAITING if waits else TrialState.RUNNING
         template = create_trial(
-            state=TrialState.COMPLETE if source else TrialState.RUNNING,
+            state=source.state if source else begun,
             value=source.value if source else None,
             intermediate_values=dict(source.intermediate_values) if source else None,
             params=dict(params),
             distributions=dict(distributions),
-            user_attrs=attributes,
+            user_attrs=attributes | (_told(source) if source else {}),
             system_attrs=dict(system_attrs or {}),
         )
         crash.point("trial.architecture")
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
         crash.point("trial.written")
         return int(self._storage.get_trial_number_from_id(trial_id))
+
+    def tell_trial(self, number: int, source: FrozenTrial) -> None:
+        """End a WAITING trial of which nothing was trained as ``source`` did, an equal one."""
+        trial_id = self._trial_id(number)
+        for name, value in _told(source).items():
+            self._storage.set_trial_user_attr(trial_id, name, value)
+        for epoch, accuracy in source.intermediate_values.items():
+            self._storage.set_trial_intermediate_value(trial_id, epoch, accuracy)
+        self._storage.set_trial_state_values(trial_id, source.state, source.values)
 
     def adopt_trial(
         self,
@@ -269,12 +284,12 @@ class StudyStore:
         first = self._of(owner).end(number, attempt, state, reason)
         crash.point("end.attempt")
         if first:
-            self._end_trial(number, attempt, ENDED[state], reason)
+            self._end_trial(number, attempt, state, reason)
             return
         with self._locked():  # somebody may have repaired it meanwhile
             last = self.attempts.last(number)
             if last is not None and last.attempt == attempt and self._is_running(number):
-                self._end_trial(number, attempt, ENDED[state], reason)
+                self._end_trial(number, attempt, state, reason)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -309,17 +324,19 @@ class StudyStore:
             state, reason = ("complete", None) if whole else ("interrupted", "its driver died")
             if not self.attempts.expire(number, last.attempt, state, reason):
                 return False
-            self._end_trial(number, last.attempt, ENDED[state], reason)
+            self._end_trial(number, last.attempt, state, reason)
             return True
         # another driver may be about to end the trial; our own words have all been written by now
         ours = last.owner == self.attempts.owner
         if ours or last.ended < self.clock() - LEASE:
-            self._end_trial(number, last.attempt, ENDED[last.state], last.reason)
+            self._end_trial(number, last.attempt, last.state, last.reason)
             return True
         return False
 
-    def _end_trial(self, number: int, attempt: int, state: TrialState, reason: str | None) -> None:
-        trial_id = self._trial_id(number)
+    def _end_trial(self, number: int, attempt: int, ending: str, reason: str | None) -> None:
+        trial_id, state = self._trial_id(number), ENDED[ending]
+        if ending in CAUSES:
+            self._storage.set_trial_user_attr(trial_id, "cause", CAUSES[ending])
         if reason and state.is_finished():
             self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
             crash.point("end.reason")
@@ -380,3 +397,9 @@ class StudyStore:
 
     def _trial_id(self, number: int) -> int:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+
+
+def _told(source: FrozenTrial) -> dict[str, Any]:
+    """The user attributes of a trial that is told what became of ``source``."""
+    told = {name: source.user_attrs[name] for name in _ENDING if name in source.user_attrs}
+    return {**told, "policy": "reused", "source": source.number}

@@ -24,6 +24,11 @@ STATISTICS = {
     [
         ({"policy": ["guided"] + ["random"] * 5}, "1 of 6 trials of s were proposed by a guided"),
         ({"policy": ["enqueued"] + ["random"] * 5}, "or by hand"),
+        (
+            {"policy": ["quasi_random"] * 6},
+            "6 of 6 trials of s were proposed by a guided or quasi-ra",
+        ),
+        ({"policy": ["quasi_random"] * 5 + ["reused"]}, "6 of 6 trials"),
         ({"state": ["PRUNED"] * 2 + ["COMPLETE"] * 4}, "2 of 6 trials of s were stopped early"),
         ({"epochs": [2] + [3] * 5}, "unequal epochs (2, 3); choose one, as epochs=3"),
         ({"state": "FAIL"}, "no trial of s was trained in full"),
@@ -44,6 +49,12 @@ def test_what_is_no_random_sample_at_one_fidelity_is_refused(statistic, differen
             {"policy": "any"},
             6,
             "6 guided trials among them: no random sample",
+        ),
+        (
+            {"policy": "quasi_random"},
+            {"policy": "any"},
+            6,
+            "6 quasi-random trials among them: no random sample",
         ),
         (
             {"state": ["PRUNED"] + ["COMPLETE"] * 5},

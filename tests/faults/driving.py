@@ -163,7 +163,7 @@ def twice(study):
     query = (
         "SELECT DISTINCT a.trial FROM nas_attempts AS a JOIN nas_attempts AS b "
         "ON a.study_id = b.study_id AND a.trial = b.trial AND a.attempt < b.attempt "
-        "WHERE a.state IN ('complete', 'pruned', 'failed')"
+        "WHERE a.state IN ('complete', 'pruned', 'failed', 'abandoned')"
     )
     with study.engine.connect() as connection:
         return [f"trial {number}: ended twice" for (number,) in connection.execute(text(query))]

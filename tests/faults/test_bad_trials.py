@@ -76,6 +76,14 @@ def test_a_bad_trial_fails_alone_and_says_why(trials, number, kind):
     assert "no host" not in trials[number]["reason"]
 
 
+def test_what_failed_by_itself_is_told_from_what_was_lost(folder):
+    states = {row["trial"]: row["state"] for row in attempts(folder) if row["trial"] % 2 == 0}
+    lost = {"exit", "killed", "hangs", "silent"}
+    assert states == {
+        2 * i: "abandoned" if kind in lost else "failed" for i, kind in enumerate(KINDS)
+    }
+
+
 def test_the_trials_beside_bad_ones_are_complete(trials):
     assert Counter(t["state"] for t in trials) == {"COMPLETE": 12, "FAIL": 12}
     assert all(t["state"] == "COMPLETE" for t in trials[1::2])

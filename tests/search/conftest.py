@@ -41,8 +41,8 @@ class Record:
     def ended(self, job, state, reason):
         self.events.append((state, job.number, reason))
 
-    def reused(self, number, source, accuracy):
-        self.events.append(("reused", number, source))
+    def reused(self, number, source):
+        self.events.append(("reused", number, source.number))
 
 
 class Search:

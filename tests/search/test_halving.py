@@ -37,3 +37,11 @@ def test_rungs_lie_below_the_full_fidelity():
 
 def test_the_first_trial_at_a_rung_goes_on():
     assert not stops(0.0, [], 3)
+
+
+def test_a_trial_at_the_bar_goes_on_and_one_below_it_does_not():
+    earlier = [0.1, 0.2, 0.3, 0.4]  # the best third begins at 0.3, the best half at 0.25
+    assert not stops(0.3, earlier, 3)
+    assert stops(0.29, earlier, 3)
+    assert not stops(0.25, earlier, 2)
+    assert stops(0.24, earlier, 2)

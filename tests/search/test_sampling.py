@@ -6,7 +6,8 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from nas.errors import ConfigError
-from nas.search.sampling import Sampler, check_flip, distribution
+from nas.search.mirror import distribution
+from nas.search.sampling import Sampler, check_flip
 from nas.space import FloatRange, IntRange, SearchSpace
 
 

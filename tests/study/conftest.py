@@ -126,8 +126,8 @@ SPACE = {
 def searched():
     """``searched(url)``: a study of 10 trials there, in each state and of each policy.
 
-    Trial 0 has two attempts, trial 1 failed, the last one was interrupted; with ``end``, it is not,
-    and there are 12 trials.
+    Trial 0 has two attempts, trial 1 failed, trial 8 was told what trial 0 had, and the last one
+    was interrupted; with ``end``, it is not, and there are 12 trials.
     """
 
     def search(url, name="s", end=False) -> str:
@@ -155,6 +155,8 @@ def searched():
                 break
             while searcher.report(job, objective.epoch()):
                 pass
+            if job.number == 7:
+                store._study.enqueue_trial(store.trials()[0].params)
         store.close()
         return url
 

@@ -9,7 +9,7 @@ from nas.dashboard import columns
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 
-BAD = ("failed", "died")
+BAD = ("failed", "died", "abandoned")
 LONGEST = 100  # characters of a reason in the table of reasons
 
 

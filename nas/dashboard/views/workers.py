@@ -16,6 +16,7 @@ STATES = {
     "pruned": "#E69F00",
     "failed": "#D55E00",
     "died": "#CC79A7",
+    "abandoned": "#882255",
     "interrupted": "#999999",
     "running": "#009E73",
 }

@@ -1,0 +1,158 @@
+"""A study as a guided sampler of Optuna's sees it: in memory, so that a proposal costs no query.
+
+Two things differ from the study's own rows, which say what was and are for people. A failure that
+the trial caused itself is a result here, worse than any: samplers of Optuna's learn nothing from
+FAIL. And each knob has the weights that the space's own draws have, in coordinates of which Optuna
+has a distribution.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from math import nextafter
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
+from nas.study.store import OWN_FAILURE
+
+STARTUP = 8  # random trials before a guided sampler has something to go by
+WORST = -1.0  # what a trial that failed by itself has: accuracies are 0 or more
+
+GUIDED: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
+    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=STARTUP),
+}
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's word for a domain of a space, as it stands in the study's rows.
+
+    It has none for steps on a logarithmic scale: these are evenly spaced there.
+    """
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.values)
+    if isinstance(domain, IntRange):
+        log = domain.log and domain.step == 1
+        return IntDistribution(domain.low, domain.high, log, domain.step)
+    log = domain.log and domain.step is None
+    return FloatDistribution(domain.low, domain.high, log, domain.step)
+
+
+class Axis:
+    """One knob in the mirror: a value's place there, and back.
+
+    Values of unequal weights, for which Optuna has no distribution, are places on [0, 1]: each has
+    a part of it as long as its share of the space's draws, and stands in the middle of it.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._middles: dict[Any, float] | None = None
+        self.distribution = distribution(domain)
+        if not isinstance(domain, Choice) and domain.log and domain.values and domain.weights:
+            self.distribution = FloatDistribution(0, 1)
+            ends = list(accumulate(domain.weights))
+            pairs = zip(domain.values, ends, domain.weights, strict=True)
+            self._middles = {v: (end - weight / 2) / ends[-1] for v, end, weight in pairs}
+
+    def place(self, value: Any) -> Any:
+        """Where a value stands."""
+        return value if self._middles is None else self._middles[self._domain.find(value)]
+
+    def value(self, place: Any) -> Any:
+        """The value that stands there."""
+        return place if self._middles is None else self._domain.at(min(place, nextafter(1, 0)))
+
+
+class Mirror:
+    """The trials of a study of ``space``, for the sampler called ``name``."""
+
+    def __init__(self, space: SearchSpace, name: str) -> None:
+        self._name = name
+        self._axes = {path: Axis(domain) for path, domain in space.parameters.items()}
+        self._distributions = {path: axis.distribution for path, axis in self._axes.items()}
+        self._study = optuna.create_study(direction="maximize")
+        self._storage = self._study._storage
+        self._read = 0  # so many trials of the study have been looked at
+        self._ids: dict[int, int] = {}  # number of a trial that has not ended -> id of its mirror
+        self._unnamed: list[int] = []  # enqueued, without values yet
+        self._asked: tuple[int, int, Setting] | None = None  # the last proposal: number, id, values
+
+    def ask(
+        self, number: int, seed: int, accepts: Callable[[Setting], bool], most: int
+    ) -> tuple[Setting, Mapping[str, Any]] | None:
+        """A setting for trial ``number``, and what the sampler notes with it.
+
+        None if it proposed ``most`` in a row that were not accepted.
+        """
+        with warnings.catch_warnings():  # multivariate TPE calls itself experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study.sampler = GUIDED[self._name](seed)
+        for _ in range(most):
+            trial = self._study.ask(self._distributions)
+            setting = {path: axis.value(trial.params[path]) for path, axis in self._axes.items()}
+            if accepts(setting):
+                # it goes on running here, so that the next proposals keep away from it
+                self._asked = number, trial._trial_id, setting
+                return setting, self._storage.get_trial_system_attrs(trial._trial_id)
+            self._study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """Bring it up to date with the study, of which ``trials`` holds all, by number."""
+        new = [*self._unnamed, *range(self._read, len(trials))]
+        self._read, self._unnamed = len(trials), []
+        if self._asked is not None:
+            number, identifier, setting = self._asked
+            self._asked = None
+            if number in new and trials[number].params == setting:
+                self._ids[number] = identifier
+                new.remove(number)
+            else:  # it could not be written
+                self._storage.set_trial_state_values(identifier, TrialState.FAIL)
+        for number in new:
+            if trials[number].params:
+                self._ids[number] = self._storage.create_new_trial(
+                    self._study._study_id, template_trial=self._copy(trials[number])
+                )
+            elif not trials[number].state.is_finished():
+                self._unnamed.append(number)
+        for number in [n for n in self._ids if trials[n].state.is_finished()]:
+            trial, identifier = trials[number], self._ids.pop(number)
+            if not self._storage.get_trial(identifier).state.is_finished():
+                for epoch, value in trial.intermediate_values.items():
+                    self._storage.set_trial_intermediate_value(identifier, epoch, value)
+                self._storage.set_trial_state_values(identifier, *_result(trial))
+
+    def _copy(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial as the mirror takes it: one that waits for a driver counts as running."""
+        state, values = _result(trial)
+        return create_trial(
+            state=state,
+            values=values,
+            params={path: self._axes[path].place(value) for path, value in trial.params.items()},
+            distributions={path: self._distributions[path] for path in trial.params},
+            intermediate_values=trial.intermediate_values,
+            system_attrs=trial.system_attrs,
+        )
+
+
+def _result(trial: FrozenTrial) -> tuple[TrialState, Sequence[float] | None]:
+    """State and values of a trial in the mirror."""
+    if not trial.state.is_finished():
+        return TrialState.RUNNING, None
+    if trial.state == TrialState.FAIL and trial.user_attrs.get("cause") == OWN_FAILURE:
+        return TrialState.COMPLETE, [WORST]
+    return trial.state, trial.values

@@ -1,0 +1,17 @@
+"""Why a trial was proposed: the values of ``policy`` in every table, frame and rule."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+POLICIES: Mapping[str, str] = MappingProxyType(
+    {
+        "random": "one of the space's own draws",
+        "quasi_random": "the next point of a sequence that fills the space evenly",
+        "flipped": "the trial before it with another value of one knob",
+        "guided": "chosen by what earlier trials had",
+        "enqueued": "put into the study by a person",
+        "reused": "told what an equal network had: nothing was trained",
+    }
+)
+# no independent draws of the space
+CHOSEN = frozenset({"guided", "quasi_random", "enqueued"})
