@@ -14,6 +14,7 @@ from nas.search.config import SearchConfig, resolve
 from nas.search.machine import Machine
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace
+from nas.space.messages import shown as spelled
 from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord, read_record
@@ -75,6 +76,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if asked is None:
         asked = SearchSpace.from_dict(stored.space) if stored else SearchSpace.load(config.space)
     space = config.within(asked)
+    _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
@@ -88,6 +90,26 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if stored:
         stored.refuse_another(record, study)
     return Plan(config, space, record, continued=stored is not None)
+
+
+def _check_training(config: SearchConfig, space: SearchSpace) -> None:
+    """Do nothing if every trial of the search can be trained.
+
+    Raises:
+        ConfigError: the search gives a hyper-parameter that the space searches, or one that cannot
+            be together with what the space searches.
+    """
+    for searched in space.training_extremes():
+        for name in searched:
+            if name in config.training:
+                raise ConfigError(
+                    f"training: {name} is {config.training[name]!r}, but {space.name} searches it; "
+                    "leave it out there or here"
+                )
+        try:
+            config.training_config(**searched)
+        except ConfigError as error:
+            raise ConfigError(f"{error} ({space.name} searches {spelled(searched)})") from None
 
 
 def _dataset(config: SearchConfig) -> str:

@@ -244,6 +244,14 @@ def options(knob: Knob) -> Mapping[Value, int]:
     return dict(zip(knob.values, knob.weights, strict=True))
 
 
+def ends(domain: Domain) -> tuple[Value, Value]:
+    """The lowest and the highest value."""
+    if isinstance(domain, FloatRange) and domain.values is None:
+        return domain.low, domain.high
+    assert domain.values is not None
+    return domain.values[0], domain.values[-1]
+
+
 def listed(values: Iterable[Value], most: int = 12) -> str:
     """The values as a space file spells them, the first ``most`` of them."""
     words = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]

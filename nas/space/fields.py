@@ -14,7 +14,7 @@ from nas.architecture import BLOCKS
 from nas.errors import SpaceError, choose
 from nas.space.counting import DIRECTIONS
 from nas.space.domains import Domain, Knob
-from nas.space.knobs import COUNT, FLAG, KERNEL, MULTIPLIER, RATE, SIZE
+from nas.space.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter
 from nas.space.messages import shown
 
 BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
@@ -127,6 +127,12 @@ class _Checked:
             raise mistake(str(error)) from None
 
 
+def searched(name: str) -> _Checked:
+    """How the domain of a hyper-parameter is read: within the bounds of TrainingConfig."""
+    kind = hyper_parameter(name)
+    return _Checked(kind.read, kind.json_schema)
+
+
 def mistake(message: str) -> PydanticCustomError:
     """What a pydantic validator raises: ``message`` as it is."""
     return PydanticCustomError("space", "{message}", {"message": message})
@@ -136,8 +142,6 @@ Size = Annotated[Knob | None, _Checked(SIZE.read, SIZE.json_schema)]
 Kernel = Annotated[Knob | None, _Checked(KERNEL.read, KERNEL.json_schema)]
 Flag = Annotated[Knob | None, _Checked(FLAG.read, FLAG.json_schema)]
 Multiplier = Annotated[Knob | None, _Checked(MULTIPLIER.read, MULTIPLIER.json_schema)]
-Rate = Annotated[Domain | None, _Checked(RATE.read, RATE.json_schema)]
-Count = Annotated[Domain | None, _Checked(COUNT.read, COUNT.json_schema)]
 Block = Annotated[str | None, _Checked(_block, {"enum": [*BLOCKS]})]
 Direction = Annotated[str | None, _Checked(_direction, {"enum": [*DIRECTIONS]})]
 Adjustment = Annotated[str | None, _Checked(_adjustment, {"enum": [*ADJUSTMENTS]})]

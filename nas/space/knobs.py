@@ -6,14 +6,16 @@ bottleneck: 0.5                {choice: [0.5, 1]}     {float: [0.25, 1], step: 0
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from nas.architecture import LARGEST, STEM_KERNELS
 from nas.errors import SpaceError, choose
 from nas.space.domains import Choice, Domain, FloatRange, IntRange, Knob, Value
 from nas.space.messages import shown
+from nas.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,12 @@ def _is_number(raw: object) -> TypeGuard[float]:
     return type(raw) in (int, float)
 
 
-def _whole(low: int, fixed: bool = True) -> Kind:
+def _whole(low: int) -> Kind:
     return Kind(
         f"a whole number from {low} to {LARGEST:,}",
         lambda raw: _is_whole(raw) and low <= raw <= LARGEST,
         {"type": "integer", "minimum": low, "maximum": LARGEST},
         ranges=("int",),
-        fixed=fixed,
     )
 
 
@@ -138,14 +139,35 @@ MULTIPLIER = Kind(
     {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST},
     ranges=("float",),
 )
-# Hyper-parameters of training are here only to be searched; a fixed one is the study's to give.
-# TrainingConfig knows their exact bounds.
-RATE = Kind(
-    "a number of 0 or more",
-    lambda raw: _is_number(raw) and 0 <= raw <= LARGEST,
-    {"type": "number", "minimum": 0, "maximum": LARGEST},
-    ranges=("float",),
-    fixed=False,
-    continuous=True,
-)
-COUNT = _whole(0, fixed=False)
+
+
+def hyper_parameter(name: str) -> Kind:
+    """A field of TrainingConfig, within the bounds that it has there.
+
+    It is here only to be searched: a fixed one is the study's to give.
+    """
+    field = TrainingConfig.model_json_schema()["properties"][name]
+    schema = {key: value for key, value in field.items() if key == "type" or key in _BOUNDS}
+    if schema["type"] == "boolean":
+        return replace(FLAG, fixed=False)
+    whole = schema["type"] == "integer"
+    bounds = [(_BOUNDS[key], schema[key]) for key in _BOUNDS if key in schema]
+    limits = " and ".join(words.format(f"{bound:,}") for (words, _), bound in bounds)
+    is_kind = _is_whole if whole else _is_number
+    return Kind(
+        f"a {'whole ' if whole else ''}number {limits}",
+        lambda raw: is_kind(raw) and all(holds(raw, bound) for (_, holds), bound in bounds),
+        schema,
+        ranges=("int",) if whole else ("float",),
+        fixed=False,
+        continuous=True,
+    )
+
+
+# Keywords of JSON schema, in the order in which an interval is read.
+_BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "minimum": ("of {} or more", operator.ge),
+    "exclusiveMinimum": ("above {}", operator.gt),
+    "maximum": ("{} at most", operator.le),
+    "exclusiveMaximum": ("below {}", operator.lt),
+}

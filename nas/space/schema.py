@@ -6,17 +6,18 @@ what, ties, orders, divisibility) is the business of the modules that read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nas.errors import SpaceError, choose
+from nas.errors import ConfigError, SpaceError, choose
+from nas.space.domains import Domain, Value, ends
 from nas.space.fields import (
     Adjustment,
     Amount,
     Block,
-    Count,
     Digest,
     Direction,
     FixedFlag,
@@ -25,15 +26,16 @@ from nas.space.fields import (
     Kernel,
     Multiplier,
     Name,
-    Rate,
     Shape,
     Size,
     Strides,
     Text,
     Tied,
     mistake,
+    searched,
 )
 from nas.space.messages import explain, shown
+from nas.training.config import TrainingConfig
 
 MAX_STAGES = 64
 
@@ -121,16 +123,33 @@ class LimitsPart(_Part):
 class TrainingPart(_Part):
     """Hyper-parameters of the training that are searched together with the architecture.
 
-    They are fields of nas.training.TrainingConfig, which knows their bounds.
+    They are fields of nas.training.TrainingConfig and have its bounds.
     """
 
-    peak_lr: Rate = None
-    weight_decay: Rate = None
-    label_smoothing: Rate = None
-    momentum: Rate = None
-    batch_size: Count = None
-    crop_padding: Count = None
-    erasing: Rate = None
+    peak_lr: Annotated[Domain | None, searched("peak_lr")] = None
+    weight_decay: Annotated[Domain | None, searched("weight_decay")] = None
+    label_smoothing: Annotated[Domain | None, searched("label_smoothing")] = None
+    momentum: Annotated[Domain | None, searched("momentum")] = None
+    nesterov: Annotated[Domain | None, searched("nesterov")] = None
+    batch_size: Annotated[Domain | None, searched("batch_size")] = None
+    crop_padding: Annotated[Domain | None, searched("crop_padding")] = None
+    erasing: Annotated[Domain | None, searched("erasing")] = None
+
+    def extremes(self) -> Iterator[dict[str, Value]]:
+        """Every combination of the lowest and the highest value of each: the corners of what is
+        searched, where a rule that concerns several of them is broken first."""
+        given: dict[str, Domain] = self.given()
+        for corner in product(*map(ends, given.values())):
+            yield dict(zip(given, corner, strict=True))
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        for values in self.extremes():
+            try:
+                TrainingConfig(**values)
+            except ConfigError as error:
+                raise mistake(f"{str(error).removeprefix('training: ')} ({shown(values)})") from None
+        return self
 
 
 TRAINING_KEYS = tuple(TrainingPart.model_fields)

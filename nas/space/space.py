@@ -139,6 +139,11 @@ class SearchSpace:
         checked = self._checked(setting, training=True)
         return {key: checked[f"training.{key}"] for key in self._training}
 
+    def training_extremes(self) -> Iterator[dict[str, Value]]:
+        """Every combination of the lowest and the highest values of what is searched of the
+        training, by their own names; one that is empty where nothing is."""
+        return self.document.training.extremes()
+
     def sample(self, seed: int) -> Architecture:
         """The network of one random setting: the same on every machine.
 

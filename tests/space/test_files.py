@@ -15,10 +15,11 @@ import jsonschema
 import pytest
 import yaml
 
-from nas.errors import SpaceError
+from nas.errors import ConfigError, SpaceError
 from nas.space import TRAINING_KEYS, SearchSpace, amount, available, json_schema
 from nas.space.fields import STAGE_KEYS
 from nas.space.schema import StagePart
+from nas.training.config import TrainingConfig
 
 HEAD = "name: x\nstem: {width: 16}\n"
 WHOLE = HEAD + "stages: [{block: basic, depth: {int: [1, 3]}, width: 16}]\n"
@@ -296,6 +297,37 @@ def test_the_schema_is_one_and_says_nothing_of_null():
 def test_all_stage_keys_are_known_to_ties_and_settings():
     assert set(StagePart.model_fields) == {"block", *STAGE_KEYS}
     assert set(TRAINING_KEYS) <= set(json_schema()["$defs"]["TrainingPart"]["properties"])
+
+
+BOUNDED = {
+    key: field
+    for key, field in TrainingConfig.model_json_schema()["properties"].items()
+    if key in TRAINING_KEYS and field["type"] != "boolean"
+}
+
+
+def around_its_bounds(field):
+    step = 1 if field["type"] == "integer" else 1e-3
+    bounds = [bound for name, bound in field.items() if name.lower().endswith("imum")]
+    assert len(bounds) == 2
+    return [bound + shift for bound in bounds for shift in (-step, 0, step)]
+
+
+@pytest.mark.parametrize("key", BOUNDED)
+def test_a_searched_hyper_parameter_has_the_bounds_of_the_training_config(key):
+    for value in around_its_bounds(BOUNDED[key]):
+        training = {key: {"choice": [value]}, "nesterov": {"choice": [False]}}
+        document = yaml.safe_load(WHOLE) | {"training": training}
+        valid = jsonschema.Draft202012Validator(json_schema()).is_valid(document)
+        try:
+            TrainingConfig(**{key: value, "nesterov": False})
+        except ConfigError:
+            assert not valid
+            with pytest.raises(SpaceError, match=rf"training.{key}: {value:g}(\.0)? is not a "):
+                SearchSpace.from_dict(document)
+        else:
+            assert valid
+            SearchSpace.from_dict(document)
 
 
 def test_spaces_are_read_without_torch_ray_or_optuna():
