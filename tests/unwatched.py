@@ -13,5 +13,8 @@ class Unwatched:
     def ended(self, job, state, reason):
         pass
 
+    def refused(self, number, reason):
+        pass
+
     def reused(self, number, source):
         pass

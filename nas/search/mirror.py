@@ -58,7 +58,7 @@ class Axis:
     """
 
     def __init__(self, domain: Domain) -> None:
-        self._domain = domain
+        self.domain = domain
         self._middles: dict[Any, float] | None = None
         self.distribution = distribution(domain)
         if not isinstance(domain, Choice) and domain.log and domain.values and domain.weights:
@@ -69,11 +69,11 @@ class Axis:
 
     def place(self, value: Any) -> Any:
         """Where a value stands."""
-        return value if self._middles is None else self._middles[self._domain.find(value)]
+        return value if self._middles is None else self._middles[self.domain.find(value)]
 
     def value(self, place: Any) -> Any:
         """The value that stands there."""
-        return place if self._middles is None else self._domain.at(min(place, nextafter(1, 0)))
+        return place if self._middles is None else self.domain.at(min(place, nextafter(1, 0)))
 
 
 class Mirror:
@@ -123,7 +123,7 @@ class Mirror:
             else:  # it could not be written
                 self._storage.set_trial_state_values(identifier, TrialState.FAIL)
         for number in new:
-            if trials[number].params:
+            if self._fits(trials[number]):
                 self._ids[number] = self._storage.create_new_trial(
                     self._study._study_id, template_trial=self._copy(trials[number])
                 )
@@ -135,6 +135,12 @@ class Mirror:
                 for epoch, value in trial.intermediate_values.items():
                     self._storage.set_trial_intermediate_value(identifier, epoch, value)
                 self._storage.set_trial_state_values(identifier, *_result(trial))
+
+    def _fits(self, trial: FrozenTrial) -> bool:
+        """Whether it is a trial of the space: Optuna lets anybody add others to a study."""
+        return trial.params.keys() == self._axes.keys() and all(
+            axis.domain.contains(trial.params[path]) for path, axis in self._axes.items()
+        )
 
     def _copy(self, trial: FrozenTrial) -> FrozenTrial:
         """A trial as the mirror takes it: one that waits for a driver counts as running."""

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
 from nas.cost import Cost, cost
-from nas.errors import SpaceError
+from nas.errors import NasError
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Sampler
@@ -65,6 +65,9 @@ class Watcher(Protocol):
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
         """An attempt ended; ``state`` is one of ``nas.study.store.ENDED``."""
+
+    def refused(self, number: int, reason: str) -> None:
+        """A trial failed before an attempt of it began."""
 
     def reused(self, number: int, source: FrozenTrial) -> None:
         """A trial was told what became of another one of the same network."""
@@ -228,10 +231,14 @@ class Searcher:
                 continue
             if len(trials) >= self.config.trials:
                 return None
-            proposal = self._sampler.propose(len(trials), trials)
-            if proposal is None:
-                return None
-            architecture = self.space.architecture(proposal.setting)
+            try:
+                proposal = self._sampler.propose(len(trials), trials)
+                if proposal is None:
+                    return None
+                architecture = self.space.architecture(proposal.setting)
+            except Exception as error:  # a sampler is not ours to trust; the next trial may do
+                self._refuse(self.store.add_empty_trial(), error)
+                continue
             equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
             source = telling(equal)
             waits = source is None and any(not t.state.is_finished() for t in equal)
@@ -247,8 +254,8 @@ class Searcher:
             )
             if source is not None:
                 self._watcher.reused(number, source)
-            elif not waits:
-                return self._start(number, proposal.setting)
+            elif not waits and (job := self._start(number, proposal.setting)) is not None:
+                return job
         return None
 
     def _is_ready(
@@ -312,15 +319,22 @@ class Searcher:
         """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
         return self._epochs.get((job.number, job.attempt), None if job.checkpoint else 0)
 
-    def _start(self, number: int, setting: Mapping[str, Any]) -> Job:
+    def _start(self, number: int, setting: Mapping[str, Any]) -> Job | None:
+        """Begin an attempt of a RUNNING trial; a trial that cannot be begun fails alone."""
+        try:
+            architecture = self.space.architecture(setting)
+            cost = self._cost(architecture)
+            training = self.config.training_config(**self.space.training(setting)).to_dict()
+        except Exception as error:  # whatever it is, the other trials go on
+            self._refuse(number, error)
+            return None
         last = self.store.attempts.last(number)
-        architecture = self.space.architecture(setting)
         job = Job(
             number=number,
             attempt=self.store.attempts.start(number),
             architecture=architecture,
-            cost=self._cost(architecture),
-            training=self.config.training_config(**self.space.training(setting)).to_dict(),
+            cost=cost,
+            training=training,
             checkpoint=_existing(last.checkpoint if last else None),
         )
         crash.point("attempt.written")
@@ -341,8 +355,7 @@ class Searcher:
         if state in ("complete", "pruned"):
             self._failed_in_a_row = 0
         elif state in CAUSES:
-            self._failed_in_a_row += 1
-            self._last_failure = reason
+            self._note_failure(reason or "")
         self._watcher.ended(job, state, reason)
 
     def _lose(self, job: Job) -> None:
@@ -355,16 +368,25 @@ class Searcher:
         try:
             architecture = self.space.architecture(setting)
             self.space.training(setting)
-        except SpaceError as error:
-            self.store.refuse_trial(trial.number, f"enqueued, but {error}")
+            cost = self._cost(architecture)
+        except Exception as error:
+            self._refuse(trial.number, error, policy="enqueued")
             return
-        self.store.adopt_trial(
-            trial.number,
-            setting,
-            self._sampler.distributions,
-            architecture,
-            self._cost(architecture),
-        )
+        distributions = self._sampler.distributions
+        self.store.adopt_trial(trial.number, setting, distributions, architecture, cost)
+
+    def _refuse(self, number: int, error: Exception, policy: str | None = None) -> None:
+        """FAIL a trial of which no attempt can be begun."""
+        known = isinstance(error, NasError)
+        what = str(error) if known else f"{type(error).__name__}: {error}"
+        reason = f"it cannot be begun: {what}"
+        self.store.refuse_trial(number, reason, policy)
+        self._note_failure(reason)
+        self._watcher.refused(number, reason)
+
+    def _note_failure(self, reason: str) -> None:
+        self._failed_in_a_row += 1
+        self._last_failure = reason
 
     def _cost(self, architecture: Architecture) -> Cost:
         return cost(architecture, self.space.input_shape, self.space.num_classes)

@@ -65,6 +65,11 @@ class View:
             self.best = (last["val_accuracy"], job)
         self.line(_ending(job, state, reason, last, time.monotonic() - begun), _STYLES[state])
 
+    def refused(self, number: int, reason: str) -> None:
+        """See ``Watcher``."""
+        self.counts["failed"] += 1
+        self.line(f"trial {number:>4}  failed       {reason}", _STYLES["failed"])
+
     def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
         self.counts["reused"] += 1

@@ -191,11 +191,17 @@ class StudyStore:
         self._storage.set_trial_user_attr(trial_id, "policy", "enqueued")
         self._storage.set_trial_user_attr(trial_id, "key", architecture.key)
 
-    def refuse_trial(self, number: int, reason: str) -> None:
-        """FAIL a trial that was enqueued and describes no network of the space."""
+    def add_empty_trial(self) -> int:
+        """Write a RUNNING trial of which nothing is known, and return its number."""
+        trial_id = self._storage.create_new_trial(self._study_id)
+        return int(self._storage.get_trial_number_from_id(trial_id))
+
+    def refuse_trial(self, number: int, reason: str, policy: str | None = None) -> None:
+        """FAIL a trial of which no attempt can be begun; ``policy`` is told where it has none."""
         trial_id = self._trial_id(number)
-        self._storage.set_trial_user_attr(trial_id, "policy", "enqueued")
-        self._storage.set_trial_user_attr(trial_id, "reason", reason)
+        if policy is not None:
+            self._storage.set_trial_user_attr(trial_id, "policy", policy)
+        self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
         self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def resume_trial(self, number: int) -> bool:

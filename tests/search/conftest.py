@@ -41,6 +41,9 @@ class Record:
     def ended(self, job, state, reason):
         self.events.append((state, job.number, reason))
 
+    def refused(self, number, reason):
+        self.events.append(("refused", number, reason))
+
     def reused(self, number, source):
         self.events.append(("reused", number, source.number))
 
