@@ -5,10 +5,20 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from trainings import QUICK, TINY, VALIDATION_IMAGES
 
 from nas.training import Training, data
 from nas.training.fashion_mnist import PARTS
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
