@@ -205,3 +205,10 @@ def test_each_setting_is_applied_and_only_it(config, same_as):
     batch = noise((16, 1, 8, 8), 1)
     augmented = augment(batch, TrainingConfig(**config), generator(2))
     assert torch.equal(augmented, same_as(batch, generator(2)))
+
+
+def test_images_stay_on_their_device():
+    """Nothing crosses to another, where each batch would wait for it."""
+    batch = torch.zeros(4, 1, 8, 8, dtype=torch.uint8, device="meta")
+    assert shift_and_flip(batch, 2, True, generator()).device.type == "meta"
+    assert erase(batch, 0.5, generator()).device.type == "meta"
