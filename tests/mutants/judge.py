@@ -26,6 +26,7 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
+from filelock import FileLock
 
 NEAREST = {
     "nas/analysis": ["tests/analysis"],
@@ -98,8 +99,13 @@ class Tests:
     """Which tests execute a line, by path and line."""
 
     def of(self, path: str, line: int) -> list[str]:
-        """The tests that meet ``line``, quick ones first; all, if it is executed by an import."""
-        met = self.lines.get(path, {}).get(str(line)) or list(self.seconds)
+        """The tests that meet ``line``, quick ones first.
+
+        What an import executes is met by those of its whole file, or else by all.
+        """
+        lines = self.lines.get(path, {})
+        met = lines.get(str(line)) or {test for tests in lines.values() for test in tests}
+        met = met or self.seconds.keys()
         return sorted(met, key=lambda test: (round(self.seconds[test], 1), test))
 
 
@@ -108,11 +114,13 @@ def survey(folder: Path, part: str, cache: Path) -> Tests:
     sources = sorted((folder / "nas").rglob("*.py"))
     code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     known = cache / f"{part.replace('/', '.')}.{digest(folder, part)}.{code}.json"
-    if not known.exists():
-        print(f"without a bug: {', '.join(NEAREST[part])}", flush=True)
-        with (folder / "survey.txt").open("w") as report:
-            _fork(folder, 3600, report.fileno(), lambda: _survey(folder, part, known))
-        print(*_failed(folder / "survey.txt"), sep="\n", flush=True)
+    with FileLock(known.with_suffix(".lock")):  # one process surveys, the others wait for it
+        if not known.exists():
+            print(f"without a bug: {', '.join(NEAREST[part])}", flush=True)
+            with (folder / "survey.txt").open("w") as report:
+                _fork(folder, 3600, report.fileno(), lambda: _survey(folder, part, known))
+            for test in _failed(folder / "survey.txt"):
+                print(f"fails, and is left out: {test}", flush=True)
         if not known.exists():
             raise SystemExit((folder / "survey.txt").read_text(errors="replace"))
     return Tests(**json.loads(known.read_text()))
