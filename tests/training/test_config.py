@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nas.training
 from nas.errors import ConfigError
 from nas.training import TrainingConfig
 
@@ -91,6 +92,14 @@ def test_what_is_in_range_is_kept_exactly(epochs, peak_lr, seed):
     config = TrainingConfig(epochs=epochs, peak_lr=peak_lr, seed=seed)
     assert (config.epochs, config.peak_lr, config.seed) == (epochs, peak_lr, seed)
     assert hash(config) == hash(TrainingConfig.from_dict(config.to_dict()))
+
+
+def test_every_public_name_is_what_it_says():
+    assert dir(nas.training) == nas.training.__all__
+    for name in nas.training.__all__:
+        assert getattr(nas.training, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"module 'nas\.training' has no attribute 'fitt'"):
+        nas.training.fitt  # noqa: B018
 
 
 def test_configs_and_data_are_to_be_had_without_torch():

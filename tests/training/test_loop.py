@@ -354,6 +354,12 @@ def test_other_images_are_evaluated_without_being_trained_on(train, data_folder)
         assert torch.equal(value, before[name]), name
 
 
+def test_numerics_are_settled_before_anything_is_evaluated(train, data_folder):
+    training = train(QUICK.replace(precision="auto", channels_last="auto"))
+    training.evaluate(load_test(data_folder))
+    assert "auto" not in (training.config.precision, training.config.channels_last)
+
+
 def test_validation_images_do_not_change_what_is_learnt(train_data, train):
     blank = train()
     blank.data.validation_images.zero_()

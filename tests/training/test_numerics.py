@@ -18,6 +18,12 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are():
         choose_device("cuda:99")
 
 
+def test_a_device_that_is_misspelt_is_suggested(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=r"device 'cuda:' is not here; did you mean cuda:0\?"):
+        choose_device("cuda:")
+
+
 def test_the_cpu_can_be_asked_for():
     assert choose_device("cpu") == CPU
 
