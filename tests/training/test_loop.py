@@ -197,19 +197,26 @@ def test_flips_alone_mirror_half_of_the_training_images(train):
     assert flips[0] != flips[1]
 
 
-def test_the_learner_trains_and_the_model_is_validated_as_it_will_be_used(train):
+def test_the_learner_trains_and_the_model_is_validated_as_it_will_be_used(train, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     training = train(QUICK)
     modes = []
     for name in ("learner", "model"):
-        network = getattr(training, name)
-        network.register_forward_pre_hook(
+        getattr(training, name).register_forward_pre_hook(
             lambda network, _, name=name: modes.append(
-                (name, network.training, torch.is_grad_enabled())
+                (
+                    name,
+                    network.training,
+                    torch.is_grad_enabled(),
+                    torch.is_inference_mode_enabled(),
+                    torch.backends.cudnn.benchmark,
+                )
             )
         )
     training.epoch()
     training.epoch()
-    assert set(modes) == {("learner", True, True), ("model", False, False)}
+    assert set(modes) == {("learner", True, True, False, True), ("model", False, False, True, True)}
+    assert not torch.backends.cudnn.benchmark
 
 
 def test_validation_is_the_mean_over_all_images_without_label_smoothing(train, monkeypatch):
