@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from platformdirs import user_cache_path
 
 from nas.errors import DataError
 from nas.training import fetch, sources
@@ -135,6 +136,7 @@ def test_without_a_setting_the_cache_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert tmp_path in sources.cache_folder().parents
+    assert sources.cache_folder() == user_cache_path("nas") / "fashion-mnist"
 
 
 @pytest.fixture
