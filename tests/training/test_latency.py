@@ -13,11 +13,11 @@ NETWORKS = [Architecture(Stem(4), (Stage("basic", 1, width),)) for width in (4, 
 
 
 def test_networks_take_turns_and_the_median_counts():
-    # turns of 1 s and 10 s, but for one of 1000 s
-    seconds = [1, 10, 1000, 10, 1, 10]
+    # a network's turns of 2 s, 1000 s and 1 s, between another one's of 10 s, 8 s and 30 s
+    seconds = [2, 10, 1000, 8, 1, 30]
     moments = itertools.accumulate([0, *(s for turn in seconds for s in (turn, 0))])
     times = measure_latencies(NETWORKS, (1, 8, 8), 10, repeats=3, clock=moments.__next__)
-    assert times == [1000, 10_000]
+    assert times == [2000, 10_000]
 
 
 def test_real_networks_take_some_time_and_leave_the_threads_as_they_were():
