@@ -101,11 +101,13 @@ class Tests:
     def of(self, path: str, line: int) -> list[str]:
         """The tests that meet ``line``, quick ones first.
 
-        What an import executes is met by those of its whole file, or else by all.
+        What an import executes is met by those of its whole file, or else by all; none meets what
+        no test executes.
         """
         lines = self.lines.get(path, {})
         met = lines.get(str(line)) or {test for tests in lines.values() for test in tests}
-        met = met or self.seconds.keys()
+        if not met and str(line) in lines:
+            met = self.seconds.keys()
         return sorted(met, key=lambda test: (round(self.seconds[test], 1), test))
 
 
@@ -129,6 +131,8 @@ def survey(folder: Path, part: str, cache: Path) -> Tests:
 def judge(folder: Path, path: str, source: str, tests: Tests, line: int) -> dict[str, Any]:
     """How the tests of ``line`` took ``source`` at ``path``: noticed or survived, and by whom."""
     chosen = tests.of(path, line)
+    if not chosen:
+        return {"outcome": "survived", "by": "", "tests": 0, "seconds": 0.0}
     limit = 60 + 6 * sum(tests.seconds[test] for test in chosen)
     place, report = folder / path, folder / "judged.txt"
     before = place.read_bytes()
