@@ -122,7 +122,10 @@ def _work(mutants: list[Mutant], results: Path) -> None:
         copied(ROOT, Path(scratch) / "tree") as folder,
         results.open("a", buffering=1) as output,
     ):
+        parent = multiprocessing.parent_process()
         for mutant in mutants:
+            if parent is None or not parent.is_alive():
+                break  # it was killed, and the same command will go on
             part = nearest(mutant.path)
             tests = survey(folder, part, results.parent)
             verdict = judge(folder, mutant.path, mutant.source(), tests, mutant.line)
