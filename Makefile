@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults lint format clean
+.PHONY: search test faults mutants lint format clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
@@ -14,6 +14,11 @@ test: $(VENV)/.installed-test
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
+
+# make mutants SAMPLE=300 PROCESSES=2 ONLY="nas/space nas/cost.py"
+mutants: $(VENV)/.installed-mutants
+	nice -n 10 $(BIN)/python tests/mutants --sample $(or $(SAMPLE),300) \
+	  --processes $(or $(PROCESSES),1) $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check
@@ -39,3 +44,7 @@ $(VENV)/.installed: $(INPUTS) | $(VENV)/bin/python
 $(VENV)/.installed-test: $(INPUTS) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-mutants: $(INPUTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	@touch $@ $(VENV)/.installed-test $(VENV)/.installed

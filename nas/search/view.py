@@ -144,7 +144,7 @@ class QuietView(View):
 def _ending(
     job: Job, state: str, reason: str | None, last: Mapping[str, Any], seconds: float
 ) -> str:
-    accuracy = percent(last["val_accuracy"]) if last else "     –"
+    accuracy = percent(last["val_accuracy"]) if last else f"{'–':>7}"
     epochs = int(last.get("epoch", 0))
     text = (
         f"trial {job.number:>4}  {state:<11}  {accuracy}  after {epochs} "

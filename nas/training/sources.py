@@ -116,7 +116,6 @@ def _find(cache: Path, partial: Path) -> Arrays:
 
 def _download_by_torchvision(folder: Path) -> Arrays:
     log.info("downloading Fashion-MNIST with torchvision (30 MB)")
-    folder.mkdir()
     _run(sys.executable, "-c", TORCHVISION, str(folder))
     return read(folder)
 

@@ -27,3 +27,14 @@ def test_anything_else_is_refused(text):
 def test_a_printed_duration_is_right_to_its_last_unit(seconds):
     unit = 60 if seconds >= 3600 else 1
     assert abs(parse_duration(format_duration(seconds)) - seconds) <= unit
+
+
+@pytest.mark.parametrize(
+    ("seconds", "printed"),
+    [
+        (0, "0s"), (0.4, "0s"), (59.4, "59s"), (59.6, "1m00s"), (83, "1m23s"), (3599, "59m59s"),
+        (3600, "1h00m"), (3725, "1h02m"), (90_000, "25h00m"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_printed_in_at_most_two_units(seconds, printed):
+    assert format_duration(seconds) == printed

@@ -1,12 +1,24 @@
-"""Fashion-MNIST in the form in which it is published."""
+"""Fashion-MNIST in the form in which it is published, and trainings that take no time."""
 
 import gzip
 import shutil
 
 import numpy as np
 import pytest
+import torch
+from trainings import QUICK, TINY, VALIDATION_IMAGES
 
+from nas.training import Training, data
 from nas.training.fashion_mnist import PARTS
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +45,19 @@ def published(published_files, tmp_path):
         else:
             shutil.copy(path, folder)
     return folder
+
+
+@pytest.fixture
+def few_validation_images(monkeypatch):
+    """Validation takes most of the time of a training on few images."""
+    monkeypatch.setattr(data, "VALIDATION_IMAGES", VALIDATION_IMAGES)
+
+
+@pytest.fixture
+def train(train_data, few_validation_images):
+    """``train(config, architecture)``: a training that is to begin."""
+
+    def begin(config=QUICK, architecture=TINY):
+        return Training(architecture, config, train_data, "cpu")
+
+    return begin

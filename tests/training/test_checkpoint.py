@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -58,3 +61,32 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, capsys):
     with pytest.raises(CheckpointError):
         read_checkpoint(path, CPU)
     assert capsys.readouterr().out == ""
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_takes_the_place_of_the_former(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"former")
+    calls = []
+    fsync, replace = os.fsync, Path.replace
+
+    def recorded_fsync(file):
+        partial = Path(f"/proc/self/fd/{file}").readlink()
+        calls.append(("fsync", partial, partial.read_bytes(), path.read_bytes()))
+        fsync(file)
+
+    def recorded_replace(partial, target):
+        calls.append(("replace", partial, partial.read_bytes(), target))
+        return replace(partial, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "replace", recorded_replace)
+    write_checkpoint(STATE, path)
+    whole = path.read_bytes()
+    partial = tmp_path / f"checkpoint.pt.{os.getpid()}.partial"  # no other process writes to it
+    assert calls == [("fsync", partial, whole, b"former"), ("replace", partial, whole, path)]
+
+
+def test_a_checkpoints_tensors_are_read_to_the_device_that_asks(tmp_path):
+    write_checkpoint(STATE, tmp_path / "checkpoint.pt")
+    state = read_checkpoint(tmp_path / "checkpoint.pt", torch.device("meta"))
+    assert state["model"]["weight"].device.type == "meta"

@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nas.training
 from nas.errors import ConfigError
 from nas.training import TrainingConfig
 
@@ -93,6 +94,14 @@ def test_what_is_in_range_is_kept_exactly(epochs, peak_lr, seed):
     assert hash(config) == hash(TrainingConfig.from_dict(config.to_dict()))
 
 
+def test_every_public_name_is_what_it_says():
+    assert dir(nas.training) == nas.training.__all__
+    for name in nas.training.__all__:
+        assert getattr(nas.training, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"module 'nas\.training' has no attribute 'fitt'"):
+        nas.training.fitt  # noqa: B018
+
+
 def test_configs_and_data_are_to_be_had_without_torch():
     program = (
         "import sys; from nas.training import TrainingConfig, fetch, fingerprint, load_train; "
@@ -100,3 +109,75 @@ def test_configs_and_data_are_to_be_had_without_torch():
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_defaults_are_these():
+    """Studies of before were trained with them; the slow test of the loop says what they reach."""
+    assert TrainingConfig().to_dict() == {
+        "epochs": 4,
+        "batch_size": 64,
+        "peak_lr": 0.3,
+        "warmup": 0.25,
+        "initial_lr_fraction": 0.1,
+        "final_lr_fraction": 0.0,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 5e-4,
+        "averaging": 0.95,
+        "label_smoothing": 0.1,
+        "flip": True,
+        "crop_padding": 0,
+        "erasing": 0.0,
+        "train_images": None,
+        "precision": "auto",
+        "channels_last": "auto",
+        "seed": 0,
+        "split_seed": 0,
+    }
+
+
+BELOW_1 = 1 - 2**-53
+ABOVE = {0: 5e-324, 1: 1 + 2**-52, 100: 100 + 2**-46}
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("epochs", [1, 10**9], [0]),
+        ("batch_size", [4, 65_536], [3, 65_537]),
+        ("peak_lr", [5e-324, 100], [0, ABOVE[100]]),
+        ("warmup", [0, 1], [-5e-324, ABOVE[1]]),
+        ("initial_lr_fraction", [0, 1], [-5e-324, ABOVE[1]]),
+        ("final_lr_fraction", [0, 1], [-5e-324, ABOVE[1]]),
+        ("momentum", [5e-324, BELOW_1], [-5e-324, 1]),
+        ("weight_decay", [0, 1], [-5e-324, ABOVE[1]]),
+        ("averaging", [0, BELOW_1], [-5e-324, 1]),
+        ("label_smoothing", [0, BELOW_1], [-5e-324, 1]),
+        ("crop_padding", [0, 64], [-1, 65]),
+        ("erasing", [0, 1], [-5e-324, ABOVE[1]]),
+        ("train_images", [None, 10], [9]),
+        ("seed", [0, 2**63 - 1], [-1, 2**63]),
+        ("split_seed", [0, 2**63 - 1], [-1, 2**63]),
+    ],
+)
+def test_a_bound_is_where_it_is_said_to_be(name, accepted, refused):
+    for value in accepted:
+        assert getattr(TrainingConfig(**{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(ConfigError, match=f"^training: {name} is "):
+            TrainingConfig(**{name: value})
+
+
+def test_a_momentum_of_0_is_accepted_without_nesterov():
+    assert TrainingConfig(momentum=0.0, nesterov=False).momentum == 0
+
+
+def test_what_is_refused_is_named_with_what_is_accepted_in_one_form():
+    for values, message in [
+        ({"batch_size": 3}, "training: batch_size is 3; it must be greater than or equal to 4"),
+        ({"nesterov": "yes"}, "training: nesterov is 'yes'; it must be a valid boolean"),
+        ({"momentum": 0.0}, "training: nesterov needs a momentum above 0; set nesterov to false"),
+    ]:
+        with pytest.raises(ConfigError) as refusal:
+            TrainingConfig(**values)
+        assert str(refusal.value) == message

@@ -1,8 +1,21 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from nas.errors import DataError
-from nas.training.fashion_mnist import PARTS, fingerprint, is_complete, load_test, load_train, read
+from nas.training.fashion_mnist import (
+    CLASSES,
+    MEAN,
+    PARTS,
+    STD,
+    Part,
+    fingerprint,
+    is_complete,
+    load_test,
+    load_train,
+    read,
+)
 
 FINGERPRINT = "bc3b3a15d36c"
 
@@ -115,3 +128,63 @@ def test_a_wrong_npy_file_is_named(published, array, message):
 def test_loading_from_a_folder_without_the_arrays_says_so(tmp_path):
     with pytest.raises(DataError, match=r"train_images\.npy is missing"):
         load_train(tmp_path)
+
+
+def test_an_idx_header_by_hand():
+    assert Part("", "", (60_000, 28, 28), "").idx_header == bytes.fromhex(
+        "00000803 0000ea60 0000001c 0000001c"
+    )
+    assert Part("", "", (10_000,), "").idx_header == bytes.fromhex("00000801 00002710")
+
+
+def test_the_fingerprint_is_a_digest_of_the_parts_digests():
+    digests = "".join(part.sha256 for part in PARTS)
+    assert fingerprint() == hashlib.sha256(digests.encode()).hexdigest()
+
+
+def test_each_array_is_loaded_under_its_own_name(data_folder):
+    train, test = load_train(data_folder), load_test(data_folder)
+    for array, part in zip((*train, *test), PARTS, strict=True):
+        assert hashlib.sha256(array.tobytes()).hexdigest() == part.sha256
+
+
+def test_the_mean_and_deviation_are_those_of_the_training_images(data_folder):
+    pixels = load_train(data_folder).images
+    counts = np.bincount(pixels.reshape(-1), minlength=256)
+    values = np.arange(256) / 255
+    mean = (counts * values).sum() / counts.sum()
+    deviation = ((counts * (values - mean) ** 2).sum() / counts.sum()) ** 0.5
+    assert (pytest.approx(mean, abs=5e-5), pytest.approx(deviation, abs=5e-5)) == (MEAN, STD)
+
+
+def test_the_classes_are_in_the_order_of_their_labels():
+    # https://github.com/zalandoresearch/fashion-mnist#labels
+    assert CLASSES == (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+
+
+def test_an_array_in_another_order_of_memory_is_refused(data_folder, tmp_path):
+    images = np.load(data_folder / "test_images.npy")
+    np.save(tmp_path / "test_images.npy", np.asfortranarray(images))
+    with pytest.raises(DataError, match=r"holds uint8 \(10000, 28, 28\)"):
+        load_test(tmp_path)
+
+
+def test_a_gzipped_file_is_preferred_to_an_unpacked_one_and_both_to_an_array(published):
+    (published / "t10k-labels-idx1-ubyte.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz: cannot be read"):
+        read(published)
+
+
+@pytest.mark.parametrize("name", ["test_labels.npy", "train_images.npy"])
+def test_a_folder_of_arrays_is_complete_only_with_their_contents(data_folder, tmp_path, name):
+    for part in PARTS:
+        (tmp_path / part.npy).symlink_to(data_folder / part.npy)
+    assert is_complete(tmp_path)
+    array = np.load(data_folder / name).copy()
+    array.reshape(-1)[-1] ^= 1
+    (tmp_path / name).unlink()
+    np.save(tmp_path / name, array)
+    assert not is_complete(tmp_path)

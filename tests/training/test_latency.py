@@ -2,20 +2,22 @@
 
 import itertools
 
+import pytest
 import torch
 
 from nas.architecture import Architecture, Stage, Stem
+from nas.training import latency
 from nas.training.latency import measure_latencies
 
 NETWORKS = [Architecture(Stem(4), (Stage("basic", 1, width),)) for width in (4, 8)]
 
 
 def test_networks_take_turns_and_the_median_counts():
-    # turns of 1 s and 10 s, but for one of 1000 s
-    seconds = [1, 10, 1000, 10, 1, 10]
+    # a network's turns of 2 s, 1000 s and 1 s, between another one's of 10 s, 8 s and 30 s
+    seconds = [2, 10, 1000, 8, 1, 30]
     moments = itertools.accumulate([0, *(s for turn in seconds for s in (turn, 0))])
     times = measure_latencies(NETWORKS, (1, 8, 8), 10, repeats=3, clock=moments.__next__)
-    assert times == [1000, 10_000]
+    assert times == [2000, 10_000]
 
 
 def test_real_networks_take_some_time_and_leave_the_threads_as_they_were():
@@ -27,3 +29,49 @@ def test_real_networks_take_some_time_and_leave_the_threads_as_they_were():
     finally:
         torch.set_num_threads(before)
     assert len(times) == 2 and all(0 < time < 60_000 for time in times)
+
+
+def test_networks_are_measured_as_a_server_runs_them(monkeypatch):
+    calls = []
+    built = latency.build
+
+    def watched(architecture, in_channels, num_classes):
+        network = built(architecture, in_channels, num_classes)
+        network.register_forward_pre_hook(
+            lambda network, inputs: calls.append(
+                (
+                    architecture.stages[0].width,
+                    tuple(inputs[0].shape),
+                    inputs[0].dtype,
+                    network.training,
+                    torch.is_inference_mode_enabled(),
+                    torch.get_num_threads(),
+                )
+            )
+        )
+        network.register_forward_hook(lambda _, __, logits: calls.append(tuple(logits.shape)))
+        return network
+
+    monkeypatch.setattr(latency, "build", watched)
+    torch.set_num_threads(2)
+    measure_latencies(NETWORKS, (3, 16, 15), 7, batch=2, repeats=2)
+    turns = [call[0] for call in calls if len(call) == 6]
+    assert turns == [4] * 3 + [8] * 3 + [4, 8, 4, 8]  # warm, then in turns
+    assert {call[1:] for call in calls if len(call) == 6} == {
+        ((2, 3, 16, 15), torch.float32, False, True, 1)
+    }
+    assert {call for call in calls if len(call) == 2} == {(2, 7)}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_measurement_that_fails_leaves_the_threads_as_they_were():
+    torch.set_num_threads(2)
+    with pytest.raises(RuntimeError):
+        measure_latencies(NETWORKS, (3, 16, 16), 7, clock=lambda: 0.0, batch=-1)
+    assert torch.get_num_threads() == 2
+
+
+def test_one_image_is_measured_21_times_by_default():
+    moments = itertools.count()
+    assert measure_latencies(NETWORKS, (1, 8, 8), 10, clock=moments.__next__) == [1000, 1000]
+    assert next(moments) == 2 * 2 * 21

@@ -1,17 +1,23 @@
-import json
-import subprocess
-import sys
+"""What a step, an epoch and a validation compute, against implementations of their own."""
 
+import hashlib
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from trainings import QUICK, TINY, numbers, run
 
 import nas
 from nas.architecture import Architecture, Stage, Stem
-from nas.errors import CheckpointError, ConfigError, NasError, TrialFailedError
-from nas.training import LabelledImages, Training, TrainingConfig, fit, load_test
+from nas.errors import ConfigError, NasError, TrialFailedError
+from nas.network import build
+from nas.training import LabelledImages, Training, fit, load_test, loop
+from nas.training.augment import augment
+from nas.training.data import normalise
 
-TINY = Architecture(Stem(8, stride=2), (Stage("bottleneck", 1, 8, stride=2, groups=2),))
-OTHER = Architecture(Stem(8, stride=2), (Stage("basic", 2, 8, stride=2),))
 RESNEXT = Architecture(
     Stem(16),
     (
@@ -20,28 +26,244 @@ RESNEXT = Architecture(
         Stage("bottleneck", 2, 64, stride=2, groups=8),
     ),
 )
-QUICK = TrainingConfig(
-    epochs=3, train_images=200, batch_size=64, peak_lr=0.2, precision="float32", channels_last="off"
+SMALL = Architecture(
+    Stem(8, stride=2),
+    (
+        Stage("bottleneck", 1, 16, stride=2, groups=2),
+        Stage("bottleneck", 1, 32, stride=2, groups=2),
+    ),
 )
-ALL = QUICK.replace(crop_padding=2, erasing=0.5, precision="bfloat16", channels_last="on")
-TIMES = {"seconds", "images_per_second"}
 
 
-def numbers(result):
-    """What of a result is the same on every run."""
-    return {name: value for name, value in result.to_dict().items() if name not in TIMES}
+def seed_of(seed, purpose):
+    """The first 32 bits of a SHA-256, so that equal configs are equal on every machine."""
+    return int(hashlib.sha256(f"{seed} {purpose}".encode()).hexdigest()[:8], 16)
 
 
-def run(training):
-    return [numbers(training.epoch()) for _ in range(training.config.epochs - training.epochs_done)]
+def one_cycle(step, steps, config):
+    position = step / (steps - 1)
+    if position < config.warmup:
+        first = config.initial_lr_fraction
+        return config.peak_lr * (first + (1 - first) * position / config.warmup)
+    fallen = (position - config.warmup) / (1 - config.warmup)
+    last = config.final_lr_fraction
+    return config.peak_lr * (last + (1 - last) * (1 + math.cos(math.pi * fallen)) / 2)
 
 
-@pytest.fixture
-def train(train_data):
-    def begin(config=QUICK, architecture=TINY):
-        return Training(architecture, config, train_data, "cpu")
+def trained_by_hand(config, images, labels, epochs):
+    """Losses of epochs, last weights and their running mean; by Tensor arithmetic alone."""
+    torch.manual_seed(seed_of(config.seed, "weights"))
+    network = build(TINY).train()
+    weights = dict(network.named_parameters())
+    speeds = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    means, losses, step = {}, [], 0
+    batches = math.ceil(len(labels) / config.batch_size)
+    for epoch in range(1, epochs + 1):
+        generator = torch.Generator().manual_seed(seed_of(config.seed, f"epoch {epoch}"))
+        order = torch.randperm(len(labels), generator=generator)
+        total = 0.0
+        for batch in np.array_split(order.numpy(), batches):
+            pixels = augment(images[batch], config, generator).double()
+            logits = network(((pixels / 255 - 0.2860) / 0.3530).float())
+            smooth = torch.full_like(logits, config.label_smoothing / 10)
+            smooth[range(len(batch)), labels[batch]] += 1 - config.label_smoothing
+            loss = -(smooth * torch.log_softmax(logits, 1)).sum(1).mean()
+            gradients = torch.autograd.grad(loss, list(weights.values()))
+            rate = one_cycle(step, batches * config.epochs, config)
+            with torch.no_grad():
+                for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+                    if name.endswith("weight") and "norm" not in name:
+                        gradient = gradient + config.weight_decay * weight
+                    speeds[name] = config.momentum * speeds[name] + gradient
+                    ahead = gradient + config.momentum * speeds[name]
+                    weight -= rate * (ahead if config.nesterov else speeds[name])
+                step += 1
+                share = max(1 - config.averaging, 1 / step)
+                for name, value in network.state_dict().items():
+                    if value.is_floating_point():
+                        mean = means.get(name, torch.zeros_like(value))
+                        means[name] = (1 - share) * mean + share * value
+            total += loss.item() * len(batch)
+        losses.append(total / len(labels))
+    return losses, network.state_dict(), means
 
-    return begin
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seed": 3, "nesterov": False, "momentum": 0.5, "label_smoothing": 0.3, "flip": False},
+        {
+            "weight_decay": 0.5,
+            "averaging": 0.6,
+            "crop_padding": 2,
+            "erasing": 0.5,
+            "batch_size": 30,
+        },
+        {"label_smoothing": 0.0, "averaging": 0.0, "warmup": 0.5, "final_lr_fraction": 0.2},
+    ],
+)
+def test_two_epochs_are_those_of_plain_tensor_arithmetic(train, changes):
+    # 130 images: batches of unequal size; at a low rate rounding grows little
+    config = QUICK.replace(train_images=130, peak_lr=0.05, **changes)
+    training = train(config)
+    results = [training.epoch(), training.epoch()]
+    data = training.data
+    losses, weights, means = trained_by_hand(config, data.train_images, data.train_labels, 2)
+    assert [result.train_loss for result in results] == pytest.approx(losses, rel=2e-4)
+    for name, value in training.learner.state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=0, atol=3e-3, msg=name)
+    for name, mean in means.items():
+        value = training.model.state_dict()[name]
+        torch.testing.assert_close(value, mean, rtol=0, atol=3e-3, msg=name)
+
+
+def numbered(training):
+    """The training's images, each of which now says its number: 256 a + b."""
+    images = training.data.train_images
+    numbers = torch.arange(len(images))
+    images[:, 0, 0, 0] = (numbers // 256).to(torch.uint8)
+    images[:, 0, 0, 1] = (numbers % 256).to(torch.uint8)
+
+
+def orders_of(training, epochs):
+    """The numbers of the images that the learner sees, by epoch."""
+    seen = []
+
+    def look(_, inputs):
+        pixels = (inputs[0][:, 0, 0, :2] * (255 * 0.3530) + 255 * 0.2860).round().long()
+        seen.extend((256 * pixels[:, 0] + pixels[:, 1]).tolist())
+
+    handle = training.learner.register_forward_pre_hook(look)
+    numbered(training)
+    for _ in range(epochs):
+        training.epoch()
+    handle.remove()
+    count = len(training.data.train_labels)
+    return [seen[start : start + count] for start in range(0, len(seen), count)]
+
+
+def test_each_epoch_has_an_order_of_its_own_which_seed_and_epoch_decide(train, tmp_path):
+    config = QUICK.replace(train_images=300, flip=False)
+    training = train(config)
+    first = orders_of(training, 1)
+    training.save(tmp_path / "checkpoint.pt")
+    orders = first + orders_of(training, 2)
+    for order in orders:
+        assert sorted(order) == list(range(300))
+        assert abs(np.corrcoef(order, range(300))[0, 1]) < 0.25  # 4 deviations of a random order
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    resumed = train(config)
+    resumed.load(tmp_path / "checkpoint.pt")
+    assert orders_of(resumed, 2) == orders[1:]
+    assert orders_of(train(config.replace(seed=1)), 1) != orders[:1]
+
+
+def inputs_of(network, images):
+    """Where the images that ``network`` sees from now on are gathered, as pixels."""
+    network.register_forward_pre_hook(
+        lambda _, inputs: images.append((inputs[0] * (255 * 0.3530) + 255 * 0.2860).round())
+    )
+
+
+def test_training_images_are_augmented_anew_each_epoch_and_validation_images_never(train):
+    training = train(QUICK.replace(train_images=256, crop_padding=1, erasing=0.5))
+    trained, validated = [], []
+    inputs_of(training.learner, trained)
+    inputs_of(training.model, validated)
+    training.epoch()
+    training.epoch()
+    data = training.data
+    assert torch.equal(torch.cat(validated), data.validation_images.float().repeat(2, 1, 1, 1))
+    for epoch in torch.cat(trained).split(256):
+        as_they_are = {image.numpy().tobytes() for image in data.train_images.float()}
+        # no shift 1/9, no flip 1/2, not erased 1/2: one in 36
+        assert sum(image.numpy().tobytes() in as_they_are for image in epoch) < 40
+
+
+def test_flips_alone_mirror_half_of_the_training_images(train):
+    training = train(QUICK.replace(train_images=256))
+    trained = []
+    inputs_of(training.learner, trained)
+    training.epoch()
+    training.epoch()
+    kept = {image.numpy().tobytes() for image in training.data.train_images.float()}
+    mirrored = {image.flip(-1).numpy().tobytes() for image in training.data.train_images.float()}
+    flips = []
+    for epoch in torch.cat(trained).split(256):
+        assert all(image.numpy().tobytes() in kept | mirrored for image in epoch)
+        flips.append({image.numpy().tobytes() for image in epoch} - kept)
+    assert all(96 <= len(flipped) <= 160 for flipped in flips)  # 4 deviations of 256 tosses
+    assert flips[0] != flips[1]
+
+
+def test_the_learner_trains_and_the_model_is_validated_as_it_will_be_used(train, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    training = train(QUICK)
+    modes = []
+    for name in ("learner", "model"):
+        getattr(training, name).register_forward_pre_hook(
+            lambda network, _, name=name: modes.append(
+                (
+                    name,
+                    network.training,
+                    torch.is_grad_enabled(),
+                    torch.is_inference_mode_enabled(),
+                    torch.backends.cudnn.benchmark,
+                )
+            )
+        )
+    training.epoch()
+    training.epoch()
+    assert set(modes) == {("learner", True, True, False, True), ("model", False, False, True, True)}
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_validation_is_the_mean_over_all_images_without_label_smoothing(train, monkeypatch):
+    monkeypatch.setattr(loop, "EVALUATION_BATCH", 128)  # 300 are two and a rest
+    training = train(QUICK.replace(label_smoothing=0.5))
+    result = training.epoch()
+    data = training.data
+    with torch.no_grad():
+        logits = training.model.eval()(normalise(data.validation_images))
+    right = sum(int(logits[n].argmax()) == int(data.validation_labels[n]) for n in range(300))
+    losses = -torch.log_softmax(logits, 1)[range(300), data.validation_labels]
+    assert result.val_accuracy == right / 300
+    assert result.val_loss == pytest.approx(losses.mean().item(), rel=1e-5)
+
+
+def test_seconds_are_of_training_and_validation_and_speed_of_training_alone(train, monkeypatch):
+    moments = iter([10.0, 14.0, 15.0])
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=moments.__next__))
+    result = train(QUICK).epoch()
+    assert (result.seconds, result.images_per_second) == (5.0, 50.0)
+
+
+def test_an_epoch_reports_the_learning_rate_of_its_last_step(train):
+    config = QUICK.replace(batch_size=50)  # 3 epochs of 4 steps
+    training = train(config)
+    rates = [training.epoch().learning_rate for _ in range(3)]
+    assert rates == pytest.approx([one_cycle(step, 12, config) for step in (3, 7, 11)])
+    assert [group["lr"] for group in training.optimizer.param_groups] == [rates[2]] * 2
+
+
+def test_a_validation_loss_that_is_no_number_fails_the_trial(train):
+    training = train(QUICK)
+    training.data.validation_labels[0] = 3
+    with torch.no_grad():
+        training.model.head.linear.bias[0] = float("inf")
+        training.config = training.config.replace(averaging=0.999)
+    training.epochs_done = 1  # past the steps that are averaged plainly
+    with pytest.raises(TrialFailedError, match=r"loss is not finite \((inf|nan)\) in epoch 2"):
+        training.epoch()
+    assert training.epochs_done == 1
+
+
+def test_a_training_that_is_over_does_not_go_on(train):
+    training = train(QUICK.replace(epochs=1, train_images=10))
+    training.epoch()
+    with pytest.raises(AssertionError, match="the training is over"):
+        training.epoch()
 
 
 def test_an_epoch_reports_what_it_led_to(train):
@@ -56,8 +278,9 @@ def test_an_epoch_reports_what_it_led_to(train):
 
 
 def test_it_learns(train):
-    config = TrainingConfig(epochs=1, train_images=10_000)
-    assert train(config, RESNEXT).epoch().val_accuracy >= 0.80
+    # 0.64 to 0.69 by seed; chance is 0.1
+    config = QUICK.replace(epochs=1, train_images=4000, peak_lr=0.3)
+    assert train(config, SMALL).epoch().val_accuracy >= 0.5
 
 
 @pytest.mark.slow
@@ -65,100 +288,6 @@ def test_the_defaults_reach_91_percent_in_4_epochs():
     *_, last = fit(RESNEXT)
     assert last.epoch == 4
     assert last.val_accuracy >= 0.91
-
-
-@pytest.mark.parametrize("config", [QUICK, ALL])
-def test_equal_configs_give_equal_numbers_whatever_the_process_did_before(train, config):
-    first = run(train(config))
-    torch.manual_seed(12345)
-    run(train(config.replace(seed=1), OTHER))
-    assert run(train(config)) == first
-
-
-def test_another_seed_gives_other_numbers(train):
-    assert run(train(QUICK.replace(seed=1))) != run(train(QUICK))
-
-
-def test_the_callers_random_numbers_go_on_undisturbed(train):
-    before = torch.get_rng_state()
-    train(QUICK.replace(precision="auto", channels_last="auto")).epoch()
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("config", [QUICK, ALL])
-@pytest.mark.parametrize("epochs", [0, 1, 2])
-def test_a_resumed_training_gives_the_numbers_of_an_uninterrupted_one(
-    train, config, epochs, tmp_path
-):
-    interrupted = train(config)
-    begun = [numbers(interrupted.epoch()) for _ in range(epochs)]
-    interrupted.save(tmp_path / "checkpoint.pt")
-    resumed = train(config)
-    resumed.load(tmp_path / "checkpoint.pt")
-    assert begun + run(resumed) == run(train(config))
-
-
-def test_a_training_resumed_in_another_process_gives_the_same_numbers(train, data_folder, tmp_path):
-    training = train(ALL)
-    begun = numbers(training.epoch())
-    training.save(tmp_path / "checkpoint.pt")
-    program = f"""
-import json, torch
-from pathlib import Path
-from nas.architecture import Architecture
-from nas.training import Training, TrainingConfig, load_train
-torch.set_num_threads({torch.get_num_threads()})
-training = Training(
-    Architecture.from_dict({TINY.to_dict()}),
-    TrainingConfig.from_dict({ALL.to_dict()}),
-    load_train(Path({str(data_folder)!r})),
-    "cpu",
-)
-training.load({str(tmp_path / "checkpoint.pt")!r})
-print(json.dumps([training.epoch().to_dict() for _ in range(2)]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
-    )
-    resumed = [
-        {name: value for name, value in result.items() if name not in TIMES}
-        for result in json.loads(done.stdout)
-    ]
-    assert [begun, *resumed] == run(train(ALL))
-
-
-def test_numerics_are_settled_once_and_resumed_with_the_checkpoint(train, tmp_path):
-    config = QUICK.replace(precision="auto", channels_last="auto")
-    training = train(config)
-    first = training.epoch()
-    assert {first.precision, first.channels_last} & {"auto"} == set()
-    assert training.config == config.replace(
-        precision=first.precision, channels_last=first.channels_last
-    )
-    # a checkpoint's numerics hold even where timing might now choose others
-    for precision in ("float32", "bfloat16"):
-        explicit = train(config.replace(precision=precision, channels_last="on"))
-        explicit.save(tmp_path / precision)
-        resumed = train(config)
-        resumed.load(tmp_path / precision)
-        result = resumed.epoch()
-        assert (result.precision, result.channels_last) == (precision, "on")
-
-
-@pytest.mark.parametrize(
-    ("config", "architecture", "message"),
-    [
-        (QUICK.replace(peak_lr=0.01), TINY, "peak_lr 0.2, not 0.01"),
-        (QUICK.replace(precision="bfloat16"), TINY, "precision 'float32', not 'bfloat16'"),
-        (QUICK, OTHER, "another architecture"),
-    ],
-)
-def test_a_checkpoint_of_another_training_is_refused(
-    train, config, architecture, message, tmp_path
-):
-    train(QUICK).save(tmp_path / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match=message):
-        train(config, architecture).load(tmp_path / "checkpoint.pt")
 
 
 def test_a_loss_that_is_no_number_fails_the_trial(train):
@@ -232,6 +361,12 @@ def test_other_images_are_evaluated_without_being_trained_on(train, data_folder)
         assert torch.equal(value, before[name]), name
 
 
+def test_numerics_are_settled_before_anything_is_evaluated(train, data_folder):
+    training = train(QUICK.replace(precision="auto", channels_last="auto"))
+    training.evaluate(load_test(data_folder))
+    assert "auto" not in (training.config.precision, training.config.channels_last)
+
+
 def test_validation_images_do_not_change_what_is_learnt(train_data, train):
     blank = train()
     blank.data.validation_images.zero_()
@@ -241,7 +376,7 @@ def test_validation_images_do_not_change_what_is_learnt(train_data, train):
         assert torch.equal(one, other)
 
 
-def test_fit_yields_an_epoch_at_a_time(train_data):
+def test_fit_yields_an_epoch_at_a_time(train_data, few_validation_images):
     results = nas.fit(TINY, train_data, QUICK, "cpu")
     assert [result.epoch for result in results] == [1, 2, 3]
 
@@ -251,18 +386,9 @@ def test_fit_fetches_its_own_data(train, train_data):
     assert numbers(result) == numbers(train().epoch())
 
 
-def test_fit_goes_on_from_its_checkpoint(train, train_data, tmp_path):
-    path = tmp_path / "run" / "checkpoint.pt"
-    first = next(fit(TINY, train_data, QUICK, "cpu", path))
-    rest = list(fit(TINY, train_data, QUICK, "cpu", path))
-    assert [numbers(result) for result in [first, *rest]] == run(train())
-    assert list(fit(TINY, train_data, QUICK, "cpu", path)) == []
-    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
-
-
 def test_what_cannot_be_trained_is_refused_before_the_first_epoch(train_data):
     few = LabelledImages(train_data.images, train_data.labels)
     with pytest.raises(ConfigError, match="device 'cdua' is not here"):
         Training(TINY, QUICK, few, "cdua")
-    with pytest.raises(NasError, match="train_images is 50001"):
+    with pytest.raises(NasError, match="train_images is 50001; there are 50000"):
         Training(TINY, QUICK.replace(train_images=50_001), few, "cpu")

@@ -48,3 +48,22 @@ def test_a_cycle_may_have_only_one_side(warmup):
     config = TrainingConfig(peak_lr=1.0, warmup=warmup)
     cycle = rates(10, config)
     assert max(cycle) == cycle[-1 if warmup else 0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    # 4 of 16 steps rise from 0.2 × 0.5 to 0.5; 12 fall to 0.1 × 0.5
+    [(0, 0.1), (1, 0.2), (2, 0.3), (4, 0.5), (8, 0.05 + 0.45 * 0.75), (10, 0.275), (16, 0.05)],
+)
+def test_the_rate_at_a_step_by_hand(step, rate):
+    config = TrainingConfig(
+        peak_lr=0.5, warmup=0.25, initial_lr_fraction=0.2, final_lr_fraction=0.1
+    )
+    assert learning_rate(step, 17, config) == pytest.approx(rate, rel=1e-12)
+
+
+def test_a_cycle_of_one_step_is_its_beginning_and_of_no_warmup_its_peak():
+    config = TrainingConfig(peak_lr=0.5, initial_lr_fraction=0.2, final_lr_fraction=0.1)
+    assert learning_rate(0, 1, config) == pytest.approx(0.1)
+    assert learning_rate(0, 1, config.replace(warmup=0.0)) == 0.5
+    assert rates(3, config.replace(warmup=1.0)) == pytest.approx([0.1, 0.3, 0.5])

