@@ -205,14 +205,20 @@ class _Check:
 
     def last_curve(self, number: int) -> dict[int, float]:
         """Validation accuracy by epoch of the last attempt of a trial."""
+        return {row["epoch"]: row["val_accuracy"] for row in self.last_epochs(number)}
+
+    def last_epochs(self, number: int) -> list[Row]:
+        """The epochs of the last attempt of a trial."""
         attempts = self.rows.attempts.get(number)
-        rows = self.rows.epochs.get((number, attempts[-1]["attempt"]), []) if attempts else []
-        return {row["epoch"]: row["val_accuracy"] for row in rows}
+        return self.rows.epochs.get((number, attempts[-1]["attempt"]), []) if attempts else []
 
     def shown(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
         """The view says of a trial what the tables do."""
         number = trial["number"]
-        curve = self.last_curve(attributes.get("source", number))
+        source = attributes.get("source")
+        rows = self.last_epochs(number if source is None else source)
+        last: Row = max(rows, key=lambda row: row["epoch"], default={})
+        seconds = math.fsum(row["seconds"] for row in rows) if source is None else 0.0
         architecture = self.rows.architectures.get(attributes.get("key", ""), {})
         found = self.rows.view.get(number)
         if found is None:
@@ -221,16 +227,20 @@ class _Check:
         for name, value in {
             "state": trial["state"],
             "policy": attributes.get("policy"),
-            "epochs": max(curve, default=None),
-            "val_accuracy": curve[max(curve)] if curve else None,
+            "epochs": last.get("epoch"),
+            "val_accuracy": last.get("val_accuracy"),
+            "val_loss": last.get("val_loss"),
             "params": architecture.get("params"),
             "macs": architecture.get("macs"),
+            "activations": architecture.get("activations"),
             "attempts": len(self.rows.attempts.get(number, [])),
             "reason": attributes.get("reason"),
             "key": attributes.get("key"),
         }.items():
             if found[name] != value:
                 yield f"the view nas_trials shows {name} {found[name]}, not {value}"
+        if not math.isclose(found["seconds"], seconds):  # a database may add in another order
+            yield f"the view nas_trials shows seconds {found['seconds']}, not {seconds}"
 
 
 def _read(study: Study) -> _Rows:

@@ -1,6 +1,8 @@
 """A study to write to, with a clock that the test turns."""
 
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from optuna.distributions import IntDistribution
@@ -98,6 +100,33 @@ def open_store(database_url, clock):
 @pytest.fixture
 def store(open_store) -> StudyStore:
     return open_store()
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """What is forced onto the disk and what is renamed, in order, while both really happen.
+
+    ("sync", name, content), with None as the content of a folder; ("rename", from, to).
+    """
+    calls = []
+    fsync, replace, rename = os.fsync, os.replace, os.rename
+
+    def synced(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        calls.append(("sync", path.name, None if path.is_dir() else path.read_bytes()))
+        fsync(descriptor)
+
+    def renamed(real):
+        def call(source, target, **options):
+            calls.append(("rename", Path(source).name, Path(target).name))
+            real(source, target, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed(replace))
+    monkeypatch.setattr(os, "rename", renamed(rename))
+    return calls
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import shutil
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -31,6 +32,14 @@ def of(number):
 def key(number):
     return KEY.format(ID.format(number))
 
+
+VIEWED = (
+    "study", "number", "state", "policy", "epochs", "val_accuracy", "val_loss", "params", "macs",
+    "activations", "seconds", "attempts", "reason", "key",
+)  # fmt: skip
+MEASURED = (
+    "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
+)  # fmt: skip
 
 BROKEN = {
     "a trial number is missing": (
@@ -217,6 +226,10 @@ BROKEN = {
         "VIEW epochs + CASE number WHEN 2 THEN 1 ELSE 0 END AS epochs",
         ["trial 2: the view nas_trials shows epochs 2, not 1"],
     ),
+    "a view with other seconds": (
+        "VIEW seconds + CASE number WHEN 2 THEN 1 ELSE 0 END AS seconds",
+        ["trial 2: the view nas_trials shows seconds …"],
+    ),
     "a view that leaves a trial out": (
         "VIEW epochs WHERE number <> 2",
         ["trial 2: the view nas_trials does not show it"],
@@ -272,11 +285,11 @@ def break_(url, statements):
     engine.dispose()
 
 
-def other_view(connection, epochs):
-    """Statements that put another view in front of nas_trials, with ``epochs`` as that column."""
+def other_view(connection, column):
+    """Statements that put another view before nas_trials: ``column`` ends with its name."""
     names = connection.execute(text("SELECT * FROM nas_trials")).keys()
-    columns, _, where = epochs.partition(" WHERE ")
-    shown = ", ".join([*(name for name in names if name != "epochs"), columns])
+    column, _, where = column.partition(" WHERE ")
+    shown = ", ".join([*(name for name in names if name != column.split()[-1]), column])
     front = f"CREATE VIEW nas_trials AS SELECT {shown} FROM hidden WHERE {where or '1 = 1'}"
     if connection.dialect.name == "postgresql":
         return f"ALTER VIEW nas_trials RENAME TO hidden; {front}"
@@ -302,6 +315,108 @@ def test_what_is_broken_is_said_and_nothing_else(study, name):
         begin, _, end = pattern.partition("…")
         assert line.startswith(begin) and line.endswith(end), (line, pattern)
         assert "…" in pattern or line == pattern
+
+
+@pytest.fixture(scope="module")
+def one_copy(searched, tmp_path_factory):
+    """``one_copy()``: as ``study``, on SQLite alone, where each column is broken by itself."""
+    good = tmp_path_factory.mktemp("columns") / "nas.db"
+    searched(f"sqlite:///{good}")
+
+    def copy():
+        broken = good.with_name(f"{uuid.uuid4().hex}.db")
+        shutil.copyfile(good, broken)
+        return open_study(f"sqlite:///{broken}", "s")
+
+    return copy
+
+
+def broken_lines(study, statements):
+    break_(study.url, statements)
+    return violations(open_study(study.url, "s"))
+
+
+@pytest.mark.parametrize("column", [c for c in VIEWED if c not in ("study", "number")])
+def test_each_column_of_the_view_is_compared(one_copy, column):
+    study = one_copy()
+    before = study.frame().set_index("number").loc[2]
+    number = pd.api.types.is_number(before[column])
+    other = f"{column} + 1" if number else "'odd'"
+    found = broken_lines(study, f"VIEW CASE number WHEN 2 THEN {other} ELSE {column} END {column}")
+    shown = before[column] + 1 if number else "odd"
+    kept = None if column == "reason" else before[column]
+    assert found == [f"trial 2: the view nas_trials shows {column} {shown}, not {kept}"]
+
+
+@pytest.mark.parametrize("value", ["9e999", "-9e999"])
+@pytest.mark.parametrize("column", MEASURED)
+def test_each_measure_of_an_epoch_is_finite(one_copy, column, value):
+    where = "trial = 0 AND attempt = 1 AND epoch = 1"
+    found = broken_lines(one_copy(), f"UPDATE nas_epochs SET {column} = {value} WHERE {where}")
+    assert found == ["trial 0, attempt 1: epoch 1 has a value that is not finite"]
+
+
+@pytest.mark.parametrize("column", ["params", "macs", "activations", "depth"])
+@pytest.mark.parametrize("more", [1, -1])
+def test_each_cost_of_a_network_is_computed_again(one_copy, column, more):
+    study = one_copy()
+    k = study.frame()["key"][1]
+    with study.engine.connect() as connection:
+        query = text(f"SELECT {column} FROM nas_architectures WHERE key = :key")
+        value = connection.execute(query, {"key": k}).scalar_one()
+    changed = f"UPDATE nas_architectures SET {column} = {value + more} WHERE key = '{k}'"
+    said = f"architecture {k[:12]}: {column} is {value + more}, not {value}"
+    assert broken_lines(study, changed) == [said]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        ("0", []),
+        ("1", []),
+        ("-0.01", ["trial 0, attempt 1: epoch 1 has an accuracy of -0.01"]),
+        ("1.01", ["trial 0, attempt 1: epoch 1 has an accuracy of 1.01"]),
+    ],
+)
+def test_an_accuracy_is_a_fraction_and_may_be_0_or_1(one_copy, accuracy, said):
+    statement = f"UPDATE nas_epochs SET val_accuracy = {accuracy} WHERE trial = 0 AND attempt = 1"
+    assert broken_lines(one_copy(), statement) == said
+
+
+def test_the_check_reads_one_study_of_several(one_copy, searched):
+    study = one_copy()
+    searched(study.url, "other")
+    assert violations(study) == violations(open_study(study.url, "other")) == []
+    broken = " ; ".join(
+        f"UPDATE {table} SET {change} WHERE study_id = 2"
+        for table, change in (
+            ("nas_architectures", "macs = macs + 1"),
+            ("nas_epochs", "val_loss = 9e999, epoch = epoch + 100"),
+            ("nas_attempts", "state = 'odd'"),
+            ("trials", "number = number + 1"),
+        )
+    )
+    assert broken_lines(study, broken) == []
+    assert len(violations(open_study(study.url, "other"))) > 30
+
+
+@pytest.mark.parametrize(("seconds", "lasts"), [(29.9, True), (30, False)])
+def test_a_driver_that_ended_an_attempt_has_a_lease_to_end_its_trial(one_copy, seconds, lasts):
+    study = one_copy()
+    now = utc_now()
+    ended = f"{now - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f}"
+    break_(study.url, "UPDATE trials SET state = 'RUNNING' WHERE number = 9")
+    break_(study.url, f"UPDATE nas_attempts SET ended = '{ended}' WHERE trial = 9")
+    said = [] if lasts else ["trial 9: is RUNNING with 0 running attempts"]
+    assert violations(study, lambda: now) == said
+
+
+def test_a_lease_that_ends_this_moment_lasts_still(one_copy):
+    study = one_copy()
+    break_(study.url, BROKEN["a lease that has run out"][0])
+    ends = datetime(2026, 1, 1)
+    assert violations(study, lambda: ends) == []
+    assert len(violations(study, lambda: ends + timedelta(microseconds=1))) == 1
 
 
 def test_every_rule_of_the_check_is_broken_by_one_of_these():

@@ -1,11 +1,29 @@
 """A URL that cannot be used is refused in one line, and leaves nothing behind."""
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
+import optuna
 import pytest
+from sqlalchemy import URL, insert, make_url, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from nas.errors import StorageError
-from nas.study.database import check_url, engine_for, shown
+from nas.study import database
+from nas.study.database import (
+    check_url,
+    engine_for,
+    engine_options,
+    explained,
+    locked,
+    parse_url,
+    shown,
+    snapshot,
+)
+from nas.study.outages import UnavailableError
+from nas.study.storage import open_storage
+from nas.study.tables import epochs
 
 
 @pytest.mark.parametrize(
@@ -19,6 +37,10 @@ from nas.study.database import check_url, engine_for, shown
         ("postgresql+psycopg2://host/db", "unknown scheme"),
         ("sqlite://", "must outlive its process"),
         ("sqlite:///:memory:", "must outlive its process"),
+        ("sqlite:///file:x?mode=memory&uri=true", "must outlive its process"),
+        ("sqlite+aiosqlite:///x.db", "unknown scheme 'sqlite+aiosqlite'"),
+        ("me:canary@host/db", "storage '…' is no database URL"),
+        (f"{'x' * 81}", f"storage '{'x' * 80}' is no"),
         ("sqlite:///missing/folder/nas.db", "there is no folder missing/folder"),
         ("sqlite:////proc/nas.db", "cannot write in folder /proc"),
         ("sqlite:///.", "is a folder"),
@@ -49,7 +71,14 @@ def test_a_missing_driver_names_the_line_that_installs_it(monkeypatch):
 
 @pytest.mark.parametrize("secret", ["me:hunter2@host/db", "me@host/db?password=hunter2"])
 def test_a_password_is_never_shown(secret):
-    assert "hunter2" not in shown(f"postgresql+psycopg://{secret}")
+    printed = shown(f"postgresql+psycopg://{secret}")
+    assert "hunter2" not in printed
+    assert printed.startswith("postgresql+psycopg://me")
+
+
+def test_what_is_no_password_is_shown():
+    url = "postgresql+psycopg://host/db?sslpassword=hunter2&sslmode=require"
+    assert make_url(shown(url)).query == {"sslpassword": "hidden", "sslmode": "require"}
 
 
 def test_a_reader_does_not_create_the_file(tmp_path):
@@ -58,14 +87,177 @@ def test_a_reader_does_not_create_the_file(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_reader_cannot_write(tmp_path):
-    path = tmp_path / "nas.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE t (x)")
-    engine = engine_for(f"sqlite:///{path}", read_only=True)
-    with engine.connect() as connection, pytest.raises(Exception, match="readonly"):
+@pytest.fixture
+def table(database_url):
+    """The URL of a database with a table t of whole numbers, and an engine that writes to it."""
+    engine = engine_for(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER)"))
+    yield database_url, engine
+    engine.dispose()
+
+
+def test_a_reader_cannot_write(table):
+    engine = engine_for(table[0], read_only=True)
+    with engine.connect() as connection, pytest.raises(Exception, match=r"readonly|read-only"):
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
     engine.dispose()
+
+
+def test_a_snapshot_does_not_see_what_is_written_meanwhile(table):
+    url, writer = table
+    reader = engine_for(url, read_only=True)
+    count = text("SELECT COUNT(*) FROM t")
+    with snapshot(reader) as connection:
+        assert connection.scalar(count) == 0
+        with writer.begin() as other:
+            other.execute(text("INSERT INTO t VALUES (1)"))
+        assert connection.scalar(count) == 0
+    with snapshot(reader) as connection:
+        assert connection.scalar(count) == 1
+    reader.dispose()
+
+
+def test_a_second_process_waits_for_the_lock_as_long_as_it_says_and_no_longer(table):
+    url, engine = table
+    other = open_storage(url).engine
+    with locked(engine), pytest.raises(UnavailableError, match="lock"), locked(other, 0.05):
+        pytest.fail("two at a time")
+    with pytest.raises(KeyError), locked(engine):
+        raise KeyError
+    with locked(other, 0.05):
+        pass
+    other.dispose()
+
+
+def test_a_driver_waits_5_seconds_for_its_turn_and_an_opening_60(open_store, monkeypatch):
+    waited = []
+
+    class Lock(database.FileLock):
+        def acquire(self, *args, **options):
+            waited.append(self.timeout)
+            return super().acquire(*args, **options)
+
+    monkeypatch.setattr(database, "FileLock", Lock)
+    store = open_store()
+    if store.engine.dialect.name == "sqlite":
+        assert set(waited) == {60}
+        with store.claiming(), store._locked():  # it has it already
+            pass
+        assert waited[-1] == 5 and waited.count(5) == 1
+        with store.claiming():
+            pass
+        assert waited.count(5) == 2
+
+
+# --- how a writer's connections are configured, on a real file ---
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "nas.db"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_row_that_refers_to_nothing_is_refused_on_every_connection(store, helpers, times):
+    orphan = {name: helpers.result(1)[name] for name in epochs.columns.keys()[4:]}
+    for _ in range(times):
+        store.engine.dispose()  # the next connection is a new one
+    with pytest.raises(IntegrityError), store.engine.begin() as connection:
+        connection.execute(insert(epochs).values(study_id=1, trial=5, attempt=1, epoch=1, **orphan))
+
+
+def test_a_transaction_that_has_only_read_keeps_other_writers_out(file):
+    engine = engine_for(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (x)")
+        with engine.begin() as connection:
+            connection.execute(text("SELECT * FROM t")).fetchall()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+    engine.dispose()
+
+
+def test_readers_never_block_a_writer(file):
+    engine = engine_for(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x)"))
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_connection_waits_a_minute_for_another_writer(file, read_only):
+    sqlite3.connect(file).close()
+    engine = engine_for(f"sqlite:///{file}", read_only=read_only)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 60_000
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["a b%20?#.db", "{0}{x}.db", "é'\".db"])
+def test_a_file_of_any_name_is_opened_by_writers_readers_and_optuna(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for url in (_url(Path("folder") / name), _url(tmp_path / "folder" / name)):
+        storage = open_storage(url)
+        storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE])
+        storage.engine.dispose()
+        reader = engine_for(url, read_only=True)
+        with reader.connect() as connection:
+            assert connection.exec_driver_sql("SELECT COUNT(*) FROM studies").scalar_one() >= 1
+        reader.dispose()
+    left = {path.name for path in tmp_path.rglob("*")} - {f"{name}.lock", f"{name}-shm"}
+    assert left - {f"{name}-wal"} == {"folder", name}
+
+
+def _url(path):
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def test_an_empty_file_may_become_a_database(file):
+    file.touch()
+    assert check_url(f"sqlite:///{file}").database == str(file)
+    assert file.read_bytes() == b""
+
+
+# --- URLs of servers ---
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_server_is_reached_by_psycopg(scheme):
+    assert parse_url(f"{scheme}://host/db").drivername == "postgresql+psycopg"
+
+
+def test_a_host_that_vanished_is_noticed_within_seconds_unless_the_url_says_otherwise():
+    limits = {
+        "connect_timeout": 3,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    url = parse_url("postgresql://host/db")
+    assert engine_options(url) == {"pool_pre_ping": True, "connect_args": limits}
+    del limits["keepalives_idle"]
+    url = parse_url("postgresql://host/db?keepalives_idle=60&sslmode=require")
+    assert engine_options(url)["connect_args"] == limits
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("SELECT", {}, Exception(" no route\nto host")), "no route"),
+        (IntegrityError("SELECT", {}, Exception("twice")), "twice"),
+    ],
+)
+def test_what_a_database_complains_of_is_one_line_without_the_password(error, said):
+    url = "postgresql+psycopg://me:canary@host/db"
+    with pytest.raises(StorageError) as refused, explained(url):
+        raise error
+    assert str(refused.value) == f"storage postgresql+psycopg://me:***@host/db: {said}"
 
 
 def test_a_url_without_a_password_is_shown_as_it_is():

@@ -1,6 +1,9 @@
 """Results that wait for the database: none lost, none doubled, none against another driver."""
 
+import fcntl
 import json
+import os
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
@@ -11,16 +14,21 @@ from optuna.trial import TrialState
 from nas.study.attempts import LostAttemptError
 from nas.study.outages import UnavailableError
 from nas.study.outbox import Outbox
+from nas.study.store import StudyStore
 
 
 @pytest.fixture
 def ledger(tmp_path):
     """Somewhere to write to, which is ``away`` after so many more writes, and the outbox to it."""
-    ledger = SimpleNamespace(written=[], left=10**9, lost=set())
+    ledger = SimpleNamespace(written=[], left=10**9, lost=set(), drops=0, during=lambda: None)
 
     def write(number, attempt, value=None):
         if number in ledger.lost:
             raise LostAttemptError(f"attempt {attempt} of trial {number} is another driver's now")
+        ledger.during()
+        if ledger.drops:
+            ledger.drops -= 1
+            raise UnavailableError("the connection was dropped")
         if ledger.left == 0:
             raise UnavailableError("away")
         ledger.left -= 1
@@ -114,6 +122,102 @@ def test_whatever_fails_when_everything_arrives_once_and_in_order(ledger, writes
     ledger.left = 10**9
     ledger.box.flush()
     assert ledger.written == [(0, value) for _, value, _ in writes]
+
+
+# --- nothing is said to be kept before it is on the disk, and one process at a time keeps it ---
+
+
+def kept(*values):
+    """The file's content, with a line for each value."""
+    arguments = [{"number": 0, "attempt": 1, "value": value} for value in values]
+    lines = [json.dumps({"operation": "write", "arguments": each}) + "\n" for each in arguments]
+    return "".join(lines).encode()
+
+
+def is_locked(path):
+    with path.with_name(f"{path.name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_kept_write_and_its_folder_are_synced_before_the_writer_goes_on(ledger, disk):
+    ledger.left = 0
+    ledger.send(0, "a")
+    assert disk == [("sync", "outbox.jsonl", kept("a")), ("sync", "runs", None)]
+    ledger.send(0, "b")
+    assert disk[2:] == [("sync", "outbox.jsonl", kept("a", "b")), ("sync", "runs", None)]
+
+
+def test_what_is_left_takes_the_files_place_once_it_is_synced(ledger, disk):
+    ledger.left = 0
+    for value in "abc":
+        ledger.send(0, value)
+    disk.clear()
+    ledger.left = 1
+    with pytest.raises(UnavailableError):
+        ledger.box.flush()
+    assert disk == [
+        ("sync", "outbox.new", kept("b", "c")),
+        ("rename", "outbox.new", "outbox.jsonl"),
+        ("sync", "runs", None),
+    ]
+    assert ledger.path.read_bytes() == kept("b", "c")
+
+
+def test_one_process_at_a_time_keeps_or_replays(ledger, monkeypatch):
+    seen = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (seen.append(is_locked(ledger.path)), fsync(fd)))
+    ledger.left = 0
+    ledger.send(0, "a")
+    assert seen == [True, True]
+    assert not is_locked(ledger.path)
+    ledger.left = 100
+    ledger.during = lambda: seen.append(is_locked(ledger.path))
+    ledger.box.flush()
+    assert seen == [True, True, True]
+    assert not is_locked(ledger.path)
+
+
+def test_a_file_that_another_process_emptied_meanwhile_is_no_loss(ledger, monkeypatch):
+    ledger.left = 0
+    ledger.send(0, "a")
+    monkeypatch.setattr(type(ledger.path), "exists", lambda path: True)  # as it was a moment ago
+    ledger.path.write_bytes(b"")
+    ledger.box.flush()
+    monkeypatch.undo()
+    assert not ledger.path.exists()
+
+
+def test_a_connection_that_was_dropped_is_tried_again_at_once(ledger):
+    ledger.drops = 1
+    ledger.send(0, "a")
+    assert ledger.written == [(0, "a")]
+    assert not ledger.path.exists()
+    ledger.drops = 2
+    ledger.send(0, "b")
+    assert ledger.path.read_bytes() == kept("b")
+    ledger.drops = 1
+    ledger.box.flush()
+    assert ledger.written == [(0, "a"), (0, "b")]
+
+
+def test_the_log_says_what_is_kept_and_what_is_dropped_and_where(ledger, caplog):
+    ledger.left = 0
+    ledger.send(0, "a")
+    assert caplog.messages == [f"away; kept in {ledger.path}: write of trial 0, attempt 1"]
+    caplog.clear()
+    ledger.lost = {0}
+    ledger.path.open("ab").write(b'{"oper')
+    ledger.box.flush()
+    assert caplog.messages == [
+        f"dropped from {ledger.path}: an incomplete line",
+        f"dropped from {ledger.path}: write of trial 0, attempt 1: "
+        "attempt 1 of trial 0 is another driver's now",
+    ]
 
 
 # --- the operations of a store: what is done twice is done once ---
@@ -241,3 +345,34 @@ def test_what_a_driver_left_is_dropped_where_another_one_carries_on(
 def line(owner, number, attempt, result):
     arguments = {"owner": owner, "number": number, "attempt": attempt, "result": result}
     return json.dumps({"operation": "record_epoch", "arguments": arguments}) + "\n"
+
+
+def test_results_of_an_outage_wait_and_come_back_with_the_next_claim(
+    helpers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nas.study.database.BUSY_SECONDS", 0.05)
+    path = tmp_path / "outbox.jsonl"
+    url = f"sqlite:///{tmp_path}/busy.db"
+    store = StudyStore(url, "s", helpers.record, owner="a", outbox=path)
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    other = sqlite3.connect(tmp_path / "busy.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # keeps every writer out
+    entry = {"owner": "a", "number": number, "attempt": attempt}
+    store.record_epoch(number, attempt, helpers.result(1) | {"execution": "x"})
+    store.record_checkpoint(number, attempt, "there")
+    store.end_attempt(number, attempt, "pruned")
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"operation": "record_epoch", "arguments": {**entry, "result": helpers.result(1)}},
+        {"operation": "record_checkpoint", "arguments": {**entry, "path": "there"}},
+        {"operation": "end_attempt", "arguments": {**entry, "state": "pruned", "reason": None}},
+    ]
+    with pytest.raises(UnavailableError):
+        store.flush()
+    other.execute("ROLLBACK")
+    other.close()
+    with store.claiming():
+        assert not path.exists()
+        assert store.trials()[0].value == 0.5
+        assert store.attempts.last(number).checkpoint == "there"
+    store.close()

@@ -1,19 +1,26 @@
 """A study that moves between databases stays the same study."""
 
+import errno
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pandas as pd
 import pytest
 from conftest import new_postgres_database
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from nas.command_line import main
 from nas.errors import StorageError
+from nas.study import transfer
 from nas.study.check import violations
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.latencies import record_latencies
 from nas.study.reader import open_study, studies
+from nas.study.store import StudyStore
 from nas.study.transfer import export_study, import_study
 
 
@@ -130,6 +137,97 @@ def test_a_file_that_exists_is_not_written(study, tmp_path):
     assert (tmp_path / "s.sqlite").read_text() == "mine"
     with pytest.raises(StorageError, match="there is no folder"):
         export_study(study, "s", tmp_path / "no" / "s.sqlite")
+
+
+@pytest.fixture
+def small(tmp_path, helpers):
+    """A SQLite database with a study of two trials, and how to add one."""
+    url = f"sqlite:///{tmp_path}/small.db"
+    store = StudyStore(url, "s", helpers.record, owner="a")
+
+    def add():
+        number = helpers.add(store, len(store.trials()) + 1)
+        attempt = store.attempts.start(number)
+        for epoch in (1, 2, 3):
+            store.record_epoch(number, attempt, helpers.result(epoch, 0.1 * (number + epoch)))
+        store.end_attempt(number, attempt, "complete")
+
+    add()
+    add()
+    yield SimpleNamespace(url=url, add=add, engine=store.engine)
+    store.close()
+
+
+def dump(url, table):
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table}"))]
+    engine.dispose()
+    return found
+
+
+def test_an_export_is_synced_before_it_takes_its_name(small, tmp_path, disk):
+    export_study(small.url, "s", tmp_path / "s.sqlite")
+    (_, partial, content), *others = [call for call in disk if call[0] in ("sync", "rename")]
+    assert partial.startswith(".") and partial.endswith(".partial")
+    assert others == [("rename", partial, "s.sqlite")]
+    assert content == (tmp_path / "s.sqlite").read_bytes()
+
+
+def test_an_export_is_of_one_moment(small, tmp_path, monkeypatch):
+    copy_ours = transfer._copy_ours
+
+    def meanwhile(*arguments):
+        small.add()  # while the rows of Optuna's tables have been read and ours have not
+        copy_ours(*arguments)
+
+    monkeypatch.setattr(transfer, "_copy_ours", meanwhile)
+    assert export_study(small.url, "s", tmp_path / "s.sqlite") == 2
+    url = f"sqlite:///{tmp_path}/s.sqlite"
+    for table in ("nas_attempts", "nas_epochs"):
+        assert {trial for _, trial, *_ in dump(url, table)} == {0, 1}
+
+
+def test_rows_are_copied_in_the_order_in_which_they_were_made(small, tmp_path):
+    def backwards(connection, _):
+        connection.execute("PRAGMA reverse_unordered_selects = ON")
+
+    event.listen(Engine, "connect", backwards)
+    try:
+        export_study(small.url, "s", tmp_path / "s.sqlite")
+    finally:
+        event.remove(Engine, "connect", backwards)
+    copy = f"sqlite:///{tmp_path}/s.sqlite"
+    for table in ("trials", "trial_params", "trial_user_attributes", "trial_intermediate_values"):
+        assert dump(copy, table) == dump(small.url, table)
+
+
+def test_tables_of_another_optuna_take_no_study(small, tmp_path):
+    export_study(small.url, "s", tmp_path / "s.sqlite")
+    with sqlite3.connect(tmp_path / "s.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9'")
+    said = r"revision v9\.9\.9 there and v\S+ here; bring both to one"
+    with pytest.raises(StorageError, match=said):
+        import_study(tmp_path / "s.sqlite", small.url, "t")
+    assert list(studies(small.url)["study"]) == ["s"]
+
+
+def test_a_file_that_cannot_be_written_is_refused_and_leaves_nothing(small, tmp_path, monkeypatch):
+    def full(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(StorageError, match=r"cannot write .*s\.sqlite \(No space left on device\)"):
+        export_study(small.url, "s", tmp_path / "s.sqlite")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_an_exported_file_can_be_read_where_nothing_can_be_written(small, tmp_path):
+    export_study(small.url, "s", tmp_path / "s.sqlite")
+    with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_study_that_runs_is_not_moved(store, helpers, database_url, tmp_path):

@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -14,7 +15,7 @@ from nas.study.check import violations
 from nas.study.database import engine_for
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
-from nas.study.store import StudyStore
+from nas.study.store import StudyStore, utc_now
 from nas.study.tables import REVISION
 from nas.study.upgrade import SCRIPTS, has_studies, upgrade
 
@@ -55,6 +56,17 @@ def study(store, helpers, database_url):
     store.end_attempt(number, attempt, "pruned")
     store.close()
     return database_url
+
+
+@pytest.fixture
+def sqlite_study(tmp_path, helpers):
+    """As ``study``, on SQLite alone."""
+    url = f"sqlite:///{tmp_path}/one.db"
+    store = StudyStore(url, "s", helpers.record, owner="a")
+    store.attempts.start(helpers.add(store))
+    store.attempts.end(0, 1, "interrupted", None)
+    store.close()
+    return url
 
 
 def run(url, *statements):
@@ -199,6 +211,26 @@ def test_an_upgrade_under_a_running_search_is_refused(study, later_nas):
     later_nas()
     with pytest.raises(StorageError, match=r"a search is running on the study database \(a\)"):
         upgrade(study)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["state = 'running', lease = '2020-01-01 00:00:00'", "lease = '2099-01-01 00:00:00'"],
+    ids=["its lease ran out", "it has ended"],
+)
+def test_an_attempt_that_nobody_runs_is_in_no_upgrades_way(sqlite_study, later_nas, change):
+    run(sqlite_study, f"UPDATE nas_attempts SET {change}")
+    later_nas()
+    assert upgrade(sqlite_study).after == NEXT
+
+
+def test_a_lease_is_compared_with_the_time_in_utc(sqlite_study, later_nas):
+    later_nas()
+    for minutes, runs in ((1, True), (-1, False)):
+        lease = f"{utc_now() + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S.%f}"
+        run(sqlite_study, f"UPDATE nas_attempts SET state = 'running', lease = '{lease}'")
+        with pytest.raises(StorageError, match="is running") if runs else nullcontext():
+            upgrade(sqlite_study)
 
 
 def test_there_is_nothing_to_upgrade_where_no_studies_are(database_url, tmp_path):
