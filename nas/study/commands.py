@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nas.console import Console, plain, say
 from nas.quantity import percent
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
@@ -99,8 +99,8 @@ def check_command(
     if found:  # a driver that is just claiming a trial has written one of two rows: look again
         found = [violation for violation in violations(opened) if violation in found]
     for violation in found:
-        typer.echo(violation)
-    typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+        say(violation)
+    say(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
 
 
@@ -120,7 +120,7 @@ def export_frame_command(
     from nas.study.tabular import export_frame
 
     rows = export_frame(open_study(storage, study), file, what)
-    typer.echo(f"{study}: {rows} {what} written to {file}")
+    say(f"{study}: {rows} {what} written to {file}")
 
 
 @study_commands.command("export-study")
@@ -137,7 +137,7 @@ def export_command(
     from nas.study.transfer import export_study
 
     trials = export_study(storage, study, file, publish=publish)
-    typer.echo(f"{study}: {trials} trials written to {file}")
+    say(f"{study}: {trials} trials written to {file}")
 
 
 @study_commands.command("import-study")
@@ -152,7 +152,7 @@ def import_command(
     from nas.study.transfer import import_study
 
     study, trials = import_study(file, storage, name)
-    typer.echo(f"{study}: {trials} trials taken from {file}")
+    say(f"{study}: {trials} trials taken from {file}")
 
 
 @database_commands.command("upgrade")
@@ -166,13 +166,8 @@ def upgrade_command(storage: Storage = DEFAULT_STORAGE) -> None:
 
     done = upgrade(storage)
     if done.before == done.after:
-        typer.echo(f"has revision {done.after} already: nothing to do")
+        say(f"has revision {done.after} already: nothing to do")
         return
     if done.backup:
-        typer.echo(f"copied to {done.backup}")
-    typer.echo(f"upgraded from revision {done.before} to {done.after}")
-
-
-def plain(text: str) -> str:
-    """Text of a database or file, without Rich's markup taking part in it."""
-    return text.replace("[", r"\[")
+        say(f"copied to {done.backup}")
+    say(f"upgraded from revision {done.before} to {done.after}")

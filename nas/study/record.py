@@ -70,6 +70,10 @@ def read_record(url: str, name: str) -> StudyRecord | None:
     Raises:
         StorageError: the URL or the database cannot be used.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of the command line that its encoding does not have
+        raise StorageError(f"study {name!r} is not text in this terminal's encoding") from None
     path = database.sqlite_path(database.parse_url(url))
     if path is not None and not path.exists():
         return None
