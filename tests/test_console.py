@@ -113,7 +113,7 @@ def test_the_live_view_of_a_search_is_drawn_in_ascii():
         lambda console: console.print(ILL, style="red", soft_wrap=True),
         lambda console: console.print(table(ILL)),
         lambda console: console.print(table(plain(ILL))),
-        lambda console: console.print(Table("name", title=ILL)),
+        lambda console: console.print(Table("name", title=ILL, min_width=200)),
     ],
 )
 def test_the_console_shows_what_a_terminal_would_obey(show):
