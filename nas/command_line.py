@@ -225,7 +225,7 @@ def cost_command(
 
     architecture, shape = preset(network), _shape(input)
     total = cost(architecture, shape, classes)
-    say(summary(architecture, shape, classes))
+    say(str(summary(architecture, shape, classes)))
     say(
         f"\n{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
         f"({count(total.macs)}), {total.activations:,} activations ({count(total.activations)})"

@@ -8,7 +8,9 @@ import typer
 from rich.table import Table
 
 from nas.console import Console, plain, say
+from nas.errors import DamagedError
 from nas.quantity import percent
+from nas.text import one_line
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
 WIDEST = 100  # characters of a figure
@@ -36,11 +38,12 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     table.add_column("best accuracy", justify="right")
     for row in studies(storage).to_dict("records"):
         states = [f"{row[state]} {state}" for state in STATES if row[state]]
-        best = row["best_accuracy"]
+        best, made, problem = row["best_accuracy"], row["created"], row["problem"]
+        damaged = f"damaged: {problem}" if isinstance(problem, str) else None
         table.add_row(
             plain(row["study"]),
-            f"{row['created']:%Y-%m-%d %H:%M}",
-            ", ".join(states) or "none",
+            f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
+            plain(damaged or ", ".join(states) or "none"),
             percent(best) if best == best else "–",  # not a number: none is complete
         )
     Console().print(table)
@@ -94,12 +97,15 @@ def check_command(
     from nas.study.check import violations
     from nas.study.reader import open_study
 
-    opened = open_study(storage, study)
-    found = violations(opened)
-    if found:  # a driver that is just claiming a trial has written one of two rows: look again
-        found = [violation for violation in violations(opened) if violation in found]
+    try:
+        opened = open_study(storage, study)
+        found = violations(opened)
+        if found:  # a driver that is just claiming a trial has written one of two rows: look again
+            found = [violation for violation in violations(opened) if violation in found]
+    except DamagedError as error:
+        found = error.problems
     for violation in found:
-        say(violation)
+        say(one_line(violation))
     say(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
 

@@ -9,13 +9,14 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
+from sqlite3 import Error as SQLiteError
 from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.study import sqlite_file
 from nas.study.filesystem import network_filesystem
 from nas.study.outages import UnavailableError, endure
@@ -173,11 +174,18 @@ def explained(url: str) -> Iterator[None]:
     """A database that refuses the connection becomes one line without the password."""
     try:
         yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise StorageError(f"storage {shown(url)}: {reason}") from None
     except DBAPIError as error:
-        raise StorageError(f"storage {shown(url)}: {error.orig}") from None
+        reason = str(error.orig).strip().splitlines()[0]
+        kind = DamagedError if _is_damage(error.orig) else StorageError
+        raise kind(f"storage {shown(url)}: {reason}") from None
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether it says that the content is wrong: no such table or column, or JSON that is none."""
+    if isinstance(error, SQLiteError):
+        return str(error).startswith(("no such table", "no such column", "malformed JSON"))
+    state = getattr(error, "sqlstate", None)
+    return state in ("42P01", "42703", "22P02")  # undefined table, column; invalid text
 
 
 def sqlite_path(url: URL) -> Path | None:

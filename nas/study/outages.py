@@ -1,4 +1,4 @@
-"""A database that is away or full for a while: one exception says so, within seconds, without secrets.
+"""A database that is away or full for a while: one exception says so, within seconds.
 
 The engine of a writer translates whatever SQLAlchemy and the driver raise then, so that nobody
 else has to know the many ways in which a connection ends.

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select,
 
 from nas.errors import StorageError
 from nas.study import database, tables
+from nas.study.check import violations
 from nas.study.publish import anonymise
 from nas.study.reader import Study, open_study, studies
 from nas.study.storage import open_storage
@@ -60,8 +61,9 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
     Returns its name there and the number of its trials.
 
     Raises:
-        StorageError: the file holds no or several studies, trials of it are running, or the
-            database has a study of that name. The database is as it was.
+        StorageError: the file holds no or several studies, or one that nas check finds fault with,
+            trials of it are running, or the database has a study of that name. The database is as
+            it was.
     """
     if not file.is_file():
         raise StorageError(f"there is no file {file}")
@@ -74,8 +76,11 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
         )
     study = open_study(source, found[0])
     with _closing(study):
-        name = study.name if name is None else name
-        return name, _copy_study(study, url, _checked(name))
+        name = _checked(study.name if name is None else name)
+        with database.snapshot(study.engine) as connection:
+            _refuse_running(connection, study)
+        _refuse_violations(study, file)
+        return name, _copy_study(study, url, name)
 
 
 def _copy_study(study: Study, url: str, name: str) -> int:
@@ -159,6 +164,16 @@ def _refuse_running(source: Connection, study: Study) -> None:
         raise StorageError(
             f"study {study.name!r} has {running} running trials; stop its search first (Ctrl-C). "
             "Where it died, carry it on for a moment: that frees what it left behind"
+        )
+
+
+def _refuse_violations(study: Study, file: Path) -> None:
+    found = violations(study)
+    if found:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise StorageError(
+            f"{file} is not taken: its study {study.name!r} is not what nas has written "
+            f"({found[0]}{more}); nas check says all of it"
         )
 
 
