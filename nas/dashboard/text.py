@@ -30,7 +30,9 @@ def nothing(reason: str) -> None:
 def printable(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with what is not printable in its texts escaped, but for line breaks."""
     texts = {
-        name: frame[name].map(partial(visible, lines=True), na_action="ignore").astype("string")
+        str(name): frame[name]
+        .map(partial(visible, lines=True), na_action="ignore")
+        .astype("string")
         for name, kind in frame.dtypes.items()
         if kind == "string" and name != "study"  # the name is a key, too
     }
