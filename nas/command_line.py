@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nas.console import Console, plain, prepare_output, say
 from nas.errors import ConfigError, NasError, SpaceError
 from nas.populations.commands import population_commands
 from nas.quantity import count, percent
 from nas.search.command import search_command
 from nas.space.commands import space_commands
-from nas.study.commands import DEFAULT_STORAGE, Storage, plain, study_commands
+from nas.study.commands import DEFAULT_STORAGE, Storage, study_commands
+from nas.text import one_line
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -199,7 +200,7 @@ def spaces_command(
     from nas.space import SearchSpace, available, json_schema
 
     if schema:
-        typer.echo(json.dumps(json_schema(), indent=2))
+        say(json.dumps(json_schema(), indent=2))
         return
     table = Table("space", "settings", "knobs", "description")
     table.columns[1].justify = "right"
@@ -224,8 +225,8 @@ def cost_command(
 
     architecture, shape = preset(network), _shape(input)
     total = cost(architecture, shape, classes)
-    typer.echo(summary(architecture, shape, classes))
-    typer.echo(
+    say(str(summary(architecture, shape, classes)))
+    say(
         f"\n{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
         f"({count(total.macs)}), {total.activations:,} activations ({count(total.activations)})"
     )
@@ -242,11 +243,12 @@ def sample_command(
 
     loaded = SearchSpace.load(space)
     for k in range(number):
-        typer.echo(json.dumps(loaded.sample(seed + k).to_dict()))
+        say(json.dumps(loaded.sample(seed + k).to_dict()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
+    prepare_output()
     try:
         code = app(
             args=list(sys.argv[1:] if arguments is None else arguments),
@@ -268,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    print(f"nas: {one_line(message)}", file=sys.stderr)
     return 2
 
 

@@ -36,6 +36,14 @@ class StorageError(NasError):
     """A study database that cannot be reached, read or written, or contradicts the request."""
 
 
+class DamagedError(StorageError):
+    """A study database that holds what nas cannot have written; ``problems`` are all of them."""
+
+    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = list(problems) or [message]
+
+
 class CheckpointError(NasError):
     """A checkpoint that cannot be read, or belongs to another training."""
 

@@ -34,6 +34,7 @@ from nas.study import reproduce
 from nas.study.database import shown
 from nas.study.reader import Study
 from nas.summary import summary
+from nas.text import visible
 
 BEST = 10  # rows of the table
 LONGEST = 40  # characters of the study's name in a figure
@@ -54,9 +55,12 @@ def report(study: Study) -> str:
     trials = study.frame()
     best = study.best(BEST)
     kind = "png" if len(trials) > MANY else "svg"
-    titled = trials.assign(study=shorten(study.name, LONGEST, placeholder="…"))
+    titled = trials.assign(study=shorten(visible(study.name), LONGEST, placeholder="…"))
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
     )
     return environment.get_template("report.html").render(
         name=study.name,
@@ -75,6 +79,11 @@ def report(study: Study) -> str:
         failures=list(_failures(trials)),
         limits=list(caveats(study, trials, best)),
     )
+
+
+def _printable(value: object) -> object:
+    """Every text of the page goes through here; our own drawing is markup, and passes."""
+    return visible(value, lines=True) if type(value) is str else value
 
 
 def _question(study: Study) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nas.dashboard.views import (
     trials,
     workers,
 )
+from nas.text import visible
 
 # The heading in the sidebar, and below it: title, address, function
 ONE_STUDY = {
@@ -48,7 +49,9 @@ def main() -> None:
     with refused(url):
         names = data.names(url)
         if names:
-            st.sidebar.selectbox("Study", names, key="study", bind="query-params")
+            st.sidebar.selectbox(
+                "Study", names, key="study", bind="query-params", format_func=visible
+            )
         chosen.run()
 
 

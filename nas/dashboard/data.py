@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 import nas.study.reader as reader
+from nas.dashboard.text import printable
 from nas.study.networks import read_architectures
 from nas.study.progress import Progress, stamp
 from nas.study.reader import Study
@@ -64,9 +65,9 @@ def names(url: str) -> list[str]:
 
 
 def with_results(url: str) -> list[str]:
-    """Those of ``names`` with trials that were trained in full."""
+    """Those of ``names`` that can be read, with trials that were trained in full."""
     found = progress(url)
-    return list(found.loc[found["complete"] > 0, "study"])[::-1]
+    return list(found.loc[(found["complete"] > 0) & found["problem"].isna(), "study"])[::-1]
 
 
 def source(url: str, name: str) -> Source | None:
@@ -110,17 +111,17 @@ _KEY: dict[str | type, Callable[[Any], Any]] = {
 
 @st.cache_resource(show_spinner="Reading trials …", max_entries=FRAMES_KEPT, hash_funcs=_KEY)
 def _trials(source: Source) -> pd.DataFrame:
-    return source.study().frame()
+    return printable(source.study().frame())
 
 
 @st.cache_resource(show_spinner="Reading epochs …", max_entries=FRAMES_KEPT, hash_funcs=_KEY)
 def _epochs(source: Source) -> pd.DataFrame:
-    return source.study().epochs()
+    return printable(source.study().epochs())
 
 
 @st.cache_resource(show_spinner="Reading attempts …", max_entries=FRAMES_KEPT, hash_funcs=_KEY)
 def _attempts(source: Source) -> pd.DataFrame:
-    return source.study().attempts()
+    return printable(source.study().attempts())
 
 
 @st.cache_resource(show_spinner="Reading networks …", max_entries=FRAMES_KEPT, hash_funcs=_KEY)

@@ -1,27 +1,42 @@
-"""Words on a page. What a database holds is shown as it is: no Markdown, no HTML."""
+"""Words on a page. What a database holds is text: no Markdown, no HTML, nothing unprintable."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from nas.errors import NasError
 from nas.study import database
+from nas.text import one_line, visible
 
 
 def heading(title: str, study: str, explanation: str) -> None:
     """The top of a page of one study; ``explanation`` tells a newcomer what it shows."""
     st.title(title)
-    st.text(study)
+    st.text(visible(study))
     st.caption(explanation)
 
 
 def nothing(reason: str) -> None:
     """In place of a chart: why there is none."""
     with st.container(border=True):
-        st.text(f"Nothing to show: {reason}")
+        st.text(f"Nothing to show: {visible(reason, lines=True)}")
+
+
+def printable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what is not printable in its texts escaped, but for line breaks."""
+    texts = {
+        str(name): frame[name]
+        .map(partial(visible, lines=True), na_action="ignore")
+        .astype("string")
+        for name, kind in frame.dtypes.items()
+        if kind == "string" and name != "study"  # the name is a key, too
+    }
+    return frame.assign(**texts)
 
 
 @contextmanager
@@ -32,4 +47,4 @@ def refused(url: str) -> Iterator[None]:
             yield
     except NasError as error:
         with st.container(border=True):
-            st.text(str(error))
+            st.text(one_line(error))

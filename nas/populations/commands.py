@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from nas.console import Console
 from nas.search.command import (
     HOW,
     WHAT,

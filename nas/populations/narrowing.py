@@ -12,13 +12,13 @@ from rich.table import Table
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
+from nas.console import plain
 from nas.errors import ConfigError
 from nas.populations.training import opened, population, train
 from nas.populations.verdicts import said
 from nas.quantity import count
 from nas.search.config import SearchConfig
 from nas.space import SearchSpace
-from nas.study.commands import plain
 from nas.study.reader import Study, open_study
 
 # what a population of the child must share with its parent's, to be compared with it

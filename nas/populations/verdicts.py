@@ -14,6 +14,8 @@ from nas.analysis.comparison import Comparison, Decision, compare
 from nas.analysis.effects import effects
 from nas.errors import AnalysisError
 from nas.study.reader import Study
+from nas.study.tabular import defused
+from nas.text import visible
 
 ENDINGS = (".svg", ".png")
 _OUTCOMES = {
@@ -39,9 +41,9 @@ class Verdict:
         for name, figure in self.figures.items():
             for ending in ENDINGS:
                 figure.savefig(folder / f"{name}{ending}")
-        self.table.to_csv(folder / "table.csv", index=False)
+        defused(self.table).to_csv(folder / "table.csv", index=False)
         pictures = [f"![{name}]({name}.svg)" for name in self.figures]
-        text = "\n\n".join([f"# {self.title}", *self.lines, *pictures])
+        text = visible("\n\n".join([f"# {self.title}", *self.lines, *pictures]), lines=True)
         (folder / "verdict.md").write_text(text + "\n", encoding="utf-8")
 
 

@@ -93,7 +93,7 @@ def print_outage(console: Console, plan: Plan) -> None:
     """Where results are that the database could not take."""
     again = f"nas search --study {_quoted(plan.config.study)}"
     for line in [
-        f"The study database {shown(plan.config.storage)} cannot be reached.",
+        f"The study database {shown(plan.config.storage)} cannot be reached or written.",
         f"What it does not have yet is in {plan.outbox}. To write that and go on:",
         f"  {again}{_where(plan.config)}",
     ]:

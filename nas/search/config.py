@@ -100,7 +100,7 @@ class SearchConfig(BaseModel):
         """What no single field can know."""
         if self.study != self.study.strip():
             raise ConfigError(f"study: {self.study!r} begins or ends with a space")
-        if any(ord(c) < 32 for c in self.study):
+        if not self.study.isprintable():
             raise ConfigError(f"study: {self.study!r} has a control character in it")
         if self.grace > self.epochs:
             raise ConfigError(

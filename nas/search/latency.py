@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import ConfigError, StorageError, choose
+from nas.study.database import check_url
 from nas.study.latencies import record_latencies
 from nas.study.provenance import processor
 from nas.study.reader import Study
@@ -25,6 +26,7 @@ def measure_study(study: Study, which: str = "front", batch: int = 1) -> dict[in
     """
     if which not in WHICH:
         raise ConfigError(f"trials is {which!r}; {choose(which, WHICH)}")
+    check_url(study.url)  # before minutes are spent on what cannot be stored
     chosen = {"front": study.front, "best": lambda: study.best(BEST), "all": study.frame}[which]()
     chosen = chosen[chosen["macs"].notna()].drop_duplicates("key")
     if chosen.empty:

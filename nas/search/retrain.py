@@ -9,6 +9,7 @@ from rich.console import Console
 from nas.errors import ConfigError, StorageError
 from nas.quantity import percent
 from nas.search.config import SearchConfig
+from nas.study.database import check_url
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study
 from nas.training import Training, fetch, load_test, load_train
@@ -44,6 +45,8 @@ def retrain(
             raise StorageError(f"study {study!r} has no trial that was trained in full yet")
         number = int(best["number"].iloc[0])
     architecture = found.architecture(number)
+    if test:
+        check_url(url)  # before hours are spent on what cannot be recorded
     before = evaluated(url, study, number) if test else None
     if before:
         raise StorageError(

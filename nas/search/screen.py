@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from nas.console import SPELLED, Console
 
 
 @contextmanager
@@ -24,7 +24,8 @@ def screen(log: Path) -> Iterator[Console]:
     os.dup2(file, 2)
     os.close(file)
     try:
-        with os.fdopen(os.dup(saved[0]), "w", encoding="utf-8", errors="replace") as terminal:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        with os.fdopen(os.dup(saved[0]), "w", encoding=encoding, errors=SPELLED) as terminal:
             yield Console(file=terminal, highlight=False, soft_wrap=not terminal.isatty())
     finally:
         sys.stdout.flush()

@@ -8,10 +8,10 @@ from statistics import median
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nas.console import Console
 from nas.cost import cost
 from nas.quantity import count
 from nas.space.bands import Bands

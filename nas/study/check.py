@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -13,11 +12,12 @@ from typing import Any
 from optuna.trial import TrialState
 from sqlalchemy import Connection, text
 
-from nas.architecture import Architecture
 from nas.cost import cost
-from nas.errors import NasError
+from nas.errors import DamagedError, NasError
 from nas.study import database, frames
 from nas.study.attempts import LEASE
+from nas.study.damage import read_json, read_time, strangers, view_is_ours
+from nas.study.networks import stored_architecture
 from nas.study.policies import POLICIES
 from nas.study.reader import Study
 from nas.study.store import ENDED, utc_now
@@ -37,7 +37,11 @@ def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]
     Raises:
         StorageError: the database cannot be read.
     """
-    return list(_Check(_read(study), study, now()).all())
+    try:
+        study.refuse_damage()
+        return list(_Check(_read(study), study, now()).all())
+    except DamagedError as error:  # of rows that cannot be read, nothing more can be said
+        return error.problems
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class _Rows:
     attempts: dict[int, list[Row]]
     epochs: dict[tuple[int, int], list[Row]]  # (trial, attempt) -> by epoch
     latencies: list[Row]
-    view: dict[int, Row]
+    view: dict[int, Row] | None  # not of a view that is not ours: it could do anything
+    strangers: list[str]
 
 
 class _Check:
@@ -65,6 +70,7 @@ class _Check:
     def all(self) -> Iterator[str]:
         if self.study.space.hash != self.study.record.space_hash:
             yield f"the space has the hash {self.study.space.hash[:12]}, not the one that is stored"
+        yield from self.rows.strangers
         yield from self.numbers()
         yield from self.orphans()
         yield from self.networks()
@@ -103,13 +109,18 @@ class _Check:
         for key, row in self.rows.architectures.items():
             name = f"architecture {key[:12]}"
             try:
-                architecture = Architecture.from_dict(json.loads(row["description"]))
-            except (NasError, ValueError) as error:
+                architecture = stored_architecture(row["description"])
+            except NasError as error:
                 yield f"{name}: its JSON is no architecture ({error})"
                 continue
             if architecture.key != key:
                 yield f"{name}: its JSON has the key {architecture.key[:12]}"
-            again = cost(architecture, self.study.space.input_shape, self.study.space.num_classes)
+            try:
+                shape = self.study.space.input_shape
+                again = cost(architecture, shape, self.study.space.num_classes)
+            except NasError as error:
+                yield f"{name}: is no network of the space's images ({error})"
+                continue
             for measure in ("params", "macs", "activations"):
                 if row[measure] != getattr(again, measure):
                     yield f"{name}: {measure} is {row[measure]}, not {getattr(again, measure)}"
@@ -214,6 +225,8 @@ class _Check:
 
     def shown(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
         """The view says of a trial what the tables do."""
+        if self.rows.view is None:
+            return
         number = trial["number"]
         source = attributes.get("source")
         rows = self.last_epochs(number if source is None else source)
@@ -252,7 +265,10 @@ def _read(study: Study) -> _Rows:
 
         attributes: dict[int, dict[str, Any]] = defaultdict(dict)
         for row in rows(f"SELECT t.number, o.* FROM trial_user_attributes AS o {_OF_STUDY}"):
-            attributes[row["number"]][row["key"]] = json.loads(row["value_json"])
+            stored = read_json(
+                row["value_json"], f"attribute {row['key']} of trial {row['number']}"
+            )
+            attributes[row["number"]][row["key"]] = stored
         settings: dict[int, dict[str, Any]] = defaultdict(dict)
         for name, column in frames.knobs(connection, study.id).items():
             for number, value in column.items():
@@ -287,7 +303,10 @@ def _read(study: Study) -> _Rows:
             latencies=rows("SELECT key, milliseconds FROM nas_latencies WHERE study_id = :id"),
             view={
                 row["number"]: row for row in rows("SELECT * FROM nas_trials WHERE study = :name")
-            },
+            }
+            if view_is_ours(connection)
+            else None,
+            strangers=list(strangers(connection)),
         )
 
 
@@ -301,7 +320,4 @@ def _rows(connection: Connection, query: str, study: Study) -> list[Row]:
 def _timed(row: Row) -> Row:
     """SQLite hands out times as text where the query is text."""
     times = {name: row[name] for name in ("lease", "started", "ended")}
-    return {
-        **row,
-        **{n: datetime.fromisoformat(t) if isinstance(t, str) else t for n, t in times.items()},
-    }
+    return {**row, **{n: t if t is None else read_time(t, n) for n, t in times.items()}}

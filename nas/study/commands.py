@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nas.console import Console, plain, say
+from nas.errors import DamagedError
 from nas.quantity import percent
+from nas.text import one_line
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
 WIDEST = 100  # characters of a figure
@@ -36,11 +38,12 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     table.add_column("best accuracy", justify="right")
     for row in studies(storage).to_dict("records"):
         states = [f"{row[state]} {state}" for state in STATES if row[state]]
-        best = row["best_accuracy"]
+        best, made, problem = row["best_accuracy"], row["created"], row["problem"]
+        damaged = f"damaged: {problem}" if isinstance(problem, str) else None
         table.add_row(
             plain(row["study"]),
-            f"{row['created']:%Y-%m-%d %H:%M}",
-            ", ".join(states) or "none",
+            f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
+            plain(damaged or ", ".join(states) or "none"),
             percent(best) if best == best else "–",  # not a number: none is complete
         )
     Console().print(table)
@@ -94,13 +97,16 @@ def check_command(
     from nas.study.check import violations
     from nas.study.reader import open_study
 
-    opened = open_study(storage, study)
-    found = violations(opened)
-    if found:  # a driver that is just claiming a trial has written one of two rows: look again
-        found = [violation for violation in violations(opened) if violation in found]
+    try:
+        opened = open_study(storage, study)
+        found = violations(opened)
+        if found:  # a driver that is just claiming a trial has written one of two rows: look again
+            found = [violation for violation in violations(opened) if violation in found]
+    except DamagedError as error:
+        found = error.problems
     for violation in found:
-        typer.echo(violation)
-    typer.echo(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+        say(one_line(violation))
+    say(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
 
 
@@ -120,7 +126,7 @@ def export_frame_command(
     from nas.study.tabular import export_frame
 
     rows = export_frame(open_study(storage, study), file, what)
-    typer.echo(f"{study}: {rows} {what} written to {file}")
+    say(f"{study}: {rows} {what} written to {file}")
 
 
 @study_commands.command("export-study")
@@ -137,7 +143,7 @@ def export_command(
     from nas.study.transfer import export_study
 
     trials = export_study(storage, study, file, publish=publish)
-    typer.echo(f"{study}: {trials} trials written to {file}")
+    say(f"{study}: {trials} trials written to {file}")
 
 
 @study_commands.command("import-study")
@@ -152,7 +158,7 @@ def import_command(
     from nas.study.transfer import import_study
 
     study, trials = import_study(file, storage, name)
-    typer.echo(f"{study}: {trials} trials taken from {file}")
+    say(f"{study}: {trials} trials taken from {file}")
 
 
 @database_commands.command("upgrade")
@@ -166,13 +172,8 @@ def upgrade_command(storage: Storage = DEFAULT_STORAGE) -> None:
 
     done = upgrade(storage)
     if done.before == done.after:
-        typer.echo(f"has revision {done.after} already: nothing to do")
+        say(f"has revision {done.after} already: nothing to do")
         return
     if done.backup:
-        typer.echo(f"copied to {done.backup}")
-    typer.echo(f"upgraded from revision {done.before} to {done.after}")
-
-
-def plain(text: str) -> str:
-    """Text of a database or file, without Rich's markup taking part in it."""
-    return text.replace("[", r"\[")
+        say(f"copied to {done.backup}")
+    say(f"upgraded from revision {done.before} to {done.after}")

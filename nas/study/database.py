@@ -4,28 +4,26 @@ SQLite for one machine, PostgreSQL for several. Whatever is wrong with a URL is 
 that says what to write instead, and leaves no file behind.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
-from sqlite3 import DatabaseError as SQLiteDatabaseError
-from sqlite3 import connect as sqlite_connect
+from sqlite3 import Error as SQLiteError
 from typing import Any
-from urllib.parse import quote
 
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
+from nas.study import sqlite_file
 from nas.study.filesystem import network_filesystem
 from nas.study.outages import UnavailableError, endure
+from nas.study.sqlite_file import BUSY_SECONDS
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/database"
 ACCEPTED = f"accepted: sqlite:///file.db, {POSTGRESQL}"
-BUSY_SECONDS = 60  # how long a SQLite writer waits for another one
 # A host that vanished is noticed within seconds: libpq's own limits are hours.
 _POSTGRES = {
     "connect_timeout": 3,
@@ -89,11 +87,13 @@ def engine_for(url: str, *, read_only: bool = False) -> Engine:
             engine = engine.execution_options(postgresql_readonly=True)
         return engine
     if read_only:
-        path = quote(str(Path(str(parsed.database)).absolute()))
-        parsed = URL.create("sqlite", database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+        # how a file can be read may change while it is: each connection asks anew
+        path = Path(str(parsed.database))
+        return create_engine(
+            parsed, creator=lambda: sqlite_file.connect_read_only(path), poolclass=NullPool
+        )
     engine = create_engine(parsed, **engine_options(parsed))
-    if not read_only:
-        configure_writer(engine)
+    configure_writer(engine)
     return engine
 
 
@@ -138,6 +138,8 @@ def locked(engine: Engine, seconds: float = BUSY_SECONDS) -> Iterator[None]:
             lock.acquire()
         except Timeout:
             raise UnavailableError(f"another process keeps {lock.lock_file} locked") from None
+        except OSError as error:
+            raise StorageError(f"cannot lock {lock.lock_file} ({error.strerror})") from None
         try:
             yield
         finally:
@@ -172,11 +174,18 @@ def explained(url: str) -> Iterator[None]:
     """A database that refuses the connection becomes one line without the password."""
     try:
         yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise StorageError(f"storage {shown(url)}: {reason}") from None
     except DBAPIError as error:
-        raise StorageError(f"storage {shown(url)}: {error.orig}") from None
+        reason = str(error.orig).strip().splitlines()[0]
+        kind = DamagedError if _is_damage(error.orig) else StorageError
+        raise kind(f"storage {shown(url)}: {reason}") from None
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether it says that the content is wrong: no such table or column, or JSON that is none."""
+    if isinstance(error, SQLiteError):
+        return str(error).startswith(("no such table", "no such column", "malformed JSON"))
+    state = getattr(error, "sqlstate", None)
+    return state in ("42P01", "42703", "22P02")  # undefined table, column; invalid text
 
 
 def sqlite_path(url: URL) -> Path | None:
@@ -203,17 +212,8 @@ def _check_sqlite(url: URL, *, read_only: bool) -> None:
             "storage: a study must outlive its process, so not :memory:; write sqlite:///file.db"
         )
     path = Path(name)
-    if path.is_dir():
-        raise StorageError(
-            f"storage: {path} is a folder; name a file in it, sqlite:///{path}/nas.db"
-        )
-    if path.exists():
-        _check_is_database(path)
-    elif read_only:
-        raise StorageError(f"storage: there is no study database {path}")
-    elif not path.parent.is_dir():
-        raise StorageError(f"storage: there is no folder {path.parent}; make it first")
     if read_only:
+        sqlite_file.check_readable(path)
         return
     kind = network_filesystem(path)
     if kind:
@@ -221,24 +221,4 @@ def _check_sqlite(url: URL, *, read_only: bool) -> None:
             f"storage: {path} is on a network file system ({kind}), where SQLite loses data; use a "
             f"local disk, or PostgreSQL: {POSTGRESQL}"
         )
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"storage: cannot write in folder {path.parent} ({error.strerror})"
-        ) from None
-
-
-def _check_is_database(path: Path) -> None:
-    if path.stat().st_size == 0:
-        return
-    connection: Any = None
-    try:
-        connection = sqlite_connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
-        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
-    except SQLiteDatabaseError as error:
-        raise StorageError(f"storage: {path} is no SQLite database ({error})") from None
-    finally:
-        if connection is not None:
-            connection.close()
+    sqlite_file.check_writable(path)

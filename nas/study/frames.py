@@ -6,7 +6,6 @@ is ``pd.NA``, a missing real number NaN, a missing time NaT.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +13,16 @@ import pandas as pd
 from optuna.distributions import json_to_distribution
 from sqlalchemy import Connection, text
 
+from nas.errors import DamagedError
 from nas.space import Choice, Domain, IntRange, SearchSpace
+from nas.study.record import listed
+from nas.study.tables import trials_query
 
 UTC = "datetime64[us, UTC]"
 STUDIES = {
     "study": "string", "created": UTC, "trials": "int64", "complete": "int64", "pruned": "int64",
-    "failed": "int64", "running": "int64", "waiting": "int64", "planned": "int64",
-    "best_accuracy": "float64",
+    "failed": "int64", "running": "int64", "waiting": "int64", "planned": "Int64",
+    "best_accuracy": "float64", "problem": "string",
 }  # fmt: skip
 TRIALS = {  # and then a column for each knob
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
@@ -43,25 +45,43 @@ LATENCIES = {
     "milliseconds": "float64", "measured": UTC,
 }  # fmt: skip
 
+COUNTS = ("trials", "complete", "pruned", "failed", "running", "waiting")
+RANGES = {  # of what no network can be beyond
+    "val_accuracy": (0, 1), "params": (1, 2**63), "macs": (1, 2**63), "activations": (1, 2**63),
+}  # fmt: skip
+# What a value of another kind raises, in pandas and in Optuna
+UNREADABLE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+
 _STUDIES = """
-SELECT s.study_name AS study, n.created, n.config, COUNT(t.number) AS trials,
-       SUM(CASE WHEN t.state = 'COMPLETE' THEN 1 ELSE 0 END) AS complete,
-       SUM(CASE WHEN t.state = 'PRUNED' THEN 1 ELSE 0 END) AS pruned,
-       SUM(CASE WHEN t.state = 'FAIL' THEN 1 ELSE 0 END) AS failed,
-       SUM(CASE WHEN t.state = 'RUNNING' THEN 1 ELSE 0 END) AS running,
-       SUM(CASE WHEN t.state = 'WAITING' THEN 1 ELSE 0 END) AS waiting,
-       MAX(CASE WHEN t.state = 'COMPLETE' THEN t.val_accuracy END) AS best_accuracy
+WITH t AS (
+    SELECT study_id, COUNT(*) AS trials,
+           SUM(CASE WHEN state = 'COMPLETE' THEN 1 ELSE 0 END) AS complete,
+           SUM(CASE WHEN state = 'PRUNED' THEN 1 ELSE 0 END) AS pruned,
+           SUM(CASE WHEN state = 'FAIL' THEN 1 ELSE 0 END) AS failed,
+           SUM(CASE WHEN state = 'RUNNING' THEN 1 ELSE 0 END) AS running,
+           SUM(CASE WHEN state = 'WAITING' THEN 1 ELSE 0 END) AS waiting
+    FROM trials GROUP BY study_id
+), b AS (
+    SELECT t.study_id, MAX(v.value) AS best_accuracy
+    FROM trial_values AS v JOIN trials AS t ON t.trial_id = v.trial_id
+    WHERE t.state = 'COMPLETE' GROUP BY t.study_id
+)
+SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned, t.failed, t.running, t.waiting,
+       b.best_accuracy
 FROM nas_studies AS n
 JOIN studies AS s ON s.study_id = n.study_id
-LEFT JOIN nas_trials AS t ON t.study = s.study_name
-GROUP BY s.study_name, n.created, n.config ORDER BY n.created
+LEFT JOIN t ON t.study_id = n.study_id
+LEFT JOIN b ON b.study_id = n.study_id
+ORDER BY n.created, s.study_name
 """
 _TRIALS = """
-SELECT t.*, a.device FROM nas_trials AS t
-JOIN studies AS s ON s.study_name = t.study
+WITH shown AS ({view})
+SELECT t.*, a.device FROM shown AS t
 LEFT JOIN nas_attempts AS a
-  ON a.study_id = s.study_id AND a.trial = t.number AND a.attempt = t.attempts
-WHERE s.study_id = :study ORDER BY t.number
+  ON a.study_id = :study AND a.trial = t.number AND a.attempt = t.attempts
+ORDER BY t.number
 """
 _EPOCHS = """
 SELECT trial AS number, attempt, epoch, train_loss, val_loss, val_accuracy, learning_rate, seconds,
@@ -86,27 +106,44 @@ FROM trial_params AS p JOIN trials AS t ON t.trial_id = p.trial_id WHERE t.study
 
 def studies(connection: Connection) -> pd.DataFrame:
     """One row per study of the database, by when it was made: ``STUDIES``."""
-    found = pd.read_sql(text(_STUDIES), connection)
-    found["planned"] = [json.loads(config)["trials"] for config in found["config"]]
-    return _typed(found, STUDIES)
+    rows = []
+    for row in connection.execute(text(_STUDIES)):
+        about, best = listed(row), row.best_accuracy
+        problem = about.problem
+        if not (best is None or _is_fraction(best)):
+            problem, best = problem or f"its best accuracy is {str(best)[:40]!r}", None
+        counts = {name: getattr(row, name) or 0 for name in COUNTS}
+        rows.append(
+            {"study": str(row.study), "created": about.created, "planned": about.planned}
+            | counts
+            | {"best_accuracy": best, "problem": problem}
+        )
+    return _typed(pd.DataFrame(rows, columns=list(STUDIES)), STUDIES)
 
 
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
     """One row per trial, by number: ``TRIALS``, then the knobs of the space."""
-    found = _read(connection, _TRIALS, study_id)
+    view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
+    found = _read(connection, _TRIALS.format(view=view), study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
     found = _typed(found, TRIALS)
+    _check_values(found)
     values = knobs(connection, study_id)
-    columns = {
-        path: pd.Series(values.get(path, {}), dtype=dtype(domain)).reindex(found["number"])
-        for path, domain in space.parameters.items()
-    }
+    columns = {}
+    for path, domain in space.parameters.items():
+        try:
+            column = pd.Series(values.get(path, {}), dtype=dtype(domain))
+        except UNREADABLE:
+            raise DamagedError(f"knob {path} has values that are none of its domain") from None
+        columns[path] = column.reindex(found["number"])
     return found.join(pd.DataFrame(columns), on="number")
 
 
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
     """One row per trial, attempt and epoch, in this order: ``EPOCHS``."""
-    return _typed(_read(connection, _EPOCHS, study_id), EPOCHS)
+    found = _typed(_read(connection, _EPOCHS, study_id), EPOCHS)
+    _check_values(found)
+    return found
 
 
 def attempts(connection: Connection, study_id: int) -> pd.DataFrame:
@@ -124,9 +161,12 @@ def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
     domains: dict[str, Any] = {}
     values: dict[str, dict[int, Any]] = {}
     for number, name, value, domain in connection.execute(text(_KNOBS), {"study": study_id}):
-        if domain not in domains:
-            domains[domain] = json_to_distribution(domain)
-        values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
+        try:
+            if domain not in domains:
+                domains[domain] = json_to_distribution(domain)
+            values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
+        except UNREADABLE:
+            raise DamagedError(f"knob {name} of trial {number} has no value of its own") from None
     return values
 
 
@@ -150,18 +190,40 @@ def _comparable(measured: pd.DataFrame) -> pd.Series[float]:
     """Milliseconds by key, of the machine and the way that were measured last."""
     how = ["device", "batch", "threads"]
     last = measured.tail(1)[how]
-    return measured.merge(last, on=how).set_index("key")["milliseconds"]
+    return measured.merge(last, on=how).drop_duplicates("key").set_index("key")["milliseconds"]
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def _check_values(found: pd.DataFrame) -> None:
+    """Refuse accuracies and costs that no network can have."""
+    for name, (least, most) in RANGES.items():
+        if name in found and not found[name].dropna().between(least, most).all():
+            raise DamagedError(f"there are trials with an impossible {name}")
+    if "state" in found:
+        full = found[found["state"] == "COMPLETE"]
+        for name in ("epochs", *RANGES):
+            if full[name].isna().any():
+                raise DamagedError(f"there are COMPLETE trials without their {name}")
 
 
 def _read(connection: Connection, query: str, study_id: int) -> pd.DataFrame:
-    return pd.read_sql(text(query), connection, params={"study": study_id})
+    # not by pandas, which hides the database's own errors behind one of its own
+    found = connection.execute(text(query), {"study": study_id})
+    return pd.DataFrame.from_records(found.fetchall(), columns=list(found.keys()))
 
 
 def _typed(found: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """The columns of ``dtypes`` alone, in its order."""
-    times = {  # SQLite hands out text
-        name: pd.to_datetime(found[name], utc=True, format="ISO8601")
-        for name, kind in dtypes.items()
-        if kind == UTC
-    }
-    return found.assign(**times)[list(dtypes)].astype(dict(dtypes))
+    found = found[list(dtypes)]
+    for name, kind in dtypes.items():
+        try:
+            if kind == UTC:  # SQLite hands out text
+                times = pd.to_datetime(found[name], utc=True, format="ISO8601")
+                found = found.assign(**{name: times})
+            found = found.astype({name: kind})
+        except UNREADABLE:
+            raise DamagedError(f"column {name} has a value that is no {kind.lower()}") from None
+    return found

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, insert, select, text
 
 from nas.architecture import Architecture
 from nas.cost import Cost
+from nas.study.damage import read_json
 from nas.study.tables import architectures
 
 
@@ -42,7 +43,17 @@ def read_architectures(
     )
     with engine.connect() as connection:
         found = connection.execute(query)
-        return {key: Architecture.from_dict(json.loads(description)) for key, description in found}
+        return {key: stored_architecture(description) for key, description in found}
+
+
+def stored_architecture(description: object) -> Architecture:
+    """The network of a row.
+
+    Raises:
+        DamagedError: it is no JSON.
+        ArchitectureError: it is no network.
+    """
+    return Architecture.from_dict(read_json(description, "the description of a network"))
 
 
 def drop_orphans(engine: Engine, study_id: int) -> None:

@@ -1,4 +1,4 @@
-"""A database that is away for a while: one exception says so, within seconds, without secrets.
+"""A database that is away or full for a while: one exception says so, within seconds.
 
 The engine of a writer translates whatever SQLAlchemy and the driver raise then, so that nobody
 else has to know the many ways in which a connection ends.
@@ -6,6 +6,7 @@ else has to know the many ways in which a connection ends.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import Any
 
@@ -14,12 +15,13 @@ from sqlalchemy.engine.interfaces import Dialect, ExceptionContext
 
 from nas.errors import StorageError
 
+AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)  # kinds of error
 PAUSE = 0.5  # seconds at least between two tries to connect
 PATIENCE = 5  # and at least this many times what the failed try took
 
 
 class UnavailableError(StorageError):
-    """The study database cannot be reached for now; asking again later may well help."""
+    """The study database cannot be reached or written for now; asking again later may help."""
 
 
 def endure(engine: Engine) -> None:
@@ -57,7 +59,7 @@ def _translated(context: ExceptionContext) -> BaseException | None:
     if context.is_pre_ping:  # the pool is about to replace this connection
         return None
     if context.dialect.name == "sqlite":
-        away = "locked" in str(error)
+        away = getattr(error, "sqlite_errorcode", 0) & 0xFF in AWAY
     else:
         driver = context.dialect.loaded_dbapi
         away = context.is_disconnect or isinstance(
@@ -67,4 +69,6 @@ def _translated(context: ExceptionContext) -> BaseException | None:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"the study database cannot be reached: {str(error).strip().splitlines()[0]}"
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    what = "written" if full else "reached"
+    return f"the study database cannot be {what}: {str(error).strip().splitlines()[0]}"

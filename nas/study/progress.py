@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 
 import pandas as pd
 from sqlalchemy import text
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.study import database
+from nas.study.damage import read_time
+from nas.study.record import listed
 from nas.study.store import utc_now
 from nas.study.upgrade import has_studies
 
@@ -18,6 +19,8 @@ COUNTS = (
     "trials", "complete", "pruned", "failed", "running", "waiting",
     "epochs", "attempts", "ended", "evaluations", "latencies",
 )  # fmt: skip
+TIME = "datetime64[us]"
+COUNTED = (*COUNTS, "working")
 
 _PROGRESS = """
 WITH t AS (
@@ -36,7 +39,7 @@ WITH t AS (
 ), e AS (SELECT study_id, COUNT(*) AS epochs FROM nas_epochs GROUP BY study_id),
    v AS (SELECT study_id, COUNT(*) AS evaluations FROM nas_evaluations GROUP BY study_id),
    l AS (SELECT study_id, COUNT(*) AS latencies FROM nas_latencies GROUP BY study_id)
-SELECT n.study_id, s.study_name AS study, n.created, n.config, t.trials, t.complete, t.pruned,
+SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned,
        t.failed, t.running, t.waiting, e.epochs, a.attempts, a.ended, v.evaluations,
        l.latencies, a.working, a.last_active
 FROM nas_studies AS n
@@ -70,29 +73,41 @@ class Progress:
 
         Columns: study_id, study, created (UTC), state, planned (trials asked for), ``COUNTS``,
         working (attempts whose driver lives) and last_active (UTC). ``state`` is finished where as
-        many trials ended as were asked for, running where a driver works on one, and interrupted
-        where neither is so.
+        many trials ended as were asked for, running where a driver works on one, interrupted where
+        neither is so, and damaged where the study cannot be read: ``problem`` says why.
 
         Raises:
             StorageError: the database cannot be read.
         """
         with database.explained(self.url), self._engine.connect() as connection:
-            found = pd.read_sql(
-                text(_PROGRESS),
-                connection,
-                params={"now": self._now()},
-                parse_dates=["created", "last_active"],
-            )
-        found = found.fillna(dict.fromkeys((*COUNTS, "working"), 0))
-        found = found.astype(dict.fromkeys((*COUNTS, "working"), "int64"))
-        configs = [json.loads(config) for config in found.pop("config")]
-        found.insert(3, "planned", [int(config.get("trials", 0)) for config in configs])
+            rows = connection.execute(text(_PROGRESS), {"now": self._now()}).fetchall()
+        about = [listed(row) for row in rows]
+        found = pd.DataFrame(
+            {
+                "study_id": [row.study_id for row in rows],
+                "study": [str(row.study) for row in rows],
+                "created": pd.Series([one.created for one in about], dtype=TIME),
+                "planned": [one.planned or 0 for one in about],
+                **{name: [getattr(row, name) or 0 for row in rows] for name in COUNTED},
+                "last_active": pd.Series([_time(row.last_active) for row in rows], dtype=TIME),
+                "problem": pd.Series([one.problem for one in about], dtype="string"),
+            }
+        ).astype(dict.fromkeys(("study_id", "planned", *COUNTED), "int64"))
         ended = found["complete"] + found["pruned"] + found["failed"]
         state = pd.Series("interrupted", index=found.index, dtype="str")
         state[found["working"] > 0] = "running"
         state[ended >= found["planned"]] = "finished"
+        state[found["problem"].notna()] = "damaged"
         found.insert(3, "state", state)
         return found
+
+
+def _time(stored: object) -> datetime | None:
+    """None also for what is no time: the study's own pages say so."""
+    try:
+        return None if stored is None else read_time(stored, "the end of an attempt")
+    except DamagedError:
+        return None
 
 
 def stamp(row: pd.Series) -> tuple[int, ...]:

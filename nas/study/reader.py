@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,13 +9,15 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, text
 
 from nas.architecture import Architecture
-from nas.errors import ConfigError, StorageError, choose
+from nas.errors import ConfigError, DamagedError, NasError, StorageError, choose
 from nas.space import SearchSpace
-from nas.study import database, frames, tables
+from nas.study import database, frames
+from nas.study.damage import damage, read_time
 from nas.study.front import pareto_front
+from nas.study.networks import stored_architecture
 from nas.study.record import StudyRecord, read_record
 from nas.study.upgrade import has_studies
 
@@ -42,6 +43,7 @@ def open_study(url: str, name: str) -> Study:
 
     Raises:
         StorageError: the database cannot be read, or has no such study.
+        DamagedError: the study holds what nas cannot have written.
     """
     record = read_record(url, name)
     if record is None:
@@ -50,7 +52,9 @@ def open_study(url: str, name: str) -> Study:
             f"there is no study {name!r} in {database.shown(url)}; "
             + (choose(name, known) if known else "it has none")
         )
-    return Study(url, name, record)
+    study = Study(url, name, record)
+    study.refuse_damage()
+    return study
 
 
 class Study:
@@ -123,7 +127,7 @@ class Study:
             description = connection.scalar(query, {"study": self.id, "number": int(number)})
         if description is None:
             raise StorageError(f"study {self.name!r} has no trial {number}")
-        return Architecture.from_dict(json.loads(description))
+        return stored_architecture(description)
 
     def setting(self, number: int) -> dict[str, Any]:
         """The value of each knob of a trial, by its path."""
@@ -144,22 +148,40 @@ class Study:
     @cached_property
     def space(self) -> SearchSpace:
         """The design space, as it was when the study was made."""
-        return SearchSpace.from_dict(self.record.space)
+        try:
+            return SearchSpace.from_dict(self.record.space)
+        except NasError as error:
+            raise DamagedError(f"study {self.name!r} is damaged: its space: {error}") from None
 
     @cached_property
     def created(self) -> datetime:
         """When the study was made, UTC."""
-        query = select(tables.studies.c.created).where(tables.studies.c.study_id == self.id)
+        query = text("SELECT created FROM nas_studies WHERE study_id = :study")
         with self._snapshot() as connection:
-            created: datetime = connection.execute(query).scalar_one()
-        return created.replace(tzinfo=UTC)
+            created = connection.scalar(query, {"study": self.id})
+        return read_time(created, "its time of creation").replace(tzinfo=UTC)
 
     @cached_property
     def id(self) -> int:
         """Optuna's id of the study, which our tables have too."""
-        query = text("SELECT study_id FROM studies WHERE study_name = :study")
+        query = text("SELECT MIN(study_id) FROM studies WHERE study_name = :study")
         with self._snapshot() as connection:
-            return int(connection.execute(query, {"study": self.name}).scalar_one())
+            found = connection.scalar(query, {"study": self.name})
+        if found is None:
+            raise StorageError(f"study {self.name!r} is not in the database any more")
+        return int(found)
+
+    def refuse_damage(self) -> None:
+        """Do nothing if the study's columns hold what belongs there.
+
+        Raises:
+            DamagedError: they do not.
+        """
+        with self._snapshot() as connection:
+            problems = list(damage(connection, self.id))
+        if problems:
+            more = f" (and {len(problems) - 1} more: nas check)" if len(problems) > 1 else ""
+            raise DamagedError(f"study {self.name!r} is damaged: {problems[0]}{more}", problems)
 
     def _own_in_full(self) -> pd.DataFrame:
         """The trials that can be compared: trained to the end, each network once."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, select, text
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.study import database
+from nas.study.damage import read_mapping, read_time
 from nas.study.tables import studies
 from nas.study.upgrade import has_studies
 
@@ -27,6 +29,9 @@ FIXED = (
     "stream",
     "flip",
 )
+
+
+MOST = 10_000_000  # of trials, and of epochs
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,10 @@ def read_record(url: str, name: str) -> StudyRecord | None:
     Raises:
         StorageError: the URL or the database cannot be used.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of the command line that its encoding does not have
+        raise StorageError(f"study {name!r} is not text in this terminal's encoding") from None
     path = database.sqlite_path(database.parse_url(url))
     if path is not None and not path.exists():
         return None
@@ -83,23 +92,59 @@ def read_record(url: str, name: str) -> StudyRecord | None:
             )
             found = connection.execute(record_of(study_id)).first()
     engine.dispose()
-    return record_from(found) if found else None
+    try:
+        return record_from(found) if found else None
+    except DamagedError as error:
+        raise DamagedError(f"study {name!r} is damaged: {error}", error.problems) from None
 
 
 def record_of(study_id: int) -> Select[Any]:
-    """The query of one study's row."""
-    return select(studies).where(studies.c.study_id == study_id)
+    """The query of one study's row; without ``created``, which may be no time."""
+    columns = [column for column in studies.columns if column.name != "created"]
+    return select(*columns).where(studies.c.study_id == study_id)
 
 
 def record_from(row: Row[Any]) -> StudyRecord:
-    """The record in a row of ``record_of``."""
+    """The record in a row of ``record_of``.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    config = read_mapping(row.config, "its config")
+    for name in ("trials", "epochs"):
+        value = config.get(name)
+        if type(value) is not int or not 1 <= value <= MOST:
+            raise DamagedError(f"{name} of its config is {str(value)[:40]!r}, not a whole number")
+    for name in ("space_hash", "dataset"):
+        if not isinstance(getattr(row, name), str):
+            raise DamagedError(f"its {name} is not text")
     return StudyRecord(
-        space=json.loads(row.space),
+        space=read_mapping(row.space, "its space"),
         space_hash=row.space_hash,
-        config=json.loads(row.config),
+        config=config,
         dataset=row.dataset,
-        provenance=json.loads(row.provenance),
+        provenance=read_mapping(row.provenance, "its provenance"),
     )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A study in a list: of one that is damaged, ``problem`` says why the rest is missing."""
+
+    planned: int | None
+    created: datetime | None  # UTC
+    problem: str | None
+
+
+def listed(row: Row[Any]) -> Listed:
+    """What a list says of the study in a row that has ``study`` and all of ``nas_studies``."""
+    try:
+        if not isinstance(row.study, str):
+            raise DamagedError("its name is not text")
+        created = read_time(row.created, "its time of creation")
+        return Listed(record_from(row).config["trials"], created, None)
+    except DamagedError as error:
+        return Listed(None, None, str(error))
 
 
 def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ from optuna.storages import RDBStorage
 
 from nas.errors import StorageError
 from nas.study import database
+from nas.study.damage import refuse_views
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -13,6 +14,8 @@ def open_storage(url: str) -> RDBStorage:
     options = database.engine_options(engine.url)
     plain = engine.url.render_as_string(hide_password=False)
     with database.locked(engine):
+        with engine.connect() as connection:
+            refuse_views(connection)
         # Optuna passes the URL through str.format
         plain = plain.replace("{", "{{").replace("}", "}}")
         try:

@@ -2,8 +2,8 @@
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from nas.console import plain
 from nas.quantity import count, percent
 from nas.study.reader import Study
 from nas.summary import summary
@@ -16,7 +16,8 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     if best.empty:
         console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
         return False
-    table = Table(title=Text(f"The best of {study.name}"), title_justify="left", title_style="bold")
+    title = plain(f"The best of {study.name}")
+    table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("trial", justify="right")
     for header in ("validation accuracy", "epochs", "params", "MACs", "seconds"):
         table.add_column(header, justify="right")

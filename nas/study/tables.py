@@ -128,14 +128,13 @@ _ATTRIBUTE = """(
 _TEXT = {"sqlite": "json_extract(a.value_json, '$')", "postgresql": "a.value_json::jsonb #>> '{}'"}
 
 _TRIALS = """
-CREATE VIEW nas_trials AS
 WITH named AS (
     SELECT s.study_name AS study, t.study_id, t.number, CAST(t.state AS VARCHAR(16)) AS state,
            {policy} AS policy, {key} AS key, {reason} AS reason,
            CAST({source} AS INTEGER) AS source
     FROM trials AS t
     JOIN studies AS s ON s.study_id = t.study_id
-    JOIN nas_studies AS n ON n.study_id = t.study_id
+    JOIN nas_studies AS n ON n.study_id = t.study_id {where}
 ), spent AS (
     SELECT study_id, trial, COUNT(*) AS attempts, MAX(attempt) AS attempt
     FROM nas_attempts GROUP BY study_id, trial
@@ -165,6 +164,11 @@ LEFT JOIN nas_epochs AS last
 
 def trials_view(dialect: str) -> str:
     """The statement that creates ``nas_trials``, one readable row per trial."""
+    return f"CREATE VIEW nas_trials AS {trials_query(dialect)}"
+
+
+def trials_query(dialect: str, where: str = "") -> str:
+    """What the view shows, without it: a database that is read may have another one."""
     text = _TEXT[dialect]
     columns = {name: _ATTRIBUTE.format(text=text, name=name) for name in TRIAL_ATTRIBUTES}
-    return _TRIALS.format(**columns)
+    return _TRIALS.format(**columns, where=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from nas.errors import ConfigError, StorageError, choose
 from nas.study.reader import Study
+from nas.text import visible
 
 WHAT = ("trials", "epochs", "attempts")
 ENDINGS = (".parquet", ".csv")
@@ -19,8 +21,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def export_frame(study: Study, file: Path, what: str = "trials") -> int:
     """Write a frame; returns the number of its rows. The ending of ``file`` chooses the format.
 
-    Parquet keeps the dtypes. In CSV, text that a spreadsheet would take for a formula gets an
-    apostrophe in front.
+    Parquet keeps dtypes and texts as they are, CSV has those of ``defused``.
 
     Raises:
         ConfigError: an unknown ending or frame.
@@ -42,11 +43,16 @@ def export_frame(study: Study, file: Path, what: str = "trials") -> int:
 
 
 def defused(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would run as a formula."""
+    """The frame as text that does nothing, in a spreadsheet or on a terminal.
+
+    What a spreadsheet would run as a formula gets an apostrophe in front; escape sequences and
+    other signs that are not printable stand as escapes, but for line breaks.
+    """
     safe = frame.copy()
     for name, kind in frame.dtypes.items():
         if kind == "string":
-            safe[name] = frame[name].where(~_is_formula(frame[name]), "'" + frame[name])
+            texts = frame[name].where(~_is_formula(frame[name]), "'" + frame[name])
+            safe[name] = texts.map(partial(visible, lines=True), na_action="ignore")
     return safe
 
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select, text
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.study import database, tables
+from nas.study.check import violations
 from nas.study.publish import anonymise
 from nas.study.reader import Study, open_study, studies
 from nas.study.storage import open_storage
@@ -60,8 +61,9 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
     Returns its name there and the number of its trials.
 
     Raises:
-        StorageError: the file holds no or several studies, trials of it are running, or the
-            database has a study of that name. The database is as it was.
+        StorageError: the file holds no or several studies, or one that nas check finds fault with,
+            trials of it are running, or the database has a study of that name. The database is as
+            it was.
     """
     if not file.is_file():
         raise StorageError(f"there is no file {file}")
@@ -74,8 +76,11 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
         )
     study = open_study(source, found[0])
     with _closing(study):
-        name = study.name if name is None else name
-        return name, _copy_study(study, url, _checked(name))
+        name = _checked(study.name if name is None else name)
+        with database.snapshot(study.engine) as connection:
+            _refuse_running(connection, study)
+        _refuse_violations(study, file)
+        return name, _copy_study(study, url, name)
 
 
 def _copy_study(study: Study, url: str, name: str) -> int:
@@ -103,19 +108,21 @@ def _copy_optuna(
     """All rows of the study in Optuna's tables; the new study id, and how many trials."""
     theirs, ours = _optuna_tables(source), _optuna_tables(target)
     new_ids: dict[str, dict[int, int]] = {"study_id": {}, "trial_id": {}}
-    for table in theirs.sorted_tables:
-        if not {"study_id", "trial_id"} & set(table.columns.keys()):
+    for copy in ours.sorted_tables:
+        if not {"study_id", "trial_id"} & set(copy.columns.keys()):
             continue  # versions
-        (key,) = table.primary_key.columns.keys()
-        rows = [dict(row._mapping) for row in source.execute(_of_study(theirs, table, study_id))]
+        table = theirs.tables.get(copy.name)
+        if table is None or set(table.columns.keys()) != set(copy.columns.keys()):
+            raise DamagedError(f"the table {copy.name} has other columns there than here")
+        (key,) = copy.primary_key.columns.keys()
+        rows = _rows(source, _of_study(theirs, table, key, study_id))
         if not rows:
             continue
         old_ids = [row.pop(key) for row in rows]
         for row in rows:
             row |= {name: new_ids[name][row[name]] for name in row.keys() & new_ids.keys()}
-            if table.name == "studies":
+            if copy.name == "studies":
                 row["study_name"] = name
-        copy = ours.tables[table.name]
         if key in new_ids:
             inserted = insert(copy).returning(copy.c[key], sort_by_parameter_order=True)
             new_ids[key] = dict(zip(old_ids, target.scalars(inserted, rows), strict=True))
@@ -128,8 +135,8 @@ def _copy_ours(source: Connection, target: Connection, old: int, new: int) -> No
     for table in tables.metadata.sorted_tables:
         if "study_id" not in table.columns:
             continue  # versions
-        rows = source.execute(select(table).where(table.c.study_id == old))
-        copies = [{**row._mapping, "study_id": new} for row in rows]
+        rows = _rows(source, select(table).where(table.c.study_id == old))
+        copies = [{**row, "study_id": new} for row in rows]
         if copies:
             target.execute(insert(table), copies)
 
@@ -141,10 +148,16 @@ def _optuna_tables(connection: Connection) -> MetaData:
     return found
 
 
-def _of_study(theirs: MetaData, table: Table, study_id: int) -> Select[Any]:
+def _rows(source: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    try:
+        return [dict(row._mapping) for row in source.execute(query)]
+    except (ValueError, TypeError, LookupError) as error:  # of another type than the column's
+        raise DamagedError(f"there is a value that cannot be copied: {error}") from None
+
+
+def _of_study(theirs: MetaData, table: Table, key: str, study_id: int) -> Select[Any]:
     """The rows of a study, in the order in which they were made."""
-    (key,) = table.primary_key.columns
-    rows = select(table).order_by(key)
+    rows = select(table).order_by(table.c[key])
     if "study_id" in table.columns:
         return rows.where(table.c.study_id == study_id)
     trials = theirs.tables["trials"]
@@ -159,6 +172,16 @@ def _refuse_running(source: Connection, study: Study) -> None:
         raise StorageError(
             f"study {study.name!r} has {running} running trials; stop its search first (Ctrl-C). "
             "Where it died, carry it on for a moment: that frees what it left behind"
+        )
+
+
+def _refuse_violations(study: Study, file: Path) -> None:
+    found = violations(study)
+    if found:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise StorageError(
+            f"{file} is not taken: its study {study.name!r} is not what nas has written "
+            f"({found[0]}{more}); nas check says all of it"
         )
 
 

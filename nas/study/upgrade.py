@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 
 from nas.errors import StorageError
 from nas.study import database
+from nas.study.damage import refuse_views
 from nas.study.tables import REVISION, attempts, releases
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Upgrade:
 
 def revision(connection: Connection) -> str | None:
     """Which of our migrations the database has behind it; None where it has no tables of ours."""
+    refuse_views(connection)
     if not inspect(connection).has_table("nas_version"):
         return None
     found = connection.scalar(text("SELECT version_num FROM nas_version"))

@@ -1,12 +1,15 @@
 """Checkpoints as files that are whole or not there."""
 
 import os
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from nas.errors import CheckpointError
+from nas.text import one_line
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -27,8 +30,21 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         CheckpointError: there is no such file, or it is no whole checkpoint.
     """
     try:
+        _refuse_compressed(path)
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError:  # its text tells how to run the code in it
+        reason = "it is damaged, or holds more than plain types and tensors"
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None
     except Exception as error:  # bytes that are no pickle raise anything: KeyError, for one
-        reason = str(error).partition("\n")[0]
+        reason = one_line(error)[:200]
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None
     return state
+
+
+def _refuse_compressed(path: Path) -> None:
+    """torch stores as it is; what is packed could take any amount of memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as parts:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+            raise ValueError("it is compressed, which no checkpoint is")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import Architecture
-from nas.errors import CheckpointError
+from nas.cost import cost
+from nas.errors import CheckpointError, NasError
 from nas.network import build
+from nas.text import one_line
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.data import normalise
 from nas.training.fashion_mnist import CLASSES
@@ -47,13 +50,62 @@ def export(training: Training, path: Path | str) -> None:
 def load(path: Path | str) -> Classifier:
     """The network in a file of ``export``, on the CPU, in eval mode.
 
+    The file may be a stranger's: no code in it is run, and no more memory is taken than it fills.
+
     Raises:
         CheckpointError: the file cannot be read, or is another kind of file.
     """
-    content = read_checkpoint(Path(path), torch.device("cpu"))
-    if set(content) != {"architecture", "classes", "state"}:
-        raise CheckpointError(f"{path} is no exported network")
-    architecture = Architecture.from_dict(content["architecture"])
-    classifier = Classifier(architecture, tuple(content["classes"]))
-    classifier.network.load_state_dict(content["state"])
+    path = Path(path)
+    content = read_checkpoint(path, torch.device("cpu"))
+    try:
+        return _classifier(content, path.stat().st_size)
+    except NasError as error:
+        raise CheckpointError(f"{path} is no exported network: {one_line(error)[:300]}") from None
+
+
+def _classifier(content: Any, size: int) -> Classifier:
+    """The network in what was read from a file of ``size`` bytes."""
+    if not isinstance(content, dict) or set(content) != {"architecture", "classes", "state"}:
+        raise CheckpointError("it has other parts than architecture, classes and state")
+    classes, state = content["classes"], content["state"]
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise CheckpointError("its classes are not a list of names")
+    try:
+        architecture = Architecture.from_dict(content["architecture"])
+    except RecursionError:  # a message that would repeat what is nested without end
+        raise CheckpointError("its architecture is nested too deep") from None
+    _check_state(state, cost(architecture, num_classes=len(classes)).params, size)
+    classifier = Classifier(architecture, tuple(classes))
+    try:
+        classifier.network.load_state_dict(state)
+    except RuntimeError as error:  # names and shapes
+        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
+        raise CheckpointError(f"its weights are another network's: {reason}") from None
     return classifier.eval()
+
+
+def _check_state(state: object, params: int, size: int) -> None:
+    """Refuse weights that are not those of so many parameters, before a network is built.
+
+    Views can make a large tensor of few numbers, so their bytes must be in the file, too.
+    """
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and _is_plain(value) for name, value in state.items()
+    ):
+        raise CheckpointError("its state is not a mapping of names to tensors")
+    if sum(value.nbytes for value in state.values()) > size:
+        raise CheckpointError("its weights are larger than the file")
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    found = sum(value.numel() for name, value in state.items() if not name.endswith(buffers))
+    if found != params:
+        raise CheckpointError(f"it has {found:,} weights, its architecture {params:,}")
+
+
+def _is_plain(value: object) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and not value.is_complex()
+    )

@@ -1,9 +1,14 @@
 """A database whose every text was written by somebody who wishes us ill."""
 
 import csv
+from pathlib import Path
 
 from dashboards import Search, serving
+from populous import write_study
 from sqlalchemy import create_engine, text
+from streamlit.testing.v1 import AppTest
+
+import nas.dashboard
 
 ILL = (
     '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
@@ -45,3 +50,22 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
         assert visitor.complaints() == []
     assert [row["reason"] for row in rows][1:3] == [ILL, f"'{FORMULA}"]
     assert {row["study"] for row in rows} == {ILL}
+
+
+def test_a_damaged_study_is_a_row_that_says_so_and_hides_no_other(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    for name in ("good", "bad"):
+        write_study(url, name, trials=6, epochs=2, pruned=0)
+    with create_engine(url).begin() as connection:
+        connection.execute(text("UPDATE nas_studies SET config = '{}' WHERE study_id = 2"))
+        connection.execute(
+            text("UPDATE studies SET study_name = :ill WHERE study_id = 2"), {"ill": "b\x1b[2Jad"}
+        )
+    monkeypatch.setenv("NAS_STORAGE", url)
+    page = AppTest.from_file(str(Path(nas.dashboard.__file__).with_name("app.py")))
+    page.run(timeout=60)
+    assert not page.exception
+    (table,) = page.dataframe
+    assert list(table.value["study"]) == [r"good", r"b\u001b[2Jad"]
+    assert list(table.value["state"]) == ["interrupted", "damaged"]
+    assert table.value["problem"].iloc[1].startswith("trials of its config is 'None'")

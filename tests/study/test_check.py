@@ -90,6 +90,14 @@ BROKEN = {
         f"UPDATE nas_architectures SET depth = 99 WHERE key = {key(1)}",
         ["architecture KEY1: depth is 99, not …"],
     ),
+    "a network that shrinks its images to nothing": (
+        "UPDATE nas_architectures SET description = REPLACE(description, "
+        f"""'"stride": 1, "pool"', '"stride": 99, "pool"') WHERE key = {key(1)}""",
+        [
+            "architecture KEY1: its JSON has the key …",
+            "architecture KEY1: is no network of the space's images (…)",
+        ],
+    ),
     "an epoch is missing": (
         "DELETE FROM nas_epochs WHERE trial = 0 AND attempt = 2 AND epoch = 2",
         [
@@ -308,6 +316,8 @@ def test_what_is_broken_is_said_and_nothing_else(study, name):
     keys = dict(zip(study.frame()["number"], study.frame()["key"], strict=True))
     break_(study.url, statements)
     found = violations(open_study(study.url, "s"))
+    if statements.startswith("VIEW ") and study.url.startswith("sqlite"):
+        expected = ["the view nas_trials is not the one that nas makes"]
     for number in (1, 2):
         expected = [line.replace(f"KEY{number}", keys[number][:12]) for line in expected]
     assert len(found) == len(expected), found

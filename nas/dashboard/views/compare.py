@@ -13,6 +13,7 @@ from nas.dashboard import charts, data
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import nothing
 from nas.study.front import pareto_front
+from nas.text import visible
 
 MOST = 6
 STEPS = 500  # of a curve
@@ -37,6 +38,7 @@ def page(url: str) -> None:
         default=data.with_results(url)[:2],
         max_selections=MOST,
         key="studies",
+        format_func=visible,
     )  # fmt: skip
     sources = [found for name in chosen if (found := data.source(url, name))]
     frames = [source.trials() for source in sources]

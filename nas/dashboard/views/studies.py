@@ -8,13 +8,14 @@ import streamlit as st
 from nas.dashboard import data
 from nas.dashboard.text import nothing, refused
 from nas.study import database
+from nas.text import visible
 
 COLUMNS = {
     "study": st.column_config.TextColumn("study", pinned=True),
     "state": st.column_config.TextColumn(
         "state",
         help="finished: all its trials ended. running: a driver works on it. interrupted: neither; "
-        "the same command carries it on.",
+        "the same command carries it on. damaged: it cannot be read.",
     ),
     "progress": st.column_config.ProgressColumn(
         "ended", min_value=0, max_value=1, format="percent", help="Of the trials planned."
@@ -27,6 +28,9 @@ COLUMNS = {
         "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
     ),
     "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
+    "problem": st.column_config.TextColumn(
+        "problem", help="Why a damaged study cannot be read; nas check says all of it."
+    ),
 }
 
 
@@ -53,6 +57,8 @@ def _table(url: str, names: list[str]) -> None:
         shown = studies.assign(
             progress=(ended / studies["planned"].clip(lower=1)).clip(upper=1),
             best=best.to_numpy(),
+            study=studies["study"].map(visible),
+            problem=studies["problem"].map(visible, na_action="ignore"),
         )
         st.dataframe(
             shown[list(COLUMNS)].iloc[::-1],
