@@ -75,7 +75,7 @@ MAY_IMPORT = {
     "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch
     "network": DATA | {"space"},
     "training": DATA | {"space", "network"},
-    "study": DATA | {"space"},
+    "study": DATA | {"space", "training.config"},
     "search": DATA | {"space", "network", "training", "study"},
     "analysis": DATA | {"space", "study"},
     "populations": DATA | {"space", "study", "search", "analysis"},

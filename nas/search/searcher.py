@@ -23,7 +23,7 @@ from nas.cost import Cost, cost
 from nas.errors import NasError
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
-from nas.search.sampling import Sampler
+from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
 from nas.space import SearchSpace
 from nas.study import crash
@@ -219,6 +219,8 @@ class Searcher:
     def _claim(self) -> Job | None:
         tried = self._sampler.tried
         for _ in range(TOLD_AT_ONCE):
+            if self.hopeless:
+                return None
             trials = self.store.trials()
             tried.update(trials)
             waiting = [t for t in trials if t.state == TrialState.WAITING]
@@ -235,27 +237,37 @@ class Searcher:
                 proposal = self._sampler.propose(len(trials), trials)
                 if proposal is None:
                     return None
-                architecture = self.space.architecture(proposal.setting)
+                job = self._begin(proposal, trials)
+            except UnavailableError:
+                raise
             except Exception as error:  # a sampler is not ours to trust; the next trial may do
                 self._refuse(self.store.add_empty_trial(), error)
                 continue
-            equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
-            source = telling(equal)
-            waits = source is None and any(not t.state.is_finished() for t in equal)
-            number = self.store.add_trial(
-                proposal.setting,
-                self._sampler.distributions,
-                architecture,
-                self._cost(architecture),
-                policy=proposal.policy,
-                source=source,
-                waits=waits,
-                system_attrs=proposal.system_attrs,
-            )
-            if source is not None:
-                self._watcher.reused(number, source)
-            elif not waits and (job := self._start(number, proposal.setting)) is not None:
+            if job is not None:
                 return job
+        return None
+
+    def _begin(self, proposal: Proposal, trials: Sequence[FrozenTrial]) -> Job | None:
+        """Write a proposal as a trial; the job, where it is to be trained now."""
+        tried = self._sampler.tried
+        architecture = self.space.architecture(proposal.setting)
+        equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
+        source = telling(equal)
+        waits = source is None and any(not t.state.is_finished() for t in equal)
+        number = self.store.add_trial(
+            proposal.setting,
+            self._sampler.distributions,
+            architecture,
+            self._cost(architecture),
+            policy=proposal.policy,
+            source=source,
+            waits=waits,
+            system_attrs=proposal.system_attrs,
+        )
+        if source is not None:
+            self._watcher.reused(number, source)
+        elif not waits:
+            return self._start(number, proposal.setting)
         return None
 
     def _is_ready(

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from nas.architecture import BLOCKS
 from nas.errors import SpaceError, choose
 from nas.space.counting import DIRECTIONS
-from nas.space.domains import Domain, Knob
+from nas.space.domains import Knob
 from nas.space.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter
 from nas.space.messages import shown
 

@@ -148,7 +148,9 @@ class TrainingPart(_Part):
             try:
                 TrainingConfig(**values)
             except ConfigError as error:
-                raise mistake(f"{str(error).removeprefix('training: ')} ({shown(values)})") from None
+                raise mistake(
+                    f"{str(error).removeprefix('training: ')} ({shown(values)})"
+                ) from None
         return self
 
 

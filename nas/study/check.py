@@ -21,6 +21,7 @@ from nas.study.networks import stored_architecture
 from nas.study.policies import POLICIES
 from nas.study.reader import Study
 from nas.study.store import ENDED, utc_now
+from nas.training.config import TrainingConfig
 
 Row = Mapping[str, Any]
 
@@ -179,13 +180,19 @@ class _Check:
             yield f"its key {str(key)[:12]} has no architecture"
         if attributes.get("policy") not in POLICIES:
             yield f"its policy is {attributes.get('policy')!r}"
+        setting = self.rows.settings.get(number, {})
         try:
-            found = self.study.space.architecture(self.rows.settings.get(number, {})).key
+            found = self.study.space.architecture(setting).key
+            searched = self.study.space.training(setting)
         except NasError as error:
             yield f"its setting is outside the space: {error}"
-        else:
-            if found != key:
-                yield f"its setting makes the network {found[:12]}, not {str(key)[:12]}"
+            return
+        if found != key:
+            yield f"its setting makes the network {found[:12]}, not {str(key)[:12]}"
+        try:
+            TrainingConfig(**{**self.study.record.config.get("training", {}), **searched})
+        except (NasError, TypeError) as error:
+            yield f"it cannot be trained: {error}"
 
     def value(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
         """A value is that of the last epoch of one attempt, and Optuna has the same curve."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Connection, Row, Select, inspect, select, text
 
 from nas.errors import DamagedError, StorageError
 from nas.study import database
@@ -73,7 +73,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
     """The study as stored, or None where the database or the study is not there yet.
 
     Raises:
-        StorageError: the URL or the database cannot be used.
+        StorageError: the URL or the database cannot be used, or the study is another program's.
     """
     try:
         name.encode()
@@ -84,18 +84,55 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         return None
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not has_studies(engine):
-            return None
+        ours = has_studies(engine)
+        if not ours and not inspect(engine).has_table("trial_params"):
+            return None  # Optuna's tables are not there either
         with engine.connect() as connection:
             study_id = connection.scalar(
                 text("SELECT study_id FROM studies WHERE study_name = :name"), {"name": name}
             )
-            found = connection.execute(record_of(study_id)).first()
+            if study_id is None:
+                return None
+            found = connection.execute(record_of(study_id)).first() if ours else None
+            if found is None:
+                refuse_foreign(connection, study_id, name)
     engine.dispose()
     try:
         return record_from(found) if found else None
     except DamagedError as error:
         raise DamagedError(f"study {name!r} is damaged: {error}", error.problems) from None
+
+
+def refuse_foreign(connection: Connection, study_id: int, name: str) -> None:
+    """Do nothing if a study of Optuna's without a record of ours can become one of ours.
+
+    It can where nothing is in it: a search that died at its first steps left it so. Trials that
+    were enqueued and have not begun are no hindrance.
+
+    Raises:
+        StorageError: it cannot; the message says what differs.
+    """
+    query = "SELECT CAST(direction AS VARCHAR(16)) FROM study_directions WHERE study_id = :id"
+    directions = [str(one).lower() for one in connection.scalars(text(query), {"id": study_id})]
+    trials = "FROM trials WHERE study_id = :id AND CAST(state AS VARCHAR(16)) != 'WAITING'"
+    begun = connection.scalar(text(f"SELECT COUNT(*) {trials}"), {"id": study_id})
+    differences = []
+    if directions != ["maximize"]:
+        wanted = " and ".join(directions) or "not set"
+        differences.append(f"its direction is {wanted}, not maximize")
+    if begun:
+        query = (
+            "SELECT DISTINCT param_name FROM trial_params WHERE trial_id IN "
+            f"(SELECT trial_id {trials}) ORDER BY param_name LIMIT 4"
+        )
+        names = [repr(one) for one in connection.scalars(text(query), {"id": study_id})]
+        searched = f" of {', '.join(names[:3])}{', …' * (len(names) > 3)}" if names else ""
+        differences.append(f"{begun:,} trial{'s' * (begun != 1)}{searched} in it, not by nas")
+    if differences:
+        raise StorageError(
+            f"study {name!r} exists and was made by another program: {'; '.join(differences)}; "
+            "choose another --study"
+        )
 
 
 def record_of(study_id: int) -> Select[Any]:

@@ -29,7 +29,7 @@ from nas.study.attempts import LEASE, MEASURED, Attempts
 from nas.study.networks import add_architecture, drop_orphans
 from nas.study.outages import UnavailableError
 from nas.study.outbox import Outbox
-from nas.study.record import StudyRecord, record_from, record_of
+from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
 from nas.study.storage import open_storage
 from nas.study.tables import studies
 from nas.study.upgrade import create_tables
@@ -387,6 +387,7 @@ class StudyStore:
         with self.engine.begin() as connection:
             found = connection.execute(record_of(self._study_id)).first()
             if found is None:
+                refuse_foreign(connection, self._study_id, self.name)
                 connection.execute(
                     insert(studies).values(
                         study_id=self._study_id,

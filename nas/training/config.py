@@ -84,7 +84,9 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0; accepted with momentum 0: nesterov false")
+            raise ValueError(
+                "nesterov needs a momentum above 0; accepted with momentum 0: nesterov false"
+            )
         return self
 
     @classmethod
