@@ -86,7 +86,7 @@ def test_every_hyper_parameter_of_a_space_is_tried():
     assert set(HYPER_PARAMETERS) == set(TRAINING_KEYS)
 
 
-@settings(max_examples=50)
+@settings(max_examples=100)
 @given(document=SPACES, seed=st.integers(0, 2**31))
 def test_every_setting_of_a_space_that_loads_builds_costs_and_trains(few_images, document, seed):
     try:
