@@ -63,6 +63,12 @@ class Machine:
         return slots
 
 
+def cluster_address() -> str | None:
+    """The Ray cluster that ``RAY_ADDRESS`` names; None where Ray is to be started here."""
+    address = os.environ.get("RAY_ADDRESS", "").strip()
+    return None if address in ("", "local") else address
+
+
 def _cpus() -> int:
     """Cores of this process' affinity, within the container's quota."""
     try:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 from nas.search.advice import TIME_OVER, print_ending, print_header, print_outage
-from nas.search.machine import Machine
+from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.screen import screen
 from nas.search.searcher import Searcher
@@ -48,15 +48,15 @@ def check(given: Mapping[str, Any]) -> None:
 
 
 def storage_of(given: Mapping[str, Any]) -> str:
-    """The database that is meant. Joining a cluster takes it out of the environment: a secret."""
+    """The database that is meant."""
     return given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
 
 
 @contextmanager
 def _machine() -> Iterator[Machine]:
     """What the search runs on: the cluster at RAY_ADDRESS, or this machine."""
-    if os.environ.get("RAY_ADDRESS"):
-        from nas.search.driver import cluster
+    if cluster_address():
+        from nas.search.cluster import cluster
 
         with cluster() as machine:
             yield machine
@@ -110,11 +110,12 @@ def _run(plan: Plan, view: View) -> str | None:
             if earlier.finished:
                 return None
     view.line("Starting Ray …\n", "dim")
-    from nas.search.driver import cluster, run
+    from nas.search.cluster import cluster
+    from nas.search.driver import run
 
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
     # a cluster has been joined already: what it has was needed to check the options
-    ray = nullcontext() if os.environ.get("RAY_ADDRESS") else cluster()
+    ray = nullcontext() if cluster_address() else cluster()
     with ray, searcher() as current, stop_on_signal() as signalled, view:
 
         def stopped() -> str | None:
