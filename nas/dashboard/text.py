@@ -9,6 +9,7 @@ import streamlit as st
 
 from nas.errors import NasError
 from nas.study import database
+from nas.study.shell import nas_command
 
 
 def heading(title: str, study: str, explanation: str) -> None:
@@ -22,6 +23,12 @@ def nothing(reason: str) -> None:
     """In place of a chart: why there is none."""
     with st.container(border=True):
         st.text(f"Nothing to show: {reason}")
+
+
+def no_study(url: str) -> None:
+    """In place of a page: the database is empty."""
+    start = nas_command("search", storage=url, here=False)
+    nothing(f"there is no study in this database yet; start one with: {start}")
 
 
 @contextmanager

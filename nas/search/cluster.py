@@ -37,7 +37,7 @@ from ray._private.authentication.authentication_token_setup import (  # noqa: E4
     maybe_enable_token_auth_if_token_available,
 )
 from ray._private.services import canonicalize_bootstrap_address  # noqa: E402
-from ray._raylet import GcsClient  # noqa: E402
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # noqa: E402
 
 ANSWER_SECONDS = 5.0  # how long a cluster may take to answer; Ray's own patience is minutes
 CONNECT_SECONDS = 4.0  # of these, to be connected to

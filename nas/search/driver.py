@@ -13,7 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import nas.search.cluster  # noqa: I001, F401: before ray, which reads some of what it sets
+# isort: off
+import nas.search.cluster  # noqa: F401 - before ray, which reads some of what it sets
+
+# isort: on
 import ray
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayError, RayTaskError

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.quantity import percent
+from nas.study.shell import DEFAULT_STORAGE
 
-DEFAULT_STORAGE = "sqlite:///nas.db"
 WIDEST = 100  # characters of a figure
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")

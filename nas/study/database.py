@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from nas.errors import StorageError
 from nas.study.filesystem import network_filesystem
 from nas.study.outages import UnavailableError, endure
+from nas.study.shell import install_command
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/database"
 ACCEPTED = f"accepted: sqlite:///file.db, {POSTGRESQL}"
@@ -55,7 +56,7 @@ def parse_url(url: str) -> URL:
     if backend == "postgresql" and driver in ("", "psycopg"):
         if find_spec("psycopg") is None:
             raise StorageError(
-                "storage: PostgreSQL needs its driver; run: pip install 'nas[postgres]'"
+                f"storage: PostgreSQL needs its driver; run: {install_command('postgres')}"
             )
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and not driver:

@@ -146,6 +146,13 @@ class Study:
         """The design space, as it was when the study was made."""
         return SearchSpace.from_dict(self.record.space)
 
+    @property
+    def trials(self) -> int:
+        """How many trials the study has by now."""
+        query = text("SELECT COUNT(*) FROM trials WHERE study_id = :study")
+        with self._snapshot() as connection:
+            return int(connection.execute(query, {"study": self.id}).scalar_one())
+
     @cached_property
     def created(self) -> datetime:
         """When the study was made, UTC."""
@@ -175,6 +182,6 @@ class Study:
 def _reading(url: str) -> Engine:
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not has_studies(engine):
+        if not has_studies(engine, url):
             raise StorageError(f"{database.shown(url)} has no studies of nas in it")
     return engine

@@ -75,7 +75,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         return None
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not has_studies(engine):
+        if not has_studies(engine, url):
             return None
         with engine.connect() as connection:
             study_id = connection.scalar(

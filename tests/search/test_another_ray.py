@@ -107,9 +107,11 @@ def test_an_address_without_a_cluster_is_one_line(address, said, tmp_path, monke
 
 
 def test_a_port_that_accepts_and_never_answers_is_given_up():
-    with socket.create_server(("0.0.0.0", 0)) as server:
-        with pytest.raises(ConfigError, match=r"no answer within 0\.5 s"):
-            reached(f"127.0.0.1:{server.getsockname()[1]}", 0.5)
+    with (
+        socket.create_server(("0.0.0.0", 0)) as server,
+        pytest.raises(ConfigError, match=r"no answer within 0\.5 s"),
+    ):
+        reached(f"127.0.0.1:{server.getsockname()[1]}", 0.5)
 
 
 def test_ray_keeps_its_sockets_where_their_paths_are_short_enough(
