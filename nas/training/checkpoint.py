@@ -1,6 +1,7 @@
 """Checkpoints as files that are whole or not there."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,26 @@ from nas.errors import CheckpointError
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write plain types and tensors; a crash at any instant leaves the former file or this one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write plain types and tensors; a crash at any instant leaves the former file or this one.
+
+    Raises:
+        CheckpointError: it cannot be written there; the former file is as it was.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        reason = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(reason, OSError):  # torch's writer wraps that of a full disk
+            raise CheckpointError(f"cannot write {path} ({reason.strerror})") from None
+        raise
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,14 +36,31 @@ class Classifier(nn.Module):
         return logits
 
 
-def export(training: Training, path: Path | str) -> None:
-    """Write the trained network: plain types and tensors, whole or not there."""
+def export(training: Training, path: Path | str, origin: Mapping[str, Any] | None = None) -> None:
+    """Write the trained network: plain types and tensors, whole or not there.
+
+    ``origin``, plain types, says where it comes from, as ``read_origin`` returns it.
+
+    Raises:
+        CheckpointError: it cannot be written there.
+    """
     content = {
+        "origin": dict(origin or {}),
         "architecture": training.architecture.to_dict(),
         "classes": list(CLASSES),
         "state": {name: value.cpu() for name, value in training.model.state_dict().items()},
     }
     write_checkpoint(content, Path(path))
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """What ``export`` was told of the origin of the network in ``path``; {} if nothing.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    origin = read_checkpoint(path, torch.device("cpu")).get("origin")
+    return origin if isinstance(origin, dict) else {}
 
 
 def load(path: Path | str) -> Classifier:
@@ -51,7 +70,7 @@ def load(path: Path | str) -> Classifier:
         CheckpointError: the file cannot be read, or is another kind of file.
     """
     content = read_checkpoint(Path(path), torch.device("cpu"))
-    if set(content) != {"architecture", "classes", "state"}:
+    if not set(content) >= {"architecture", "classes", "state"}:
         raise CheckpointError(f"{path} is no exported network")
     architecture = Architecture.from_dict(content["architecture"])
     classifier = Classifier(architecture, tuple(content["classes"]))
