@@ -11,12 +11,14 @@ import typer
 from rich.table import Table
 
 from nas.console import Console, plain, prepare_output, say
-from nas.errors import ConfigError, NasError, SpaceError
+from nas.errors import NasError, SpaceError
+from nas.output import check_file
 from nas.populations.commands import population_commands
 from nas.quantity import count, percent
 from nas.search.command import search_command
 from nas.space.commands import space_commands
-from nas.study.commands import DEFAULT_STORAGE, Storage, study_commands
+from nas.study.commands import Storage, study_commands
+from nas.study.shell import DEFAULT_STORAGE
 from nas.text import one_line
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -77,7 +79,7 @@ def plot_command(
     from nas.analysis.plots.kinds import draw
     from nas.study.reader import open_study
 
-    _check_output(output, FIGURES)
+    check_file(output, "output", FIGURES)
     figure = draw(
         kind,
         [open_study(storage, study) for study in studies],
@@ -87,6 +89,7 @@ def plot_command(
         stopped=stopped,
         epochs=epochs,
     )
+    output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output)
 
 
@@ -105,8 +108,9 @@ def report_command(
     from nas.study.reader import open_study
 
     found = open_study(storage, study)
-    _check_output(output, (".html",))
+    check_file(output, "output", (".html",))
     chromium = find_chromium() if pdf else None
+    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(report(found), encoding="utf-8")
     if chromium:
         print_pdf(chromium, output, output.with_suffix(".pdf"))
@@ -144,7 +148,7 @@ def retrain_command(
     """Train a study's best network for longer and write it to a file that can be shipped."""
     from nas.search.retrain import retrain
 
-    retrain(
+    code = retrain(
         storage,
         study,
         output,
@@ -155,6 +159,7 @@ def retrain_command(
         device=device,
         test=test,
     )
+    raise typer.Exit(code)
 
 
 @app.command("latency")
@@ -272,15 +277,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     print(f"nas: {one_line(message)}", file=sys.stderr)
     return 2
-
-
-def _check_output(output: Path, endings: Sequence[str]) -> None:
-    """Refuse a file that has another ending, or no folder to be in."""
-    if output.suffix not in endings:
-        accepted = f"ending{'s' * (len(endings) > 1)}: {', '.join(endings)}"
-        raise ConfigError(f"output is {str(output)!r}; accepted {accepted}")
-    if not output.parent.is_dir():
-        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

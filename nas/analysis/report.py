@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import math
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -31,8 +30,8 @@ from nas.analysis.population import Rules
 from nas.errors import NasError
 from nas.quantity import count, percent
 from nas.study import reproduce
-from nas.study.database import shown
 from nas.study.reader import Study
+from nas.study.shell import nas_command
 from nas.summary import summary
 from nas.text import visible
 
@@ -222,12 +221,13 @@ def _row(study: Study, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _winner(study: Study, number: int) -> dict[str, Any]:
     architecture, space = study.architecture(number), study.space
-    command = ["nas", "retrain", study.name, "--trial", str(number), "--output", "winner.pt"]
     return {
         "number": number,
         "drawing": Markup(draw(architecture, space.input_shape, space.num_classes)),
         "summary": str(summary(architecture, space.input_shape, space.num_classes)),
-        "retrain": shlex.join([*command, "--storage", shown(study.url)]),
+        "retrain": nas_command(
+            "retrain", study.name, trial=number, output="winner.pt", storage=study.url, here=False
+        ),
     }
 
 

@@ -5,7 +5,7 @@ import os
 import streamlit as st
 
 from nas.dashboard import data
-from nas.dashboard.text import nothing, refused
+from nas.dashboard.text import no_study, refused
 from nas.dashboard.views import (
     architectures,
     compare,
@@ -59,7 +59,7 @@ def _page(page: data.Page) -> data.View:
     def view() -> None:
         source = data.chosen(os.environ["NAS_STORAGE"])
         if source is None:
-            nothing("there is no study in this database yet; start one with: nas search")
+            no_study(os.environ["NAS_STORAGE"])
             return
         page(source)
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from nas.errors import ConfigError
 from nas.study.progress import Progress
+from nas.study.shell import install_command
 
 APP = Path(__file__).with_name("app.py")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -27,7 +28,7 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8501) -> NoReturn:
         StorageError: the database cannot be read, or has no studies of nas in it.
     """
     if find_spec("streamlit") is None:
-        raise ConfigError("the dashboard needs Streamlit; run: pip install 'nas[dashboard]'")
+        raise ConfigError(f"the dashboard needs Streamlit; run: {install_command('dashboard')}")
     Progress(url).read()
     _check_address(host, port)
     os.execve(sys.executable, command(host, port), environment(url))

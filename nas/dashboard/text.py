@@ -11,6 +11,7 @@ import streamlit as st
 
 from nas.errors import NasError
 from nas.study import database
+from nas.study.shell import nas_command
 from nas.text import one_line, visible
 
 
@@ -37,6 +38,12 @@ def printable(frame: pd.DataFrame) -> pd.DataFrame:
         if kind == "string" and name != "study"  # the name is a key, too
     }
     return frame.assign(**texts)
+
+
+def no_study(url: str) -> None:
+    """In place of a page: the database is empty."""
+    start = nas_command("search", storage=url, here=False)
+    nothing(f"there is no study in this database yet; start one with: {start}")
 
 
 @contextmanager

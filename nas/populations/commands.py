@@ -19,7 +19,9 @@ from nas.search.command import (
     TrainImages,
 )
 from nas.search.config import read_config_file
-from nas.study.commands import DEFAULT_STORAGE, Storage
+from nas.search.session import storage_of
+from nas.study.commands import Storage
+from nas.study.shell import DEFAULT_STORAGE, nas_command
 
 population_commands = typer.Typer()
 
@@ -108,7 +110,14 @@ def compare_command(
         if value not in (None, [], ()) and name not in ("config", "quiet")
     }
     file = read_config_file(config, also=OPTIONS) if config else {}
-    raise typer.Exit(compare({**file, **flags}, console=Console(highlight=False), quiet=quiet))
+    again = nas_command(
+        "compare",
+        *flags.get("spaces", ()),
+        **{"storage": storage_of(flags), "config": config, **flags, "spaces": None},
+    )
+    raise typer.Exit(
+        compare({**file, **flags}, console=Console(highlight=False), quiet=quiet, again=again)
+    )
 
 
 @population_commands.command("narrow")

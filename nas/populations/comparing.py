@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from nas.errors import ConfigError
+from nas.output import check_folder
 from nas.populations.training import Population, opened, population, train
 from nas.search.config import SearchConfig
 from nas.search.session import storage_of
@@ -17,10 +17,11 @@ OPTIONS = ("spaces", "models", "margin", "error_rate", "output")  # beside those
 MODELS, EPOCHS, MARGIN, ERROR_RATE = 60, 2, 0.005, 0.05
 
 
-def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) -> int:
+def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bool = False) -> int:
     """Train the populations as far as they are not there yet, and write the verdict.
 
-    ``given`` has ``OPTIONS`` and options of a search; ``spaces`` are two, or one with ``flip``.
+    ``given`` has ``OPTIONS`` and options of a search; ``spaces`` are two, or one with ``flip``;
+    ``again`` is the command to be shown for going on.
     Returns the exit code: 0, or that of the search that did not come to its end.
 
     Raises:
@@ -30,7 +31,8 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
 
     storage = storage_of(given)
     sides = sides_of(given)
-    code = train(sides, storage, quiet=quiet)
+    folder = check_folder(given.get("output") or "-vs-".join(_words(sides)), "output")
+    code = train(sides, storage, again, quiet=quiet)
     if code:
         return code
     margin, error_rate = given.get("margin", MARGIN), given.get("error_rate", ERROR_RATE)
@@ -38,7 +40,6 @@ def compare(given: Mapping[str, Any], *, console: Console, quiet: bool = False) 
         result = verdicts.of_flips(opened(sides, storage)[0], given["flip"], error_rate)
     else:
         result = verdicts.of_spaces(*opened(sides, storage), margin=margin, error_rate=error_rate)
-    folder = Path(given.get("output") or "-vs-".join(_words(sides)))
     result.write(folder)
     for line in result.lines:
         console.print(f"\n{line}", markup=False, soft_wrap=True)

@@ -8,18 +8,21 @@ from typing import Any
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
 from nas.console import plain
 from nas.errors import ConfigError
+from nas.output import check_file
 from nas.populations.training import opened, population, train
 from nas.populations.verdicts import said
 from nas.quantity import count
 from nas.search.config import SearchConfig
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study
+from nas.study.shell import nas_command
 
 # what a population of the child must share with its parent's, to be compared with it
 SHARED = (
@@ -77,11 +80,24 @@ def narrow(
     options: dict[str, Any] = {key: getattr(config, key) for key in SHARED}
     options = {key: value for key, value in options.items() if value not in (None, {})}
     child = population(path, size, {**options, **({"data": data} if data else {})})
-    code = train([child], storage, quiet=quiet)
+    again = nas_command(
+        "narrow",
+        source,
+        study=name,
+        take=take,
+        models=models,
+        margin=margin,
+        error_rate=error_rate,
+        output=output,
+        data=data,
+        storage=storage,
+    )
+    code = train([child], storage, again, quiet=quiet)
     if code:
         return code
     _judge(console, opened([child], storage)[0], study, margin, error_rate)
-    console.print(f"\nThe next step:  nas narrow {path} --study {child.study}", markup=False)
+    further = nas_command("narrow", str(path), study=child.study, data=data, storage=storage)
+    console.print(Text(f"\nThe next step:  {further}"), soft_wrap=True)
     return 0
 
 
@@ -110,7 +126,7 @@ def _write(proposal: Proposal, path: Path) -> None:
         if SearchSpace.load(path).hash != proposal.child.hash:
             raise ConfigError(f"{path} exists and is another space; choose another --output")
         return
-    if path.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"output is {str(path)!r}; accepted endings: .yaml, .yml")
+    check_file(path, "output", (".yaml", ".yml"))
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(proposal.child.to_dict(), sort_keys=False, allow_unicode=True, width=100)
     path.write_text(text, encoding="utf-8")

@@ -71,8 +71,12 @@ def population(source: str | Path, models: int, options: Mapping[str, Any]) -> P
     return Population(space, str(source), study, models, options)
 
 
-def train(populations: Sequence[Population], storage: str, *, quiet: bool = False) -> int:
+def train(
+    populations: Sequence[Population], storage: str, again: str, *, quiet: bool = False
+) -> int:
     """Train what is missing of each, one after another; the exit code of the search that failed.
+
+    ``again`` is the command that goes on, shown where one is stopped.
 
     Everything that can be wrong with any of them is refused before the first one begins.
 
@@ -82,7 +86,7 @@ def train(populations: Sequence[Population], storage: str, *, quiet: bool = Fals
     for one in populations:
         check({**one.search_options, "storage": storage})
     for one in populations:
-        code = search({**one.search_options, "storage": storage}, quiet=quiet, alone=False)
+        code = search({**one.search_options, "storage": storage}, quiet=quiet, again=again)
         if code:
             return code
     return 0

@@ -1,22 +1,18 @@
 """What is said before and after a search, with the commands that a person may want next."""
 
-import os
-import re
-import shutil
-import sys
+from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from nas.quantity import count
-from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
 from nas.search.sampling import ENUMERATED, things
 from nas.search.signals import EXIT_CODES
-from nas.study.commands import DEFAULT_STORAGE
 from nas.study.database import shown
+from nas.study.shell import nas_command, needs_password
 
 TIME_OVER = "time budget"
 
@@ -51,71 +47,55 @@ def print_ending(
     console: Console,
     plan: Plan,
     reason: str | None,
-    exhausted: str | None,
     seconds: float,
+    *,
+    exhausted: str | None,
+    trials: int,
     best: bool,
+    again: str | None = None,
 ) -> None:
-    """Why the search is over, and the commands that a person may want next."""
+    """Why the search is over, and the commands that a person may want next.
+
+    ``exhausted`` says that every network of the space has been tried, if that is so; ``trials`` are
+    those of the study; ``again`` is the command that goes on, by default this search's own.
+    """
     config = plan.config
-    name = _quoted(config.study)
-    nas = _program()
-    again = f"{nas} search --study {name}"
-    where = _where(config)
+    study, storage = config.study, config.storage
     if reason == TIME_OVER:
-        lines = [
-            f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:",
-            f"  {again}{where} --time-budget 10m",
-        ]
+        why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
+        commands = [(why, again or plan.command())]
     elif reason:
         why = f"Stopped by {reason}" if reason in EXIT_CODES else f"Stopped: {reason}"
-        lines = [f"{why}; everything is stored. To go on:", f"  {again}{where}"]
+        commands = [(f"{why}; everything is stored. To go on:", again or plan.command())]
     elif exhausted:
-        lines = [
-            f"The space is exhausted ({format_duration(seconds)}): {exhausted}.",
-            "More trials would train nothing new; a larger space would.",
-        ]
+        console.print(
+            Text(
+                f"The space is exhausted ({format_duration(seconds)}): {exhausted}.\n"
+                "More trials would train nothing new; a larger space would."
+            )
+        )
+        commands = []
     else:
-        lines = [
-            f"All {config.trials} trials ended ({format_duration(seconds)}). For more:",
-            f"  {again}{where} --trials {2 * config.trials}",
-        ]
-    lines += ["To see all of it:", f"  {nas} show {name}{where}"]
+        why = f"All {trials} trials ended ({format_duration(seconds)}). For more:"
+        commands = [(why, plan.command(trials=2 * trials))]
+    commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
     if best:
-        lines += [
-            "To train the winner for longer and ship it:",
-            f"  {nas} retrain {name}{where} --output winner.pt",
-        ]
-    for line in lines:
-        console.print(line, markup=False)
+        retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
+        commands.append(("To train the winner for longer and ship it:", retrain))
+    _print(console, storage, commands)
 
 
-def print_outage(console: Console, plan: Plan) -> None:
+def print_outage(console: Console, plan: Plan, again: str | None = None) -> None:
     """Where results are that the database could not take."""
-    again = f"nas search --study {_quoted(plan.config.study)}"
-    for line in [
-        f"The study database {shown(plan.config.storage)} cannot be reached or written.",
-        f"What it does not have yet is in {plan.outbox}. To write that and go on:",
-        f"  {again}{_where(plan.config)}",
-    ]:
-        console.print(line, markup=False)
+    storage = plan.config.storage
+    console.print(Text(f"The study database {shown(storage)} cannot be reached or written."))
+    why = f"What it does not have yet is in {plan.outbox}. To write that and go on:"
+    _print(console, storage, [(why, again or plan.command())])
 
 
-def _where(config: SearchConfig) -> str:
-    return "" if config.storage == DEFAULT_STORAGE else f" --storage {shown(config.storage)}"
-
-
-def _program() -> str:
-    """How to call this program from the user's shell, whose PATH may lack our environment."""
-    if shutil.which("nas"):
-        return "nas"
-    script = Path(sys.executable).with_name("nas")
-    if not script.exists():
-        return f"{sys.executable} -m nas"
-    beside = os.path.relpath(script)
-    return str(script) if beside.startswith("..") else beside
-
-
-def _quoted(name: str) -> str:
-    return (
-        name if re.fullmatch(r"[A-Za-z0-9._-]+", name) else "'" + name.replace("'", r"'\''") + "'"
-    )
+def _print(console: Console, storage: str, commands: Iterable[tuple[str, str]]) -> None:
+    for why, command in commands:
+        console.print(Text(why))
+        console.print(Text(f"  {command}"), soft_wrap=True)  # a command that is cut is another one
+    if needs_password(storage):
+        console.print(Text("The password is not shown: set PGPASSWORD, or NAS_STORAGE to the URL."))

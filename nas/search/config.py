@@ -18,6 +18,7 @@ from nas.search.duration import parse_duration
 from nas.search.machine import Machine
 from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
+from nas.study.shell import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
@@ -68,7 +69,7 @@ class SearchConfig(BaseModel):
 
     space: str = Field("resnext", min_length=1)
     study: str = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
-    storage: str = "sqlite:///nas.db"
+    storage: str = DEFAULT_STORAGE
     runs: str = "nas-runs"
     objective: Literal["fashion_mnist", "synthetic"] = "fashion_mnist"
     trials: Count

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ConfigError, choose
+from nas.study.shell import install_command
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
@@ -38,7 +39,7 @@ def check_log_to(text: str) -> str:
     if colon and (kind == "none" or not folder):
         raise ConfigError(f"{text!r}; accepted: {', '.join(FORMS)}")
     if kind == "tensorboard" and find_spec("tensorboardX") is None:
-        raise ConfigError("tensorboard needs tensorboardX; run: pip install 'nas[tensorboard]'")
+        raise ConfigError(f"tensorboard needs tensorboardX; run: {install_command('tensorboard')}")
     return text
 
 

@@ -7,90 +7,34 @@ study database is the only truth. Each Tune trial is one attempt.
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nas.errors import ConfigError
-from nas.search.machine import Machine
+# isort: off
+import nas.search.cluster  # noqa: F401 - before ray, which reads some of what it sets
 
-# Before ray is imported: it reads some of these then.
-_RAY_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths stay what the user meant
-    "RAY_DEDUP_LOGS": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results are judged by the searcher
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database has every number
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots: the database is the truth
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",
-    "TUNE_WARN_THRESHOLD_S": "10",
-}
-for _name, _value in _RAY_ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+# isort: on
+import ray
+from ray import cloudpickle, tune
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
+from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as TuneSearcher
 
-import ray  # noqa: E402
-from ray import cloudpickle, tune  # noqa: E402
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError  # noqa: E402
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig  # noqa: E402
-from ray.tune.experiment import Trial  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher as TuneSearcher  # noqa: E402
-
-from nas.search.curves import Curves, curves_folder  # noqa: E402
-from nas.search.duration import format_duration  # noqa: E402
-from nas.search.searcher import Job, Searcher  # noqa: E402
-from nas.search.trial import Worker, WorkerError  # noqa: E402
+from nas.search.curves import Curves, curves_folder
+from nas.search.duration import format_duration
+from nas.search.searcher import Job, Searcher
+from nas.search.trial import Worker, WorkerError
 
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
 
 
 class StopSearch(BaseException):
     """Raised inside Tune's loop to leave it at once; actors die with our connection."""
-
-
-@contextmanager
-def cluster() -> Iterator[Machine]:
-    """Ray, connected to ``RAY_ADDRESS`` or started here, and what it has."""
-    address = os.environ.get("RAY_ADDRESS") or None
-    if address is None:
-        os.environ.pop("RAY_ADDRESS", None)  # Ray takes an empty one for an address
-    here = Machine.here()
-    os.environ.pop("NAS_STORAGE", None)  # workers inherit our environment, and need no database
-    local: dict[str, Any] = {
-        "num_cpus": here.cpus,
-        "num_gpus": here.gpus,
-        "include_dashboard": False,
-    }
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else local),
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
-    try:
-        if not address:
-            yield here
-            return
-        found = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        nodes = ray.nodes()  # type: ignore[no-untyped-call]
-        yield Machine(
-            int(found.get("CPU", 0)),
-            int(found.get("GPU", 0)),
-            f"the Ray cluster at {address}",
-            nodes=sum(node["Alive"] for node in nodes),
-        )
-    finally:
-        ray.shutdown()
 
 
 def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str | None:

@@ -63,6 +63,12 @@ class Machine:
         return slots
 
 
+def cluster_address() -> str | None:
+    """The Ray cluster that ``RAY_ADDRESS`` names; None where Ray is to be started here."""
+    address = os.environ.get("RAY_ADDRESS", "").strip()
+    return None if address in ("", "local") else address
+
+
 def _cpus() -> int:
     """Cores of this process' affinity, within the container's quota."""
     try:
@@ -70,9 +76,18 @@ def _cpus() -> int:
     except AttributeError:  # not on macOS
         cores = os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return within_quota(cores, Path("/sys/fs/cgroup/cpu.max").read_text())
     except (OSError, ValueError):
         return cores
+
+
+def within_quota(cores: int, limit: str) -> int:
+    """The whole cores that a container's quota leaves, at least one; ``limit`` as in cpu.max.
+
+    >>> within_quota(8, "250000 100000"), within_quota(8, "max 100000")
+    (2, 8)
+    """
+    quota, period = limit.split()
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nas.errors import ConfigError
+from nas.output import check_file, check_folder
 from nas.search.config import SearchConfig, resolve
 from nas.search.machine import Machine
 from nas.search.sampling import check_flip
@@ -18,8 +19,12 @@ from nas.space.messages import shown as spelled
 from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord, read_record
+from nas.study.shell import nas_command
 from nas.training.fashion_mnist import fingerprint
 from nas.training.sources import fetch
+
+# named anyway, or kept by the study and no option of the command line
+_NO_OPTIONS = ("study", "storage", "space", "training", "stream")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,17 @@ class Plan:
     space: SearchSpace
     record: StudyRecord
     continued: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Those given without which the study would be carried on in another way."""
+
+    def command(self, **changes: Any) -> str:
+        """The command that carries the study on in the same way, but for ``changes``."""
+        return nas_command(
+            "search",
+            study=self.config.study,
+            storage=self.config.storage,
+            **{**self.options, **changes},
+        )
 
     @property
     def log(self) -> Path:
@@ -80,6 +96,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     space.sample(config.seed)  # an empty space is refused here
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
+    check_folder(config.runs, "runs")
     record = StudyRecord(
         space=space.to_dict(),
         space_hash=space.hash,
@@ -87,9 +104,26 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         dataset=_dataset(config),
         provenance=provenance(),
     )
+    kept = stored.config if stored else config.to_dict()
+    bare = resolve({"study": study, "storage": storage}, kept, machine)
+    options = _by_name(given, config, bare)
+    plan = Plan(config, space, record, stored is not None, options)
+    check_file(plan.log, "runs")
+    check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
         stored.refuse_another(record, study)
-    return Plan(config, space, record, continued=stored is not None)
+    return plan
+
+
+def _by_name(
+    given: Mapping[str, Any], config: SearchConfig, bare: SearchConfig
+) -> dict[str, object]:
+    """The options of the command line by which ``config`` differs from ``bare``, as given."""
+    return {
+        name: "none" if value is None else value
+        for name, value in given.items()
+        if name not in _NO_OPTIONS and getattr(config, name) != getattr(bare, name)
+    }
 
 
 def _check_training(config: SearchConfig, space: SearchSpace) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-from nas.errors import ConfigError, StorageError
+from nas.errors import CheckpointError, ConfigError, StorageError
+from nas.output import check_file
 from nas.quantity import percent
 from nas.search.config import SearchConfig
+from nas.search.signals import EXIT_CODES, Signalled, raise_on_signal
 from nas.study.database import check_url
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study
-from nas.training import Training, fetch, load_test, load_train
-from nas.training.export import export
+from nas.study.shell import nas_command
+from nas.training import Training, TrainingConfig, fetch, fingerprint, load_test, load_train
+from nas.training.checkpoint import read_checkpoint, write_checkpoint
+from nas.training.export import export, load, read_origin
 
 
 def retrain(
@@ -27,18 +35,22 @@ def retrain(
     data: Path | None = None,
     device: str = "auto",
     test: bool = False,
-) -> None:
+) -> int:
     """Train trial ``number`` (by default the best) on all training images; write ``output``.
+
+    After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
+    and one that finds the finished file trains nothing. Returns the exit code: 0, or 130 and 143
+    where SIGINT and SIGTERM stopped it.
 
     With ``test``, the test images are read when the training is over. That happens once per trial:
     whoever chooses between networks by their test accuracy has none left to report.
 
     Raises:
-        NasError: no such study or trial, a folder that is not there, a trial evaluated before.
+        NasError: no such study or trial, an output that cannot be written or is another network, a
+            trial evaluated before.
     """
     found = open_study(url, study)
-    if not output.parent.is_dir():
-        raise ConfigError(f"output: there is no folder {output.parent}; make it first")
+    check_file(output, "output")
     if number is None:
         best = found.best(1)
         if best.empty:
@@ -47,38 +59,140 @@ def retrain(
     architecture = found.architecture(number)
     if test:
         check_url(url)  # before hours are spent on what cannot be recorded
+    searched = found.space.training(found.setting(number))
+    config = SearchConfig(**found.record.config).training_config(**searched)
+    config = config.replace(epochs=epochs, train_images=None)
+    origin = {
+        "study": study,
+        "trial": number,
+        "architecture": architecture.key,
+        "dataset": fingerprint(),
+    }
+    done = output.exists()
+    if done:
+        _refuse_another(output, origin, config)
     before = evaluated(url, study, number) if test else None
-    if before:
+    if before and not (done and json.loads(before["training"]) == read_origin(output)["training"]):
         raise StorageError(
             f"trial {number} of {study!r} was evaluated on the test images on "
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
-    searched = found.space.training(found.setting(number))
-    config = SearchConfig(**found.record.config).training_config(**searched)
-    config = config.replace(epochs=epochs, train_images=None)
-    folder = fetch(data)
-    training = Training(architecture, config, load_train(folder), device)
-    console.print(f"Training trial {number} of {study} for {epochs} epochs", markup=False)
-    result = None
-    for _ in range(epochs):
-        result = training.epoch()
-        console.print(
-            f"epoch {result.epoch:>3}/{epochs}  validation {percent(result.val_accuracy)}  "
-            f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s",
-            markup=False,
-        )
-    assert result is not None
-    if test:
-        loss, accuracy = training.evaluate(load_test(folder))
-        record_evaluation(
-            url,
-            study,
-            number,
-            training.config.to_dict(),
-            val_accuracy=result.val_accuracy,
-            test_loss=loss,
-            test_accuracy=accuracy,
-        )
-        console.print(f"test accuracy {percent(accuracy)} (recorded)", markup=False)
-    export(training, output)
-    console.print(f"Wrote {output}; to use it: nas.load({str(output)!r})", markup=False)
+    if done:
+        console.print(Text(f"{output} is trial {number} of {study} after {epochs} epochs: done"))
+    if not done or (test and not before):
+        folder = fetch(data)
+        training = Training(architecture, config, load_train(folder), device)
+        if not done:
+            again = nas_command(
+                "retrain", study, output=output, trial=number, epochs=epochs, test=test, data=data,
+                device=None if device == "auto" else device, storage=url,
+            )  # fmt: skip
+            code = _train(training, output, origin, console, again)
+            if code:
+                return code
+        if test:
+            _test(training, output, folder, url, console)
+    if before:
+        accuracy = percent(before["test_accuracy"])
+        console.print(Text(f"test accuracy {accuracy} (recorded before)"))
+    console.print(Text(f"To use it: nas.load({str(output)!r})"), soft_wrap=True)
+    return 0
+
+
+def _train(
+    training: Training, output: Path, origin: dict[str, Any], console: Console, again: str
+) -> int:
+    """Train to the end and write ``output``, or until a signal comes; returns the exit code."""
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
+    epochs = training.config.epochs
+    accuracy = float("nan")
+    if checkpoint.exists():
+        accuracy = _resume(training, checkpoint, origin)
+
+    def keep() -> None:
+        state = {"origin": origin, "val_accuracy": accuracy, "training": training.state_dict()}
+        write_checkpoint(state, checkpoint)
+
+    keep()  # what cannot be written is known before the work
+    begun = f", going on after epoch {training.epochs_done}" if training.epochs_done else ""
+    console.print(
+        Text(f"Training trial {origin['trial']} of {origin['study']} for {epochs} epochs{begun}")
+    )
+    try:
+        with raise_on_signal():
+            while training.epochs_done < epochs:
+                result = training.epoch()
+                accuracy = result.val_accuracy
+                keep()
+                console.print(
+                    f"epoch {result.epoch:>3}/{epochs}  validation {percent(accuracy)}  "
+                    f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s",
+                    markup=False,
+                )
+            trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
+            export(training, output, {**origin, **trained})
+            checkpoint.unlink()
+    except Signalled as signalled:
+        console.print(Text(f"Stopped by {signalled}; {checkpoint} has the last epoch. To go on:"))
+        console.print(Text(f"  {again}"), soft_wrap=True)
+        return EXIT_CODES[str(signalled)]
+    console.print(Text(f"Wrote {output}"))
+    return 0
+
+
+def _resume(training: Training, checkpoint: Path, origin: Mapping[str, Any]) -> float:
+    """Go on from the checkpoint; returns its validation accuracy."""
+    state = read_checkpoint(checkpoint, training.device)
+    try:
+        _refuse_other_origin(state.get("origin", {}), origin)
+        training.load_state_dict(state["training"])
+    except (CheckpointError, KeyError) as error:
+        raise CheckpointError(
+            f"{checkpoint} is of another training ({error}); repeat that one's command, name "
+            "another --output, or remove the file to begin anew"
+        ) from None
+    return float(state["val_accuracy"])
+
+
+def _refuse_another(output: Path, origin: Mapping[str, Any], config: TrainingConfig) -> None:
+    """Do nothing if the finished file is what the call asks for."""
+    try:
+        there = read_origin(output)
+        _refuse_other_origin(there, origin)
+        differences = config.differences(there["training"])
+        if differences:
+            raise CheckpointError(differences[0])
+    except CheckpointError as error:
+        raise ConfigError(
+            f"output: {output} exists and is another file ({error}); name another one, or remove "
+            "it first"
+        ) from None
+
+
+def _refuse_other_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    for name, value in asked.items():
+        if there.get(name) != value:
+            raise CheckpointError(f"{name} {there.get(name)!r}, not {value!r}")
+
+
+def _test(training: Training, output: Path, folder: Path, url: str, console: Console) -> None:
+    """Read the test images with the network in ``output``, and record what they say."""
+    origin = read_origin(output)
+    finished = Training(
+        training.architecture,
+        TrainingConfig.from_dict(origin["training"]),
+        load_train(folder),
+        str(training.device),
+    )
+    finished.model.load_state_dict(load(output).network.state_dict())
+    loss, accuracy = finished.evaluate(load_test(folder))
+    record_evaluation(
+        url,
+        origin["study"],
+        origin["trial"],
+        origin["training"],
+        val_accuracy=origin["val_accuracy"],
+        test_loss=loss,
+        test_accuracy=accuracy,
+    )
+    console.print(Text(f"test accuracy {percent(accuracy)} (recorded)"))

@@ -11,21 +11,21 @@ from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 from nas.search.advice import TIME_OVER, print_ending, print_header, print_outage
-from nas.search.machine import Machine
+from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.screen import screen
 from nas.search.searcher import Searcher
 from nas.search.signals import EXIT_CODES, stop_on_signal
 from nas.search.view import LinesView, LiveView, QuietView, View
-from nas.study.commands import DEFAULT_STORAGE
+from nas.study.shell import DEFAULT_STORAGE
 from nas.study.store import StudyStore
 
 
-def search(given: Mapping[str, Any], *, quiet: bool = False, alone: bool = True) -> int:
+def search(given: Mapping[str, Any], *, quiet: bool = False, again: str | None = None) -> int:
     """Run a search, or carry one on; returns the exit code.
 
-    With ``alone`` false, the search is a part of something: neither its best trials nor advice on
-    what to do next are printed.
+    With ``again``, the search is a part of something that this command carries on: its best trials
+    are not printed, and advice on what to do next only where it was stopped.
 
     0: all trials ended, or the time budget; 1: not one trial was completed, or so many failed in a
     row that it makes no sense to go on; 130 and 143: stopped
@@ -33,7 +33,7 @@ def search(given: Mapping[str, Any], *, quiet: bool = False, alone: bool = True)
     """
     begun, given = time.monotonic(), {**given, "storage": storage_of(given)}
     with _machine() as machine:
-        return _carry_out(prepare(given, machine), begun, quiet, alone)
+        return _carry_out(prepare(given, machine), begun, quiet, again)
 
 
 def check(given: Mapping[str, Any]) -> None:
@@ -48,15 +48,15 @@ def check(given: Mapping[str, Any]) -> None:
 
 
 def storage_of(given: Mapping[str, Any]) -> str:
-    """The database that is meant. Joining a cluster takes it out of the environment: a secret."""
+    """The database that is meant."""
     return given.get("storage") or os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE
 
 
 @contextmanager
 def _machine() -> Iterator[Machine]:
     """What the search runs on: the cluster at RAY_ADDRESS, or this machine."""
-    if os.environ.get("RAY_ADDRESS"):
-        from nas.search.driver import cluster
+    if cluster_address():
+        from nas.search.cluster import cluster
 
         with cluster() as machine:
             yield machine
@@ -64,7 +64,7 @@ def _machine() -> Iterator[Machine]:
         yield Machine.here()
 
 
-def _carry_out(plan: Plan, begun: float, quiet: bool, alone: bool) -> int:
+def _carry_out(plan: Plan, begun: float, quiet: bool, again: str | None) -> int:
     config = plan.config
     deadline = begun + config.time_budget if config.time_budget else None
     with screen(plan.log) as console:
@@ -78,15 +78,25 @@ def _carry_out(plan: Plan, begun: float, quiet: bool, alone: bool) -> int:
 
         reason, exhausted = _run(plan, view)
         if plan.outbox.exists():
-            print_outage(console, plan)
+            print_outage(console, plan, again)
             return EXIT_CODES.get(reason or "", 1)
         from nas.study.reader import open_study  # pandas: half a second that an error need not wait
         from nas.study.summary import print_best
 
         study = open_study(config.storage, config.study)
-        best = print_best(console, study) if alone else not study.best().empty
-        if alone or reason in EXIT_CODES:
-            print_ending(console, plan, reason, exhausted, time.monotonic() - begun, best)
+        best = not study.best().empty if again else print_best(console, study)
+        if again is None or reason in EXIT_CODES:
+            seconds, trials = time.monotonic() - begun, study.trials
+            print_ending(
+                console,
+                plan,
+                reason,
+                seconds,
+                exhausted=exhausted,
+                trials=trials,
+                best=best,
+                again=again,
+            )
     if reason in EXIT_CODES:
         return EXIT_CODES[reason]
     return 0 if best and reason in (None, TIME_OVER) else 1
@@ -113,11 +123,12 @@ def _run(plan: Plan, view: View) -> tuple[str | None, str | None]:
             if earlier.finished:
                 return None, earlier.exhausted
     view.line("Starting Ray …\n", "dim")
-    from nas.search.driver import cluster, run
+    from nas.search.cluster import cluster
+    from nas.search.driver import run
 
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
     # a cluster has been joined already: what it has was needed to check the options
-    ray = nullcontext() if os.environ.get("RAY_ADDRESS") else cluster()
+    ray = nullcontext() if cluster_address() else cluster()
     with ray, searcher() as current, stop_on_signal() as signalled, view:
 
         def stopped() -> str | None:

@@ -9,6 +9,21 @@ from types import FrameType
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 
 
+class Signalled(BaseException):
+    """A signal of ``EXIT_CODES``, whose name is the message; no error of anybody."""
+
+
+@contextmanager
+def raise_on_signal() -> Iterator[None]:
+    """For work that can be left at any instant: each signal raises ``Signalled`` there."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise Signalled(signal.Signals(number).name)
+
+    with _handled(leave):
+        yield
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], str | None]]:
     """Yields a function that names the signal that came, or returns None."""
@@ -20,9 +35,15 @@ def stop_on_signal() -> Iterator[Callable[[], str | None]]:
             os._exit(EXIT_CODES[name])
         came.append(name)
 
-    before = {name: signal.signal(getattr(signal, name), note) for name in EXIT_CODES}
-    try:
+    with _handled(note):
         yield lambda: came[0] if came else None
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {name: signal.signal(getattr(signal, name), handler) for name in EXIT_CODES}
+    try:
+        yield
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for name, former in before.items():
+            signal.signal(getattr(signal, name), former)

@@ -10,9 +10,9 @@ from rich.table import Table
 from nas.console import Console, plain, say
 from nas.errors import DamagedError
 from nas.quantity import percent
+from nas.study.shell import DEFAULT_STORAGE
 from nas.text import one_line
 
-DEFAULT_STORAGE = "sqlite:///nas.db"
 WIDEST = 100  # characters of a figure
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")

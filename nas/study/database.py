@@ -20,6 +20,7 @@ from nas.errors import DamagedError, StorageError
 from nas.study import sqlite_file
 from nas.study.filesystem import network_filesystem
 from nas.study.outages import UnavailableError, endure
+from nas.study.shell import install_command
 from nas.study.sqlite_file import BUSY_SECONDS
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/database"
@@ -53,7 +54,7 @@ def parse_url(url: str) -> URL:
     if backend == "postgresql" and driver in ("", "psycopg"):
         if find_spec("psycopg") is None:
             raise StorageError(
-                "storage: PostgreSQL needs its driver; run: pip install 'nas[postgres]'"
+                f"storage: PostgreSQL needs its driver; run: {install_command('postgres')}"
             )
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and not driver:

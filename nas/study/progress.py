@@ -65,7 +65,7 @@ class Progress:
         self._now = now
         self._engine = database.engine_for(url, read_only=True)
         with database.explained(url):
-            if not has_studies(self._engine):
+            if not has_studies(self._engine, url):
                 raise StorageError(f"{database.shown(url)} has no studies of nas in it")
 
     def read(self) -> pd.DataFrame:

@@ -153,6 +153,13 @@ class Study:
         except NasError as error:
             raise DamagedError(f"study {self.name!r} is damaged: its space: {error}") from None
 
+    @property
+    def trials(self) -> int:
+        """How many trials the study has by now."""
+        query = text("SELECT COUNT(*) FROM trials WHERE study_id = :study")
+        with self._snapshot() as connection:
+            return int(connection.execute(query, {"study": self.id}).scalar_one())
+
     @cached_property
     def created(self) -> datetime:
         """When the study was made, UTC."""
@@ -197,6 +204,6 @@ class Study:
 def _reading(url: str) -> Engine:
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        if not has_studies(engine):
+        if not has_studies(engine, url):
             raise StorageError(f"{database.shown(url)} has no studies of nas in it")
     return engine

@@ -84,7 +84,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         return None
     engine = database.engine_for(url, read_only=True)
     with database.explained(url):
-        ours = has_studies(engine)
+        ours = has_studies(engine, url)
         if not ours and not inspect(engine).has_table("trial_params"):
             return None  # Optuna's tables are not there either
         with engine.connect() as connection:

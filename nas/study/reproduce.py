@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from nas.study.record import StudyRecord
+from nas.study.shell import nas_command
 
 SPACE_FILE, CONFIG_FILE = "space.yaml", "search.yaml"
 
@@ -32,10 +32,14 @@ def config_file(record: StudyRecord) -> str:
 
 def command(name: str) -> str:
     """The command that makes the study anew in another database, from the two files."""
-    return shlex.join(
-        ["nas", "search", "--space", SPACE_FILE, "--config", CONFIG_FILE, "--study", name,
-         "--storage", "sqlite:///again.db"]
-    )  # fmt: skip
+    return nas_command(
+        "search",
+        space=SPACE_FILE,
+        config=CONFIG_FILE,
+        study=name,
+        storage="sqlite:///again.db",
+        here=False,
+    )
 
 
 def _yaml(document: Mapping[str, Any]) -> str:

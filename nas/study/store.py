@@ -372,7 +372,7 @@ class StudyStore:
     def _open(self, url: str, record: StudyRecord) -> None:
         self._storage = open_storage(url)
         with database.locked(self.engine):
-            create_tables(self.engine)
+            create_tables(self.engine, url)
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=self.name,

@@ -22,6 +22,7 @@ from nas.study import database, tables
 from nas.study.check import violations
 from nas.study.publish import anonymise
 from nas.study.reader import Study, open_study, studies
+from nas.study.shell import nas_command
 from nas.study.storage import open_storage
 from nas.study.upgrade import create_tables
 
@@ -70,9 +71,12 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
     source = _url(file)
     found = list(studies(source)["study"])
     if len(found) != 1:
+        example = (
+            nas_command("export-study", found[0], "out.sqlite", storage=source) if found else ""
+        )
         raise StorageError(
-            f"{file} holds {len(found)} studies, not one; write the one to be moved into a file of "
-            f"its own: nas export-study STUDY out.sqlite --storage {source}"
+            f"{file} holds {len(found)} studies, not one"
+            + (f"; write the one to be moved into a file of its own: {example}" if example else "")
         )
     study = open_study(source, found[0])
     with _closing(study):
@@ -91,7 +95,7 @@ def _copy_study(study: Study, url: str, name: str) -> int:
             engine = storage.engine
             try:
                 with database.locked(engine):
-                    create_tables(engine)
+                    create_tables(engine, url)
                     with engine.begin() as target:
                         _refuse_other_optuna(source, target)
                         _refuse_known(target, name, url)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from nas.errors import StorageError
 from nas.study import database
 from nas.study.damage import refuse_views
+from nas.study.shell import nas_command
 from nas.study.tables import REVISION, attempts, releases
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def has_studies(engine: Engine) -> bool:
-    """Whether our tables exist.
+def has_studies(engine: Engine, url: str) -> bool:
+    """Whether our tables exist in the database at ``url``, which ``engine`` is connected to.
 
     Raises:
         StorageError: they are those of an older or a newer nas; the message says what to do.
@@ -55,17 +56,17 @@ def has_studies(engine: Engine) -> bool:
     with engine.connect() as connection:
         found = revision(connection)
         if found is not None:
-            _refuse_another(connection, found)
+            _refuse_another(connection, found, url)
         return found is not None
 
 
-def create_tables(engine: Engine) -> None:
+def create_tables(engine: Engine, url: str) -> None:
     """Make our tables in a database that has none; the caller holds ``locked``.
 
     Raises:
         StorageError: it has those of an older or a newer nas, and none was changed.
     """
-    if has_studies(engine):
+    if has_studies(engine, url):
         return
     with engine.begin() as connection:
         _migrate(connection)
@@ -103,11 +104,11 @@ def upgrade(url: str) -> Upgrade:
         engine.dispose()
 
 
-def _refuse_another(connection: Connection, found: str) -> None:
+def _refuse_another(connection: Connection, found: str, url: str) -> None:
     if found < REVISION:
         raise StorageError(
             f"the study database has revision {found} of an older nas, this one writes {REVISION}; "
-            "run: nas db upgrade"
+            f"run: {nas_command('db upgrade', storage=url)}"
         )
     if found > REVISION:
         raise _newer(connection, found, REVISION)

@@ -3,6 +3,7 @@
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,26 @@ from nas.text import one_line
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write plain types and tensors; a crash at any instant leaves the former file or this one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write plain types and tensors; a crash at any instant leaves the former file or this one.
+
+    Raises:
+        CheckpointError: it cannot be written there; the former file is as it was.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        reason = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(reason, OSError):  # torch's writer wraps that of a full disk
+            raise CheckpointError(f"cannot write {path} ({reason.strerror})") from None
+        raise
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

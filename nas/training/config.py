@@ -100,6 +100,17 @@ class TrainingConfig(BaseModel):
         """Plain JSON types with every default written out."""
         return self.model_dump()
 
+    def differences(self, stored: Mapping[str, Any]) -> list[str]:
+        """What a training with the ``stored`` config, a ``to_dict``, did otherwise: phrases.
+
+        Where this config says "auto", whatever was chosen is the same.
+        """
+        return [
+            f"{name} {stored.get(name)!r}, not {value!r}"
+            for name, value in self.to_dict().items()
+            if value not in (stored.get(name), "auto")
+        ]
+
     def replace(self, **changes: Any) -> TrainingConfig:
         """A copy with ``changes``, checked again."""
         return TrainingConfig(**{**self.to_dict(), **changes})

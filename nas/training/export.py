@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.data import normalise
 from nas.training.fashion_mnist import CLASSES
 from nas.training.loop import Training
+
+PARTS = {"architecture", "classes", "state"}  # of a file; ``origin`` came later
 
 
 class Classifier(nn.Module):
@@ -37,14 +40,31 @@ class Classifier(nn.Module):
         return logits
 
 
-def export(training: Training, path: Path | str) -> None:
-    """Write the trained network: plain types and tensors, whole or not there."""
+def export(training: Training, path: Path | str, origin: Mapping[str, Any] | None = None) -> None:
+    """Write the trained network: plain types and tensors, whole or not there.
+
+    ``origin``, plain types, says where it comes from, as ``read_origin`` returns it.
+
+    Raises:
+        CheckpointError: it cannot be written there.
+    """
     content = {
+        "origin": dict(origin or {}),
         "architecture": training.architecture.to_dict(),
         "classes": list(CLASSES),
         "state": {name: value.cpu() for name, value in training.model.state_dict().items()},
     }
     write_checkpoint(content, Path(path))
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """What ``export`` was told of the origin of the network in ``path``; {} if nothing.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    origin = read_checkpoint(path, torch.device("cpu")).get("origin")
+    return origin if isinstance(origin, dict) else {}
 
 
 def load(path: Path | str) -> Classifier:
@@ -65,7 +85,7 @@ def load(path: Path | str) -> Classifier:
 
 def _classifier(content: Any, size: int) -> Classifier:
     """The network in what was read from a file of ``size`` bytes."""
-    if not isinstance(content, dict) or set(content) != {"architecture", "classes", "state"}:
+    if not isinstance(content, dict) or not PARTS <= set(content) <= PARTS | {"origin"}:
         raise CheckpointError("it has other parts than architecture, classes and state")
     classes, state = content["classes"], content["state"]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):

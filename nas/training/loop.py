@@ -200,13 +200,10 @@ class Training:
         """
         if Architecture.from_dict(state["architecture"]).key != self.architecture.key:
             raise CheckpointError("the checkpoint is of another architecture")
-        mine, stored = self.config.to_dict(), state["config"]
-        for name, value in mine.items():
-            if value not in (stored[name], "auto"):
-                raise CheckpointError(
-                    f"the checkpoint was trained with {name} {stored[name]!r}, not {value!r}"
-                )
-        self.config = TrainingConfig.from_dict(stored)
+        differences = self.config.differences(state["config"])
+        if differences:
+            raise CheckpointError(f"the checkpoint was trained with {differences[0]}")
+        self.config = TrainingConfig.from_dict(state["config"])
         self.settle()
         self.learner.load_state_dict(state["learner"])
         self.model.load_state_dict(state["model"])

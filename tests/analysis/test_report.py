@@ -142,7 +142,7 @@ def test_the_command_writes_the_file(url, tmp_path):
     ("arguments", "said"),
     [
         (["-o", "report.txt"], "accepted ending: .html"),
-        (["-o", "no/folder/report.html"], "there is no folder no/folder"),
+        (["-o", "/proc/folder/report.html"], "cannot write in /proc"),
         (["-o", "report.html", "--pdf"], "needs one of chromium"),
     ],
 )

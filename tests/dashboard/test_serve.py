@@ -81,7 +81,7 @@ def test_usage_is_not_reported_and_no_file_watched(server):
 def test_without_streamlit_it_says_what_to_install(monkeypatch, capsys, database):
     monkeypatch.setitem(sys.modules, "streamlit", None)  # as if it were not installed
     assert main(["dashboard", "--storage", database]) == 2
-    assert capsys.readouterr().err.strip().endswith("run: pip install 'nas[dashboard]'")
+    assert capsys.readouterr().err.strip().endswith("-m pip install 'nas[dashboard]'")
 
 
 def test_a_database_that_is_not_there_is_refused_in_one_line(capsys, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from nas.errors import ConfigError
 from nas.search import machine
-from nas.search.machine import Machine
+from nas.search.machine import Machine, cluster_address
 
 
 @pytest.fixture
@@ -129,3 +129,11 @@ def test_the_defaults_of_a_first_search():
         "trials": 12, "epochs": 4, "train_images": 20_000, "time_budget": 420.0
     }  # fmt: skip
     assert Machine(2, 3).defaults() == {"trials": 192, "epochs": 8, "gpus_per_trial": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("given", "address"), [("", None), (" ", None), ("local", None), ("h:1", "h:1")]
+)
+def test_a_cluster_is_joined_where_an_address_names_one(given, address, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", given)
+    assert cluster_address() == address

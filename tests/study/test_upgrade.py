@@ -15,6 +15,7 @@ from nas.study.check import violations
 from nas.study.database import engine_for
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
+from nas.study.shell import nas_command
 from nas.study.store import StudyStore, utc_now
 from nas.study.tables import REVISION
 from nas.study.upgrade import SCRIPTS, has_studies, upgrade
@@ -139,7 +140,9 @@ def test_a_study_of_the_first_nas_is_carried_over_whole(first_nas, database_url,
         searched(database_url)
         before = rows(database_url)
     assert run(database_url, "SELECT version_num FROM nas_version") == [("0001",)]
-    with pytest.raises(StorageError, match=r"revision 0001 of an older nas.*run: nas db upgrade"):
+    with pytest.raises(
+        StorageError, match=r"revision 0001 of an older nas.*run: .*nas db upgrade --storage"
+    ):
         open_study(database_url, "s")
     done = upgrade(database_url)
     assert (done.before, done.after) == ("0001", REVISION)
@@ -177,7 +180,9 @@ def test_an_older_database_is_refused_with_the_command_and_not_changed(study, he
         lambda: open_study(study, "s"),
         lambda: studies(study),
     ):
-        with pytest.raises(StorageError, match=r"revision 0000 .*; run: nas db upgrade$"):
+        with pytest.raises(
+            StorageError, match=r"revision 0000 .*; run: .*nas db upgrade --storage"
+        ):
             refused()
     assert rows(study) == before
 
@@ -200,7 +205,7 @@ def test_a_newer_database_is_refused_with_the_version_that_it_needs(study, helpe
 def test_a_newer_database_that_names_no_version_is_refused_too(study):
     stamp(study, "9999")
     with pytest.raises(StorageError, match="needs nas in a newer version"):
-        has_studies(engine_for(study))
+        has_studies(engine_for(study), study)
 
 
 def test_an_upgrade_under_a_running_search_is_refused(study, later_nas):
@@ -272,4 +277,4 @@ def test_commands_refuse_an_older_database_in_the_same_words(study, command, cap
     assert main([*command, "--storage", study]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.endswith("; run: nas db upgrade\n")
+    assert printed.err.endswith(f"; run: {nas_command('db upgrade', storage=study)}\n")

@@ -11,7 +11,7 @@ from nas.analysis.edf import edf
 from nas.analysis.population import COSTS, Rules
 from nas.dashboard import charts, data
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
-from nas.dashboard.text import nothing
+from nas.dashboard.text import no_study, nothing
 from nas.study.front import pareto_front
 from nas.text import visible
 
@@ -30,7 +30,7 @@ def page(url: str) -> None:
     )
     names = data.names(url)
     if not names:
-        nothing("there is no study in this database yet; start one with: nas search")
+        no_study(url)
         return
     chosen = st.multiselect(
         f"Studies (at most {MOST})",

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.dashboard import data
-from nas.dashboard.text import nothing, refused
+from nas.dashboard.text import no_study, refused
 from nas.study import database
 from nas.text import visible
 
@@ -49,7 +49,7 @@ def _table(url: str, names: list[str]) -> None:
         if list(studies["study"])[::-1] != names:
             st.rerun()  # the sidebar offers the studies, too
         if studies.empty:
-            nothing("there is no study in this database yet; start one with: nas search")
+            no_study(url)
             return
         _totals(studies)
         ended = studies[["complete", "pruned", "failed"]].sum(axis=1)
