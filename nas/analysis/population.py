@@ -28,6 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 from nas.study.frames import TRIALS
 
 COSTS = {
@@ -152,11 +153,6 @@ def whole(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> dict[st
     if rules.get("stopped") == "bound":
         raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
     return populations(trials, **rules, flips=flips)
-
-
-def plural(number: int, word: str) -> str:
-    """``1 epoch``, ``3 epochs``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _population(
