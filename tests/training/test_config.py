@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -45,7 +46,7 @@ def test_a_config_cannot_be_changed_after_it_was_checked():
         ({"peak_lr": True}, "peak_lr is True"),
         ({"epochs": 0}, "epochs is 0"),
         ({"epochs": True}, "epochs is True"),
-        ({"epochs": 2.0}, "epochs is 2.0"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
         ({"batch_size": 1}, "batch_size is 1"),
         ({"momentum": 1.0}, "momentum is 1.0"),
         ({"momentum": 0.0}, "nesterov needs a momentum above 0"),
@@ -100,3 +101,11 @@ def test_configs_and_data_are_to_be_had_without_torch():
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_numpys_numbers_and_whole_floats_are_what_they_mean():
+    config = TrainingConfig(
+        epochs=np.int64(3), batch_size=32.0, peak_lr=np.float32(0.5), nesterov=np.True_
+    )
+    same = TrainingConfig(epochs=3, batch_size=32, peak_lr=0.5, nesterov=True)
+    assert json.dumps(config.to_dict()) == json.dumps(same.to_dict())
