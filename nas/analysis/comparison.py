@@ -216,7 +216,10 @@ def compare(
     spaces = [population(a, rules), population(b, rules)]
     if spaces[0].epochs != spaces[1].epochs:
         each = " and ".join(f"{s.study} {plural(s.epochs, 'epoch')}" for s in spaces)
-        raise AnalysisError(f"the spaces were trained for unequal times: {each}; equal ones are")
+        raise AnalysisError(
+            f"the spaces were trained for unequal times: {each}; "
+            "compare studies of equal epochs, or choose one that both have with epochs=…"
+        )
     places = [np.zeros(len(space), dtype=np.intp) for space in spaces]
     if cost is not None:
         edges = complexity_edges(spaces, cost, bins)

@@ -131,7 +131,10 @@ def populations(
     reached = {name: population.epochs for name, population in found.items()}
     if len(set(reached.values())) > 1:
         each = ", ".join(f"{name} {number}" for name, number in reached.items())
-        raise AnalysisError(f"the studies were trained for unequal epochs ({each}); equal ones are")
+        raise AnalysisError(
+            f"the studies were trained for unequal epochs ({each}); "
+            "compare studies of equal epochs, or choose one that all have with epochs=…"
+        )
     return found
 
 
@@ -219,6 +222,7 @@ def _at_one_fidelity(
         )
     chosen = fidelities[0] if epochs is None else epochs
     if chosen not in fidelities:
-        raise AnalysisError(f"no trial of {study} was trained for {epochs} epochs; {known} are")
+        asked = plural(chosen, "epoch")
+        raise AnalysisError(f"no trial of {study} was trained for {asked}; accepted: {known}")
     same = full["epochs"] == chosen
     return full[same], int((~same).sum())
