@@ -250,6 +250,8 @@ def complaint(error: ValidationError) -> str:
     beyond = first["type"].startswith(("greater", "less"))
     found = repr(_number(first["input"]) if beyond else first["input"])
     found = found if len(found) <= 60 else f"{found[:59]}…"
+    if first["type"] == "extra_forbidden":
+        return f"unknown option {name!r}"
     if first["input"] is None:
         return f"{name} has no value; give one, or leave the option out"
     if first["type"] == "value_error":

@@ -50,6 +50,7 @@ def test_a_config_comes_back_from_what_is_stored():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ({"trails": 5}, "unknown option 'trails'"),
         ({"trials": 0}, "trials is 0; it must be greater than or equal to 1"),
         ({"trials": -2}, "trials is -2"),
         ({"trials": True}, "trials is True; it must be a whole number, such as 20, 1k or 1e3"),
