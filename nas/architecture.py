@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from nas.errors import ArchitectureError, choose
+from nas.quantity import plain, whole
 
 BLOCKS = ("basic", "bottleneck")
 STEM_KERNELS = (3, 7)
@@ -30,10 +31,12 @@ class Stem:
     pool: bool = False
 
     def __post_init__(self) -> None:
-        check_positive("stem", width=self.width, stride=self.stride)
-        _check_flags("stem", pool=self.pool)
-        if type(self.kernel) is not int or self.kernel not in STEM_KERNELS:
+        _settle_sizes(self, "stem", "width", "stride")
+        _settle_flags(self, "stem", "pool")
+        kernel = whole(self.kernel)
+        if kernel not in STEM_KERNELS:
             raise ArchitectureError(f"stem: kernel is {self.kernel!r}; accepted: 3, 7")
+        object.__setattr__(self, "kernel", kernel)
 
     def __str__(self) -> str:
         """As a person reads it: ``7×7 to 64, stride 2, max-pool``."""
@@ -60,11 +63,9 @@ class Stage:
     def __post_init__(self) -> None:
         if self.block not in BLOCKS:
             raise ArchitectureError(f"unknown block {self.block!r}; {choose(self.block, BLOCKS)}")
-        check_positive(
-            "stage", depth=self.depth, width=self.width, stride=self.stride, groups=self.groups
-        )
-        _check_flags("stage", residual=self.residual)
-        multiplier = self.bottleneck
+        _settle_sizes(self, "stage", "depth", "width", "stride", "groups")
+        _settle_flags(self, "stage", "residual")
+        multiplier = plain(self.bottleneck)
         if isinstance(multiplier, bool) or not isinstance(multiplier, int | float):
             raise ArchitectureError(f"stage: bottleneck is {multiplier!r}, not a number")
         if not 0 < multiplier <= LARGEST:
@@ -127,12 +128,7 @@ class Architecture:
                 raise ArchitectureError(f"stages contain {stage!r}, not a Stage")
         if not self.stages:
             raise ArchitectureError("an architecture has at least one stage")
-        _check_flags(
-            "architecture",
-            conv_bias=self.conv_bias,
-            shortcut_norm=self.shortcut_norm,
-            preactivation=self.preactivation,
-        )
+        _settle_flags(self, "architecture", "conv_bias", "shortcut_norm", "preactivation")
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Architecture:
@@ -191,8 +187,9 @@ class Architecture:
             raise ArchitectureError(
                 f"input: shape is {input_shape!r}; accepted: (channels, height, width)"
             )
-        channels, height, width = input_shape
-        check_positive("input", channels=channels, height=height, width=width)
+        _, height, width = check_positive(
+            "input", **dict(zip(("channels", "height", "width"), input_shape, strict=True))
+        )
         size = _strided("stem", (height, width), self.stem.stride)
         if self.stem.pool:
             size = _strided("stem.pool", size, 2)
@@ -250,16 +247,34 @@ def _stage(number: int, description: object) -> Stage:
         raise ArchitectureError(f"stages.{number}: {text}") from None
 
 
-def check_positive(part: str, **values: object) -> None:
-    """Refuse, naming the ``part``, a value that is no whole number from 1 to ``LARGEST``."""
+def check_positive(part: str, **values: object) -> tuple[int, ...]:
+    """The values as Python's integers: NumPy's are whole numbers, too, and so is 2.0.
+
+    Raises:
+        ArchitectureError: one is no whole number from 1 to ``LARGEST``; it names the ``part``.
+    """
+    numbers = []
     for name, value in values.items():
-        if type(value) is not int:
+        number = whole(value)
+        if number is None:
             raise ArchitectureError(f"{part}: {name} is {value!r}, not a whole number")
-        if not 1 <= value <= LARGEST:
-            raise ArchitectureError(f"{part}: {name} is {value}; accepted: 1 to {LARGEST}")
+        if not 1 <= number <= LARGEST:
+            raise ArchitectureError(f"{part}: {name} is {number}; accepted: 1 to {LARGEST}")
+        numbers.append(number)
+    return tuple(numbers)
 
 
-def _check_flags(part: str, **values: object) -> None:
-    for name, value in values.items():
-        if type(value) is not bool:
-            raise ArchitectureError(f"{part}: {name} is {value!r}; accepted: true, false")
+def _settle_sizes(owner: Stem | Stage, part: str, *names: str) -> None:
+    """Check sizes of a frozen object, and keep them as Python's integers."""
+    sizes = check_positive(part, **{name: getattr(owner, name) for name in names})
+    for name, size in zip(names, sizes, strict=True):
+        object.__setattr__(owner, name, size)
+
+
+def _settle_flags(owner: Stem | Stage | Architecture, part: str, *names: str) -> None:
+    """Check switches of a frozen object, and keep them as Python's booleans."""
+    for name in names:
+        flag = plain(getattr(owner, name))
+        if type(flag) is not bool:
+            raise ArchitectureError(f"{part}: {name} is {flag!r}; accepted: true, false")
+        object.__setattr__(owner, name, flag)

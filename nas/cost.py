@@ -60,11 +60,12 @@ def cost_of_parts(
 
     The norm before a preactivation network's pool belongs to the head.
     """
-    check_positive("head", num_classes=num_classes)
+    (num_classes,) = check_positive("head", num_classes=num_classes)
     stem, preactivation = architecture.stem, architecture.preactivation
     pixels = [height * width for height, width in architecture.resolutions(input_shape)]
-    before_pool = prod(-(-side // stem.stride) for side in input_shape[1:])
-    weights = stem.kernel**2 * input_shape[0] * stem.width
+    channels, *sides = check_positive("input", **dict(zip("chw", input_shape, strict=True)))
+    before_pool = prod(-(-side // stem.stride) for side in sides)
+    weights = stem.kernel**2 * channels * stem.width
     parts = [
         _total(
             [(weights, stem.width, before_pool, 1)],

@@ -1,4 +1,50 @@
-"""Numbers as people read them, the same everywhere."""
+"""Numbers as people read and write them, the same everywhere."""
+
+import re
+from fractions import Fraction
+from typing import Any
+
+SUFFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
+_ALSO = {"K": "k", "B": "G"}  # 500K, 7B parameters
+# Text that is a number; in the syntax of JSON schemas, too. No more digits than an exact product
+# of them is computed from in no time.
+NUMBER = (
+    r"[0-9]{1,18}(_[0-9]{1,18}){0,6}(\.[0-9]{0,18})?"
+    f"([eE][+-]?[0-9]{{1,2}}| ?[{''.join([*SUFFIXES, *_ALSO])}])?"
+)
+
+
+def plain(value: Any) -> Any:
+    """What NumPy's numbers and arrays are in Python's own types; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def whole(value: object) -> int | None:
+    """The whole number that ``value`` is, or None; true, false and text are none.
+
+    >>> [whole(n) for n in (3, 3.0, 3.5, True, "3")]
+    [3, 3, None, None, None]
+    """
+    value = plain(value)
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def read_number(text: str) -> int | float | None:
+    """The number that is written there, or None: 60000000, 1_000, 20e6, 1.5M, 400k, 4G, -3.
+
+    >>> [read_number(text) for text in ("20M", "20e6", "1_000", "0.5", "20 apples")]
+    [20000000, 20000000, 1000, 0.5, None]
+    """
+    sign, digits = ("-", text.strip()[1:]) if text.strip().startswith("-") else ("", text.strip())
+    if not re.fullmatch(NUMBER, digits):
+        return None
+    number, suffix = digits.replace(" ", ""), ""
+    if number[-1].isalpha():
+        number, suffix = number[:-1], _ALSO.get(number[-1], number[-1])
+    exact = Fraction(sign + number) * SUFFIXES.get(suffix, 1)
+    return exact.numerator if exact.denominator == 1 else float(exact)
 
 
 def count(value: float) -> str:
@@ -9,12 +55,21 @@ def count(value: float) -> str:
     """
     if value >= 1e12:
         return f"{value:.1e}".replace("e+", "e")
-    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for suffix, limit in reversed(SUFFIXES.items()):
         scaled = value / limit
         if scaled >= 0.9995:
             digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
             return f"{scaled:.{digits}f}{suffix}"
     return f"{value:.0f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """So many of them: "1 epoch", "0 epochs", "1,200 trials".
+
+    >>> [plural(n, "epoch") for n in (0, 1, 2000)]
+    ['0 epochs', '1 epoch', '2,000 epochs']
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(fraction: float) -> str:

@@ -2,13 +2,14 @@ import json
 from dataclasses import FrozenInstanceError, replace
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import architectures, input_shapes
 
-from nas import Architecture, NasError, Stage, Stem, build
+from nas import Architecture, NasError, Stage, Stem, build, cost
 from nas.errors import ArchitectureError
 
 DESCRIPTION = {
@@ -84,7 +85,7 @@ REFUSED = [
     ("dropout", 0.1, "architecture: unknown key 'dropout'"),
     ("stages.1.depth", 0, "stages.1: depth is 0"),
     ("stages.1.depth", -1, "stages.1: depth is -1"),
-    ("stages.1.depth", 2.0, "stages.1: depth is 2.0, not a whole number"),
+    ("stages.1.depth", 2.5, "stages.1: depth is 2.5, not a whole number"),
     ("stages.1.depth", True, "stages.1: depth is True, not a whole number"),
     ("stages.1.depth", "2", "stages.1: depth is '2', not a whole number"),
     ("stages.1.depth", None, "stages.1: depth is None, not a whole number"),
@@ -107,7 +108,7 @@ REFUSED = [
     ("stages.1.groups", 2, "stages.1: a basic block has no groups"),
     ("stages.1.bottleneck", 0.5, "stages.1: a basic block has no groups and no bottleneck"),
     ("stem.kernel", 5, "stem: kernel is 5; accepted: 3, 7"),
-    ("stem.kernel", 3.0, "stem: kernel is 3.0; accepted: 3, 7"),
+    ("stem.kernel", True, "stem: kernel is True; accepted: 3, 7"),
     ("stem.pool", "yes", "stem: pool is 'yes'; accepted: true, false"),
     ("stem.width", False, "stem: width is False, not a whole number"),
     ("preactivation", 0, "architecture: preactivation is 0; accepted: true, false"),
@@ -195,7 +196,7 @@ def test_the_part_that_shrinks_the_image_below_a_pixel_is_named(part, architectu
         architecture.resolutions((1, 4, 9))
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28, 1), (0, 28, 28), (1, 28.0, 28), ()])
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28, 1), (0, 28, 28), (1, 28.5, 28), ()])
 def test_a_shape_of_no_image_is_refused(shape):
     with pytest.raises(ArchitectureError, match=r"^input: "):
         Architecture.from_dict(DESCRIPTION).resolutions(shape)
@@ -327,3 +328,23 @@ def test_conventions_other_than_the_default_are_printed():
     d2l = Architecture(Stem(8), (Stage("basic", 1, 8),), conv_bias=True, shortcut_norm=False)
     assert str(d2l).endswith("biases, no norm on shortcuts")
     assert str(replace(d2l, preactivation=True)).endswith("preactivation")
+
+
+def test_numpys_numbers_and_whole_floats_are_what_they_mean():
+    description = {
+        "stem": {"width": np.int64(8), "kernel": 3.0, "pool": np.True_},
+        "stages": [
+            {"block": "bottleneck", "depth": 2.0, "width": np.int32(8), "groups": np.uint8(2),
+             "bottleneck": np.float32(0.5), "residual": np.False_},
+        ],
+    }  # fmt: skip
+    same = Architecture(
+        Stem(8, pool=True), [Stage("bottleneck", 2, 8, groups=2, bottleneck=0.5, residual=False)]
+    )
+    network = Architecture.from_dict(description)
+    assert network == same
+    assert json.dumps(network.to_dict()) == json.dumps(same.to_dict())
+    shape = tuple(np.array([1, 28, 28]))
+    assert network.resolutions(shape) == same.resolutions((1, 28, 28))
+    large = replace(network, stages=[replace(network.stages[0], width=10**6, depth=10**6)])
+    assert cost(large, shape, np.int64(10)) == cost(large, (1, 28, 28), 10)  # above 64 bits

@@ -43,6 +43,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         (folder / f"{name}.yaml").write_text(SPACE % depth)
     (folder / "big.yaml").write_text(SPACE % "{int: [1, 4]}" + "limits: {params: {max: 10}}\n")
     (folder / "options.yaml").write_text("trails: 4\n")
+    (folder / "spaces.yaml").write_text("space: [a]\n")
     data = folder / "data"
     data.mkdir()
     (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"not images"))
@@ -64,13 +65,13 @@ BAD = [
     ("--space data", "is a folder"),
     ("--trials 0", "trials is 0"),
     ("--trials -3", "trials is -3"),
-    ("--trials many", "--trials"),
+    ("--trials many", "trials is 'many'; it must be a whole number"),
     ("--epochs 0", "epochs is 0"),
     ("--concurrency 0", "concurrency is 0"),
     ("--concurrency 10000", "has room for"),
     ("--epochs 2 --grace 3", "grace must not be above it"),
     ("--reduction 1", "reduction is 1"),
-    ("--time-budget 10", "accepted: 45s, 10m, 1h30m"),
+    ("--time-budget 1:30", "accepted: 90 (seconds), 45s, 10m, 1h30m"),
     ("--time-budget 0m", "no time at all"),
     ("--gpus-per-trial 512", "gpus-per-trial"),
     ("--cpus-per-trial 4096", "cpus-per-trial"),
@@ -95,6 +96,7 @@ BAD = [
     ("--config missing.yaml", "missing.yaml is not a file"),
     ("--config list.yaml", "is not a mapping of options"),
     ("--config options.yaml", "did you mean trials?"),
+    ("--config spaces.yaml", "spaces.yaml: space is ['a']; it must be text"),
     ("--log-to tensorbord", "did you mean tensorboard?"),
     ("--log-to tensorboard:", "accepted: none, tensorboard, tensorboard:FOLDER"),
     ("--objective cifar", "accepted: fashion_mnist, synthetic"),

@@ -84,7 +84,7 @@ def test_a_cost_is_frozen_and_adds_up():
         total.params = 0
 
 
-@pytest.mark.parametrize("classes", [0, -1, True, 2.0])
+@pytest.mark.parametrize("classes", [0, -1, True, 2.5])
 def test_a_number_of_classes_that_is_none_is_refused(classes):
     architecture = Architecture(Stem(16), (Stage("basic", 1, 16),))
     with pytest.raises(ArchitectureError, match="head: num_classes is"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from populous import write_study
 
-from nas.populations.comparing import OPTIONS, sides_of
+from nas.populations.comparing import OPTIONS, options_of, sides_of
 from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine
 from nas.search.sampling import Sampler
@@ -16,7 +16,7 @@ from nas.study.reader import open_study
 
 STUDIES = Path(__file__).parent.parent / "studies"
 RECIPES = sorted(STUDIES.glob("*.yaml"))
-READ = {path: read_config_file(path, also=OPTIONS) for path in RECIPES}
+READ = {path: read_config_file(path, options_of, also=OPTIONS) for path in RECIPES}
 SEARCHES = [path for path in RECIPES if "spaces" not in READ[path]]
 COMPARISONS = [path for path in RECIPES if "spaces" in READ[path]]
 POPULATIONS = [one for path in COMPARISONS for one in sides_of(READ[path])]

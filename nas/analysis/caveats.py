@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from nas.analysis.population import plural
-from nas.quantity import percent
+from nas.quantity import percent, plural
 from nas.study.evaluation import evaluated
 from nas.study.reader import Study
 

@@ -25,7 +25,7 @@ from scipy import stats
 
 from nas.analysis.edf import complexity_bins, complexity_edges, fraction
 from nas.analysis.efficiency import expected_best
-from nas.analysis.population import Floats, Population, Rules, plural, population
+from nas.analysis.population import Floats, Population, Rules, population
 from nas.analysis.two_samples import (
     Side,
     p_better,
@@ -34,6 +34,7 @@ from nas.analysis.two_samples import (
     weighted_median,
 )
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 
 POWER = 0.8  # of the difference that a verdict says would have been missed
 Outcome = Literal["better", "equal", "worse", "undecided"]
@@ -215,7 +216,10 @@ def compare(
     spaces = [population(a, rules), population(b, rules)]
     if spaces[0].epochs != spaces[1].epochs:
         each = " and ".join(f"{s.study} {plural(s.epochs, 'epoch')}" for s in spaces)
-        raise AnalysisError(f"the spaces were trained for unequal times: {each}; equal ones are")
+        raise AnalysisError(
+            f"the spaces were trained for unequal times: {each}; "
+            "compare studies of equal epochs, or choose one that both have with epochs=…"
+        )
     places = [np.zeros(len(space), dtype=np.intp) for space in spaces]
     if cost is not None:
         edges = complexity_edges(spaces, cost, bins)

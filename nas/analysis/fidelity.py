@@ -10,6 +10,7 @@ from scipy import stats
 
 from nas.analysis.edf import fraction
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 
 TRIALS = 5
 
@@ -41,10 +42,13 @@ def rank_correlation(
         raise AnalysisError(f"stopped is {stopped!r}; {choose(stopped, ('refuse', 'drop'))}")
     wide = last_curves(curves).pivot(index="number", columns="epoch", values="val_accuracy")
     epochs = sorted(int(epoch) for epoch in wide.columns)
-    end = late if late is not None else (epochs[-1] if epochs else 0)
-    if end not in epochs or end == epochs[0]:
-        known = ", ".join(map(str, epochs[1:])) or "none, as no trial has two epochs"
-        raise AnalysisError(f"late is {end}; accepted: {known}")
+    if len(epochs) < 2:
+        raise AnalysisError(
+            "no trial has two epochs to compare; use a study with --epochs 2 or more"
+        )
+    end = epochs[-1] if late is None else late
+    if end not in epochs[1:]:
+        raise AnalysisError(f"late is {end}; accepted: {', '.join(map(str, epochs[1:]))}")
     missing = int(wide[end].isna().sum())
     if missing and stopped == "refuse":
         raise AnalysisError(
@@ -53,7 +57,8 @@ def rank_correlation(
         )
     full = wide[wide[end].notna()]
     if len(full) < TRIALS:
-        raise AnalysisError(f"{len(full)} trials came to epoch {end}; accepted: {TRIALS} or more")
+        came = plural(len(full), "trial")
+        raise AnalysisError(f"{came} came to epoch {end}; accepted: {TRIALS} or more")
     at = np.array([epoch for epoch in epochs if epoch < end])
     chosen = np.random.default_rng(seed).integers(len(full), size=(draws, len(full)))
     final = full[end].to_numpy(float)

@@ -13,6 +13,7 @@ from scipy import stats
 from nas.analysis.comparison import compare
 from nas.analysis.population import Floats, Rules, population
 from nas.errors import AnalysisError
+from nas.quantity import plural
 
 MOST = 10_000  # networks per space; a difference that takes more is no difference to anyone
 
@@ -107,8 +108,8 @@ def models_needed(
         power=power,
         error_rate=error_rate,
         assumptions=f"the spaces are as their pilots of {found.n_a} and {found.n_b} networks, "
-        f"trained for {found.epochs} epochs; the pilots are no part of the sample; a two-sided "
-        f"Mann–Whitney test; {simulations:,} simulations per number",
+        f"trained for {plural(found.epochs, 'epoch')}; the pilots are no part of the sample; a "
+        f"two-sided Mann–Whitney test; {simulations:,} simulations per number",
     )
 
 

@@ -29,6 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 from nas.study.frames import TRIALS
 from nas.study.policies import CHOSEN
 
@@ -132,7 +133,10 @@ def populations(
     reached = {name: population.epochs for name, population in found.items()}
     if len(set(reached.values())) > 1:
         each = ", ".join(f"{name} {number}" for name, number in reached.items())
-        raise AnalysisError(f"the studies were trained for unequal epochs ({each}); equal ones are")
+        raise AnalysisError(
+            f"the studies were trained for unequal epochs ({each}); "
+            "compare studies of equal epochs, or choose one that all have with epochs=…"
+        )
     return found
 
 
@@ -154,11 +158,6 @@ def whole(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> dict[st
     if rules.get("stopped") == "bound":
         raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
     return populations(trials, **rules, flips=flips)
-
-
-def plural(number: int, word: str) -> str:
-    """``1 epoch``, ``3 epochs``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _population(
@@ -227,6 +226,7 @@ def _at_one_fidelity(
         )
     chosen = fidelities[0] if epochs is None else epochs
     if chosen not in fidelities:
-        raise AnalysisError(f"no trial of {study} was trained for {epochs} epochs; {known} are")
+        asked = plural(chosen, "epoch")
+        raise AnalysisError(f"no trial of {study} was trained for {asked}; accepted: {known}")
     same = full["epochs"] == chosen
     return full[same], int((~same).sum())

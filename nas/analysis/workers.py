@@ -33,4 +33,5 @@ def _worker(worker: str, own: pd.DataFrame) -> tuple[object, ...]:
     first, last = own["started"].min(), own["ended"].max()
     there = (last - first).total_seconds()
     share = busy / there if there else float("nan")
-    return worker, len(own), first, last, busy, there - busy, share
+    idle = max(0.0, there - busy)  # no -1e-15, which prints as -0.0
+    return worker, len(own), first, last, busy, idle, share

@@ -120,9 +120,12 @@ class Shortcut(nn.Module):
         self.residual = stage.residual
         self.projects = stage.projects(in_width)
         self.stride = stage.stride
+        # both are there in any case, as TorchScript compiles all of forward; an Identity has no
+        # entry in the state
+        self.conv: nn.Module = nn.Identity()
         if self.projects:
             self.conv = convolution(in_width, stage.width, 1, bias=conv_bias)
-            self.norm = nn.BatchNorm2d(stage.width) if norm else nn.Identity()
+        self.norm = nn.BatchNorm2d(stage.width) if self.projects and norm else nn.Identity()
 
     def forward(self, f: Tensor, x: Tensor) -> Tensor:
         """(N, width, ⌈H/stride⌉, ⌈W/stride⌉), (N, in_width, H, W) → as f."""

@@ -22,7 +22,9 @@ def build(architecture: Architecture, in_channels: int = 1, num_classes: int = 1
     Raises:
         ArchitectureError: ``in_channels`` or ``num_classes`` is no positive whole number.
     """
-    check_positive("build", in_channels=in_channels, num_classes=num_classes)
+    in_channels, num_classes = check_positive(
+        "build", in_channels=in_channels, num_classes=num_classes
+    )
     network = Network(architecture, in_channels, num_classes)
     initialise(network)
     return network

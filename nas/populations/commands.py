@@ -41,35 +41,37 @@ def compare_command(
         ),
     ] = None,
     models: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=8,
+            metavar="INTEGER",
             help="Random networks of each space, or pairs with --flip. (default: 60)",
             rich_help_panel=WHAT,
         ),
     ] = None,
     band: Band = None,
     margin: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=0,
-            max=1,
+            metavar="FLOAT",
             help="A difference of accuracy that does not matter, as a fraction. (default: 0.005)",
             rich_help_panel=WHAT,
         ),
     ] = None,
     error_rate: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=0.0001,
-            max=0.5,
+            metavar="FLOAT",
             help="How often a verdict may be wrong. (default: 0.05)",
             rich_help_panel=WHAT,
         ),
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(help="Epochs of every network. (default: 2)", rich_help_panel=HOW),
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Epochs of every network. (default: 2)",
+            rich_help_panel=HOW,
+        ),
     ] = None,
     train_images: TrainImages = None,
     objective: Objective = None,
@@ -102,14 +104,14 @@ def compare_command(
     Draws networks at random from both spaces within the same band of costs, trains all of them in
     full, and says which space is better, with what certainty. The same command again carries on.
     """
-    from nas.populations.comparing import OPTIONS, compare
+    from nas.populations.comparing import OPTIONS, compare, options_of
 
     flags = {
         name: value
         for name, value in context.params.items()
         if value not in (None, [], ()) and name not in ("config", "quiet")
     }
-    file = read_config_file(config, also=OPTIONS) if config else {}
+    file = read_config_file(config, options_of, also=OPTIONS) if config else {}
     again = nas_command(
         "compare",
         *flags.get("spaces", ()),

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 
 from nas.errors import ConfigError
 from nas.output import check_folder
 from nas.populations.training import Population, opened, population, train
-from nas.search.config import SearchConfig
+from nas.search.config import Real, SearchConfig, Whole, checked, complaint
 from nas.search.session import storage_of
 
-OPTIONS = ("spaces", "models", "margin", "error_rate", "output")  # beside those of a search
-MODELS, EPOCHS, MARGIN, ERROR_RATE = 60, 2, 0.005, 0.05
+EPOCHS = 2
+
+
+class ComparisonOptions(BaseModel):
+    """The options of a comparison beside those of a search, and their defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    spaces: Annotated[list[str], Field(strict=True)] = []
+    models: Annotated[Whole, Field(ge=8, le=1_000_000)] = 60
+    margin: Annotated[Real, Field(ge=0, le=1)] = 0.005
+    error_rate: Annotated[Real, Field(ge=0.0001, le=0.5)] = 0.05
+    output: str | None = None
+
+
+OPTIONS = tuple(ComparisonOptions.model_fields)
+
+
+def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a comparison and of its searches, each with its type.
+
+    Raises:
+        ConfigError: one of them cannot be; the message names it.
+    """
+    own = {name: value for name, value in given.items() if name in OPTIONS}
+    own |= {"spaces": list(own["spaces"])} if isinstance(own.get("spaces"), tuple) else {}
+    try:
+        options = ComparisonOptions(**own)
+    except ValidationError as error:
+        raise ConfigError(complaint(error)) from None
+    rest = {name: value for name, value in given.items() if name not in OPTIONS}
+    return {**{name: getattr(options, name) for name in own}, **checked(rest)}
 
 
 def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bool = False) -> int:
@@ -29,13 +60,15 @@ def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bo
     """
     from nas.populations import verdicts  # pandas and SciPy: an error need not wait for them
 
+    given = options_of(given)
     storage = storage_of(given)
     sides = sides_of(given)
     folder = check_folder(given.get("output") or "-vs-".join(_words(sides)), "output")
     code = train(sides, storage, again, quiet=quiet)
     if code:
         return code
-    margin, error_rate = given.get("margin", MARGIN), given.get("error_rate", ERROR_RATE)
+    own = ComparisonOptions(**{name: given[name] for name in OPTIONS if name in given})
+    margin, error_rate = own.margin, own.error_rate
     if given.get("flip"):
         result = verdicts.of_flips(opened(sides, storage)[0], given["flip"], error_rate)
     else:
@@ -53,7 +86,7 @@ def sides_of(given: Mapping[str, Any]) -> list[Population]:
     Raises:
         ConfigError: there are not two spaces, or not one with ``flip``, or they do not compare.
     """
-    spaces, models = given.get("spaces") or [], given.get("models", MODELS)
+    spaces, models = given.get("spaces") or [], given.get("models", ComparisonOptions().models)
     options = {
         name: value
         for name, value in {"epochs": EPOCHS, **given}.items()

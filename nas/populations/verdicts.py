@@ -13,6 +13,7 @@ from nas.analysis import plots
 from nas.analysis.comparison import Comparison, Decision, compare
 from nas.analysis.effects import effects
 from nas.errors import AnalysisError
+from nas.quantity import plural
 from nas.study.reader import Study
 from nas.study.tabular import defused
 from nas.text import visible
@@ -86,7 +87,8 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
     for row in found.to_dict("records"):
         flip = f"{knob}: {row['value']} → {row['other']}"
         if pd.isna(row["effect"]):
-            lines.append(f"{flip}: {row['pairs']} pairs say nothing.")
+            pairs = plural(row["pairs"], "pair")
+            lines.append(f"{flip}: {pairs} of networks cannot show a difference.")
             continue
         sure = not row["low"] <= 0 <= row["high"]
         change = "changes" if sure else "was not shown to change"
@@ -121,7 +123,7 @@ def setup(study: Study) -> str:
     what = "Fashion-MNIST" if config["objective"] == "fashion_mnist" else "the synthetic objective"
     band = f", {config['band']}" if config.get("band") else ""
     return (
-        f"Random networks{band}, each trained for {config['epochs']} epochs on {images} of {what}, "
-        f"measured on validation images, seed {config['seed']}. One seed per network; the test "
-        "images were not read."
+        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on {images} "
+        f"of {what}, measured on validation images, seed {config['seed']}. One seed per network; "
+        "the test images were not read."
     )

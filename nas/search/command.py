@@ -19,8 +19,9 @@ Band = Annotated[
     ),
 ]
 TrainImages = Annotated[
-    int | None,
+    str | None,
     typer.Option(
+        metavar="INTEGER",
         help="Training images per epoch, of 50,000. (default: a part of them without a GPU)",
         rich_help_panel=WHAT,
     ),
@@ -34,15 +35,18 @@ Objective = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Of the proposals, the split, the weights. (default: 0)", rich_help_panel=HOW
+        metavar="INTEGER",
+        help="Of the proposals, the split, the weights. (default: 0)",
+        rich_help_panel=HOW,
     ),
 ]
 TimeBudget = Annotated[
     str | None,
     typer.Option(
-        help="Stop after this long, such as 10m or 1h30m. (default: 7m without a GPU)",
+        help="Stop after this long, such as 10m or 1h30m; none for no limit. (default: 7m without "
+        "a GPU)",
         rich_help_panel=HOW,
     ),
 ]
@@ -87,16 +91,18 @@ def search_command(
     train_images: TrainImages = None,
     objective: Objective = None,
     trials: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="INTEGER",
             help="Trials of the whole study, those of earlier runs included. "
             "(default: by the machine)",
             rich_help_panel=HOW,
         ),
     ] = None,
     epochs: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="INTEGER",
             help="Epochs of a trial that is not stopped early. (default: 4, with a GPU 8)",
             rich_help_panel=HOW,
         ),
@@ -120,15 +126,19 @@ def search_command(
         ),
     ] = None,
     grace: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="Epochs before a trial can be stopped early. (default: 1)", rich_help_panel=HOW
+            metavar="INTEGER",
+            help="Epochs before a trial can be stopped early. (default: 1)",
+            rich_help_panel=HOW,
         ),
     ] = None,
     reduction: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="One in this many trials goes on at each rung. (default: 3)", rich_help_panel=HOW
+            metavar="INTEGER",
+            help="One in this many trials goes on at each rung. (default: 3)",
+            rich_help_panel=HOW,
         ),
     ] = None,
     time_budget: TimeBudget = None,
@@ -163,29 +173,34 @@ def search_command(
         typer.Option(help="auto, cpu, cuda or mps. (default: auto)", rich_help_panel=WHERE),
     ] = None,
     concurrency: Annotated[
-        int | None,
-        typer.Option(help="Trials at a time. (default: what fits)", rich_help_panel=WHERE),
+        str | None,
+        typer.Option(
+            metavar="INTEGER", help="Trials at a time. (default: what fits)", rich_help_panel=WHERE
+        ),
     ] = None,
     cpus_per_trial: Annotated[
-        float | None, typer.Option(help="(default: 1)", rich_help_panel=WHERE)
+        str | None, typer.Option(metavar="FLOAT", help="(default: 1)", rich_help_panel=WHERE)
     ] = None,
     gpus_per_trial: Annotated[
-        float | None,
+        str | None,
         typer.Option(
+            metavar="FLOAT",
             help="May be a fraction, such as 0.25. (default: 0.25 with a GPU)",
             rich_help_panel=WHERE,
         ),
     ] = None,
     max_failures: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="INTEGER",
             help="How often a trial whose process died is tried again. (default: 2)",
             rich_help_panel=WHERE,
         ),
     ] = None,
     max_consecutive_failures: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="INTEGER",
             help="Stop the search when so many trials in a row failed. (default: 10)",
             rich_help_panel=WHERE,
         ),
@@ -193,7 +208,7 @@ def search_command(
     trial_timeout: Annotated[
         str | None,
         typer.Option(
-            help="End an attempt that trains no epoch for this long. (default: 30m)",
+            help="End an attempt that trains no epoch so long; none for never. (default: 30m)",
             rich_help_panel=WHERE,
         ),
     ] = None,

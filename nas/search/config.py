@@ -6,13 +6,14 @@ continued, else from the defaults for this machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.errors import ConfigError, SpaceError, choose
+from nas.errors import ConfigError, NasError, SpaceError, choose
+from nas.quantity import plain, read_number, whole
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
@@ -23,19 +24,31 @@ from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
 
-Count = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+
+def _number(value: object) -> object:
+    """A number that is given as text or NumPy's is Python's; text that is none stays."""
+    value = plain(value)
+    number = read_number(value) if isinstance(value, str) else None
+    value = value if number is None else number
+    exact = whole(value)
+    return value if exact is None else exact
+
+
+def _unlimited(value: object) -> object:
+    """What may be without a limit is so by the word none, too: a flag has no null."""
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
 def _seconds(value: object) -> object:
     try:
-        return parse_duration(value) if isinstance(value, str) else value
+        return parse_duration(value) if value is not None else value
     except ConfigError as error:
         raise ValueError(str(error)) from None  # pydantic adds the option's name
 
 
 def _amount(value: object) -> object:
     try:
-        return amount(value) if isinstance(value, str) else value
+        return amount(value) if isinstance(value, str) else _number(value)
     except SpaceError as error:
         raise ValueError(str(error)) from None
 
@@ -55,7 +68,12 @@ def _log_to(value: str) -> str:
 
 
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, strict=True)]
+Duration = Annotated[Seconds | None, BeforeValidator(_seconds)]
+Whole = Annotated[int, BeforeValidator(_number), Field(strict=True)]
+Real = Annotated[float, BeforeValidator(_number), Field(strict=True)]
+Count = Annotated[Whole, Field(ge=1, le=10_000_000)]
+Unlimited = BeforeValidator(_unlimited)
 
 
 class SearchConfig(BaseModel):
@@ -73,24 +91,24 @@ class SearchConfig(BaseModel):
     runs: str = "nas-runs"
     objective: Literal["fashion_mnist", "synthetic"] = "fashion_mnist"
     trials: Count
-    epochs: Annotated[int, Field(ge=1, le=10_000, strict=True)]
+    epochs: Annotated[Whole, Field(ge=1, le=10_000)]
     sampler: Literal["tpe", "random", "nsga2", "qmc"] = "tpe"
     scheduler: Literal["asha", "none"] = "asha"
     grace: Count = 1
-    reduction: Annotated[int, Field(ge=2, le=100, strict=True)] = 3
-    time_budget: Seconds | None = None
-    concurrency: Count | None = None
-    cpus_per_trial: Annotated[float, Field(gt=0, le=1024)] = 1
-    gpus_per_trial: Annotated[float, Field(ge=0, le=64)] = 0
-    max_failures: Annotated[int, Field(ge=0, le=1000, strict=True)] = 2
+    reduction: Annotated[Whole, Field(ge=2, le=100)] = 3
+    time_budget: Duration = None
+    concurrency: Annotated[Count | None, Unlimited] = None
+    cpus_per_trial: Annotated[Real, Field(gt=0, le=1024)] = 1
+    gpus_per_trial: Annotated[Real, Field(ge=0, le=64)] = 0
+    max_failures: Annotated[Whole, Field(ge=0, le=1000)] = 2
     max_consecutive_failures: Count = 10
-    trial_timeout: Seconds = 1800.0
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    trial_timeout: Duration = 1800.0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     data: str | None = None
-    train_images: Annotated[int, Field(ge=1000, le=50_000, strict=True)] | None = None
+    train_images: Annotated[Annotated[Whole, Field(ge=1000, le=50_000)] | None, Unlimited] = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    max_params: Amount | None = None
-    max_macs: Amount | None = None
+    max_params: Annotated[Amount | None, Unlimited] = None
+    max_macs: Annotated[Amount | None, Unlimited] = None
     band: Annotated[str | None, AfterValidator(_band)] = None
     flip: str | None = None
     stream: str | None = None
@@ -169,7 +187,7 @@ def resolve(
     try:
         config = SearchConfig(**{**machine.defaults(), **kept, **given})
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(complaint(error)) from None
     slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)
     if config.concurrency is None:
         return config.model_copy(update={"concurrency": min(slots, config.trials)})
@@ -181,11 +199,31 @@ def resolve(
     return config
 
 
-def read_config_file(path: Path, also: Sequence[str] = ()) -> dict[str, Any]:
-    """The options of a YAML file, those of a search and ``also`` others; - and _ are the same.
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Some options of a search, each as ``SearchConfig`` has it.
 
     Raises:
-        NasError: no such file, no YAML, no mapping of options, or an unknown option.
+        ConfigError: one of them cannot be, or two of them not together.
+    """
+    try:  # with the most of what must be there, so that nothing contradicts it
+        config = SearchConfig(**{"trials": 1, "epochs": 10_000, **given})
+    except ValidationError as error:
+        raise ConfigError(complaint(error)) from None
+    return {name: getattr(config, name) for name in given}
+
+
+def read_config_file(
+    path: Path,
+    check: Callable[[Mapping[str, Any]], dict[str, Any]] = checked,
+    also: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The options of a YAML file, those of a search and ``also`` others; - and _ are the same.
+
+    ``check`` gives each option its type.
+
+    Raises:
+        NasError: no such file, no YAML, no mapping of options, an unknown option, or one that
+            cannot be; the message names the file and the option.
     """
     document = read_yaml(path)
     if not isinstance(document, dict):
@@ -197,18 +235,39 @@ def read_config_file(path: Path, also: Sequence[str] = ()) -> dict[str, Any]:
         if field not in accepted:
             known = [f.replace("_", "-") for f in accepted]
             raise ConfigError(f"{path}: unknown option {name!r}; {choose(name, known)}")
+        if field in options:
+            raise ConfigError(f"{path}: {name!r} occurs twice, with - and with _")
         options[field] = value
-    return options
+    try:
+        return check(options)
+    except NasError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
-def _one_line(error: ValidationError) -> str:
+def complaint(error: ValidationError) -> str:
     """The first complaint of pydantic, as ``option is found; it must be …``."""
     first = error.errors()[0]
     name = str(first["loc"][0]).replace("_", "-")
+    beyond = first["type"].startswith(("greater", "less"))
+    found = repr(_number(first["input"]) if beyond else first["input"])
+    found = found if len(found) <= 60 else f"{found[:59]}…"
+    if first["type"] == "extra_forbidden":
+        return f"unknown option {name!r}"
+    if first["input"] is None:
+        return f"{name} has no value; give one, or leave the option out"
     if first["type"] == "value_error":
         return f"{name}: {first['ctx']['error']}"
     if first["type"] == "literal_error":
         words = get_args(SearchConfig.model_fields[str(first["loc"][0])].annotation)
-        return f"{name} is {first['input']!r}; {choose(first['input'], words)}"
-    expected = first["msg"].removeprefix("Input should be ")
-    return f"{name} is {first['input']!r}; it must be {expected}"
+        return f"{name} is {found}; {choose(first['input'], words)}"
+    expected = _TYPES.get(first["type"]) or first["msg"].removeprefix("Input should be ")
+    return f"{name} is {found}; it must be {expected}"
+
+
+_TYPES = {
+    "int_type": "a whole number, such as 20, 1k or 1e3",
+    "float_type": "a number",
+    "string_type": "text; a number or a date in a file needs quotes to be text",
+    "dict_type": "a mapping, such as {peak_lr: 0.2}",
+    "list_type": "a list",
+}

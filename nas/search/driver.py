@@ -137,7 +137,8 @@ class _Bridge:
             self.progress.pop(trial_id, None)
             return
         patience = self.searcher.config.trial_timeout
-        if now < self.progress.setdefault(trial_id, now) + patience or trial_id in self.overdue:
+        since = self.progress.setdefault(trial_id, now)
+        if patience is None or now < since + patience or trial_id in self.overdue:
             return
         self.overdue.add(trial_id)
         ray.kill(trial.temporary_state.ray_actor)
@@ -145,9 +146,10 @@ class _Bridge:
     def died(self, trial: Any) -> None:
         """Tell the searcher that the process of a Tune trial is lost, and why."""
         job = self.jobs[trial.trial_id]
-        timeout = format_duration(self.searcher.config.trial_timeout)
-        overdue = trial.trial_id in self.overdue
-        cause, lost = (f"no epoch for {timeout}", True) if overdue else _cause(trial)
+        cause, lost = _cause(trial)
+        timeout = self.searcher.config.trial_timeout
+        if trial.trial_id in self.overdue and timeout is not None:
+            cause, lost = f"no epoch for {format_duration(timeout)}", True
         first, *rest = cause.splitlines()
         place = f"attempt {job.attempt} on {self.places.get(trial.trial_id, 'no host yet')}"
         self.searcher.fail(job, "\n".join([f"{first} ({place})", *rest]), retry=True, lost=lost)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.errors import SpaceError, choose
+from nas.quantity import SUFFIXES
 from nas.space.fields import amount
 from nas.space.messages import shown
 from nas.space.schema import LimitsPart
-
-_UNITS = {"G": 10**9, "M": 10**6, "k": 10**3}
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def _short(number: int | None) -> str:
     """Exactly that number, as a person writes it: 4M for 4000000."""
     if number is None:
         return ""
-    for suffix, unit in _UNITS.items():
+    for suffix, unit in reversed(SUFFIXES.items()):
         if number and number % unit == 0:
             return f"{number // unit}{suffix}"
     return str(number)

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Any, TypeAlias
 
 from nas.errors import SpaceError
+from nas.quantity import plain, whole
 
 Value: TypeAlias = bool | int | float | str
 Setting: TypeAlias = dict[str, Value]
@@ -36,8 +37,9 @@ class Choice:
     values: tuple[Value, ...]
 
     def __post_init__(self) -> None:
-        if not self.values:
+        if not len(self.values):
             raise SpaceError("the choice is empty; give one value or more")
+        object.__setattr__(self, "values", tuple(map(plain, self.values)))
         if len({_kind(value) for value in self.values}) > 1:
             raise SpaceError(f"the choice mixes kinds of values: {listed(self.values)}")
         object.__setattr__(self, "values", tuple(sorted(self.values)))
@@ -66,6 +68,7 @@ class Choice:
 
     def find(self, value: object) -> Value | None:
         """The value of this domain that ``value`` equals, or None."""
+        value = plain(value)
         for own in self.values:
             if own == value and _kind(own) == _kind(value):
                 return own
@@ -122,7 +125,8 @@ class IntRange:
 
     def find(self, value: object) -> int | None:
         """The value of this domain that ``value`` equals, or None."""
-        return value if type(value) is int and value in self._range else None
+        number = whole(value)
+        return number if number is not None and number in self._range else None
 
     def contains(self, value: object) -> bool:
         """Whether ``value`` is a whole number of the range, on a step."""
@@ -206,6 +210,7 @@ class FloatRange:
 
         On a step, a rounding error is forgiven: 0.1 + 0.2 is 0.3.
         """
+        value = plain(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if not self.low <= value <= self.high and self.values is None:

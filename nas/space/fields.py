@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError, core_schema
 
 from nas.architecture import BLOCKS
 from nas.errors import SpaceError, choose
+from nas.quantity import NUMBER, plain, read_number, whole
 from nas.space.counting import DIRECTIONS
 from nas.space.domains import Knob
 from nas.space.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter
@@ -20,20 +20,19 @@ from nas.space.messages import shown
 BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
 STAGE_KEYS = ("depth", "width", "stride", *BOTTLENECK_KEYS, "residual")
 ADJUSTMENTS = ("pycls",)  # published rules that make widths and groups compatible
-_SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+MOST = 10**18  # of anything that is counted; it fits into 64 bits
 
 
 def amount(raw: object) -> int:
-    """How many, of parameters or operations: 60000000, or 60M, 1.5M, 400k, 4G.
+    """How many, of parameters or operations: 60000000, or 60M, 1.5M, 400k, 4G, 20e6, 1_000.
 
     Raises:
         SpaceError: it is no such number.
     """
-    parts = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kMG]?)", str(raw))
-    if parts and type(raw) is not bool:
-        number = Fraction(parts[1]) * _SUFFIXES[parts[2]]
-        if number.denominator == 1:
-            return int(number)
+    raw = plain(raw)
+    number = whole(read_number(raw) if isinstance(raw, str) else raw)
+    if number is not None and 0 <= number <= MOST:
+        return number
     raise SpaceError(
         f"{shown(raw)} is not a count; accepted: a whole number such as 60000000, 400k, 1.5M, 4G"
     )
@@ -122,7 +121,7 @@ class _Checked:
 
     def _validate(self, raw: Any) -> Any:
         try:
-            return self.read(raw)
+            return self.read(plain(raw))
         except SpaceError as error:  # pydantic adds the path
             raise mistake(str(error)) from None
 
@@ -172,7 +171,7 @@ Amount = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[kMG]?$"},
+                {"type": "string", "pattern": f"^{NUMBER}$"},
             ]
         },
     ),

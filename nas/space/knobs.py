@@ -13,7 +13,8 @@ from typing import Any, TypeGuard
 
 from nas.architecture import LARGEST, STEM_KERNELS
 from nas.errors import SpaceError, choose
-from nas.space.domains import Choice, Domain, FloatRange, IntRange, Knob, Value
+from nas.quantity import plain, whole
+from nas.space.domains import MAX_VALUES, Choice, Domain, FloatRange, IntRange, Knob, Value
 from nas.space.messages import shown
 from nas.training.config import TrainingConfig
 
@@ -35,7 +36,7 @@ class Kind:
     def read(self, raw: object) -> Knob:
         """A plain value or a domain, as it stands in a file."""
         if not isinstance(raw, Mapping):
-            if self.fixed and self.accepts(raw):
+            if self.fixed and self.accepts(plain(raw)):
                 return self.value(raw)
             raise SpaceError(f"{shown(raw)} is not {self._either}")
         given = [form for form in self._forms if form in raw]
@@ -44,15 +45,16 @@ class Kind:
             raise SpaceError(f"{shown(raw)} is no domain; {choose(key, self._forms)}")
         if len(given) > 1:
             raise SpaceError(f"{' and '.join(given)} cannot go together; accepted: one of them")
-        form, content = given[0], raw[given[0]]
+        form, content = given[0], plain(raw[given[0]])
         extras = () if form == "choice" else ("step", "log")
         for key in raw:
             if key != form and key not in extras:
                 raise SpaceError(f"unknown key {shown(key)}; {choose(key, (form, *extras))}")
         if form == "choice":
-            if not isinstance(content, list | tuple):
+            if not isinstance(content, list | tuple | range):
                 raise SpaceError(f"choice: {shown(content)} is not a list of values")
-            return Choice(tuple(self.value(one) for one in content))
+            # one too many is enough for a choice to be refused
+            return Choice(tuple(self.value(one) for one in content[: MAX_VALUES + 1]))
         if not isinstance(content, list | tuple) or len(content) != 2:
             raise SpaceError(f"{form}: {shown(content)} is not [low, high]")
         low, high = (self.value(end) for end in content)
@@ -60,10 +62,13 @@ class Kind:
 
     def value(self, raw: object) -> Value:
         """``raw``, if it is one of the values; no domain."""
-        if not self.accepts(raw):
-            raise SpaceError(f"{shown(raw)} is not {self.noun}")
-        assert isinstance(raw, bool | int | float | str)
-        return float(raw) if "float" in self.ranges else raw
+        value = plain(raw)
+        if not self.accepts(value):
+            raise SpaceError(f"{shown(value)} is not {self.noun}")
+        assert isinstance(value, bool | int | float | str)
+        if "float" in self.ranges:
+            return float(value)
+        return int(value) if type(value) is float else value  # 64.0 is 64
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -86,14 +91,14 @@ class Kind:
         return {"anyOf": either}
 
     def _range(self, form: str, low: Any, high: Any, raw: Mapping[Any, Any]) -> Domain:
-        log, step = raw.get("log", False), raw.get("step")
+        log, step = plain(raw.get("log", False)), plain(raw.get("step"))
         if type(log) is not bool:
             raise SpaceError(f"log: {shown(log)} is not true or false")
         if "step" in raw and not (_is_whole(step) if form == "int" else _is_number(step)):
             what = "a whole number" if form == "int" else "a number"
             raise SpaceError(f"step: {shown(step)} is not {what} above 0")
         if form == "int":
-            return IntRange(low, high, 1 if step is None else step, log)
+            return IntRange(low, high, 1 if step is None else int(step), log)
         domain = FloatRange(low, high, step, log)
         if domain.count is None and not self.continuous:
             raise SpaceError(f"{shown(raw)} has no step; give one, such as step: 0.25, or a choice")
@@ -110,7 +115,7 @@ class Kind:
 
 
 def _is_whole(raw: object) -> TypeGuard[int]:
-    return type(raw) is int
+    return whole(raw) is not None
 
 
 def _is_number(raw: object) -> TypeGuard[float]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.architecture import Architecture, Stem
 from nas.errors import InfeasibleError, SpaceError, choose
+from nas.quantity import plain, whole
 from nas.space.body import Body, StagesBody, body_of
 from nas.space.canonical import canonical, to_dict
 from nas.space.domains import Domain, Knob, Setting, Value, options
@@ -150,9 +151,10 @@ class SearchSpace:
         Raises:
             SpaceError: the limits leave next to nothing; the message has which and how far off.
         """
-        if type(seed) is not int or seed < 0:  # random.Random would take -1 for 1
-            raise SpaceError(f"seed is {shown(seed)}; accepted: a whole number of 0 or more")
-        return self.architecture(self.sample_setting(random.Random(seed)))
+        number = whole(seed)
+        if number is None or number < 0:  # random.Random would take -1 for 1
+            raise SpaceError(f"seed is {shown(plain(seed))}; accepted: a whole number of 0 or more")
+        return self.architecture(self.sample_setting(random.Random(number)))
 
     def sample_setting(self, rng: random.Random) -> Setting:
         """A random setting that keeps every rule of the space.
@@ -316,7 +318,7 @@ class SearchSpace:
                 raise SpaceError(f"{path} is missing from the setting; accepted: {domain}")
             value = domain.find(setting[path])
             if value is None:
-                raise SpaceError(f"{path} is {shown(setting[path])}; accepted: {domain}")
+                raise SpaceError(f"{path} is {shown(plain(setting[path]))}; accepted: {domain}")
             checked[path] = value
         return checked
 

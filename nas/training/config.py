@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from nas.errors import ConfigError, choose
+from nas.quantity import plain, whole
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -81,12 +91,18 @@ class TrainingConfig(BaseModel):
         except ValidationError as error:
             raise ConfigError(_one_line(error)) from None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        """NumPy's numbers as Python's, and 64.0 as 64 where a whole number is wanted."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        number = whole(value) if annotation in (int, int | None) else None
+        return plain(value) if number is None else number
+
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise ValueError(
-                "nesterov needs a momentum above 0; accepted with momentum 0: nesterov false"
-            )
+            raise ValueError("nesterov needs a momentum above 0; set nesterov to false")
         return self
 
     @classmethod

@@ -65,3 +65,10 @@ def test_trials_chosen_by_their_rank_are_refused_or_said_to_be_left_out():
 def test_what_has_no_correlation_is_refused(frame, options, said):
     with pytest.raises(AnalysisError, match=said):
         rank_correlation(frame, **options)
+
+
+def test_trials_of_one_epoch_have_nothing_to_compare_whatever_was_asked():
+    one = curves()[lambda frame: frame["epoch"] == 1]
+    for late in (None, 1, 2):
+        with pytest.raises(AnalysisError, match=r"^no trial has two epochs to compare; use .*2 or"):
+            rank_correlation(one, late=late)

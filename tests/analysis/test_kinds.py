@@ -72,7 +72,7 @@ def test_several_studies_in_one_figure(kind, storage, tmp_path):
         ("a b --kind importance", "shows one study; several: edf, efficiency"),
         ("a a --kind edf", "a study is named twice"),
         ("a --cost mac", "did you mean macs?"),
-        ("a --kind edf --policy any --epochs 7", "was trained for 7 epochs; 3 are"),
+        ("a --kind edf --policy any --epochs 7", "was trained for 7 epochs; accepted: 3"),
         ("c", "there is no study 'c'"),
     ],
 )

@@ -108,7 +108,7 @@ def test_studies_of_unequal_fidelity_are_not_compared():
     [
         ({"policy": "rndom"}, "did you mean random"),
         ({"stopped": "keep"}, "accepted: refuse, drop, bound"),
-        ({"epochs": 7}, "no trial of s was trained for 7 epochs; 3 are"),
+        ({"epochs": 7}, "no trial of s was trained for 7 epochs; accepted: 3"),
     ],
 )
 def test_a_rule_that_there_is_not_names_those_there_are(rules, said):

@@ -1,5 +1,6 @@
 """How busy workers were: intervals that touch, overlap, or lie apart."""
 
+import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +54,13 @@ def test_busy_seconds_are_those_in_which_something_ran(drawn):
 
 def test_no_attempts_have_no_workers():
     assert occupancy(spans(attempts(), at(0))).empty
+
+
+def test_a_worker_without_a_gap_was_not_idle_for_less_than_no_time():
+    rng = np.random.default_rng(0)
+    for _ in range(50):  # floats add up to a little more than the whole in some of them
+        ends = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(rng.random(9).cumsum(), "s")
+        spans = pd.DataFrame({"worker": "w", "started": ends[:-1], "ended": ends[1:]})
+        idle = occupancy(spans)["idle"].iloc[0]
+        assert str(idle + 0.0)[0] != "-"
+        assert 0 <= idle < 1e-9

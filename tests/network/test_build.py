@@ -1,4 +1,6 @@
 import copy
+import io
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -173,7 +175,7 @@ def test_every_preset_builds_to_its_published_size(name):
 
 
 @pytest.mark.parametrize("name", ["in_channels", "num_classes"])
-@pytest.mark.parametrize("value", [0, -1, 1.0, True])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_a_size_that_is_none_is_refused(name, value):
     with pytest.raises(ArchitectureError, match=f"build: {name} is {value}"):
         nas.build(RESNEXT, **{name: value})
@@ -270,3 +272,41 @@ def test_at_birth_the_image_reaches_the_logits(block, preactivation, residual):
     network = nas.build(Architecture(Stem(8), stages, preactivation=preactivation))
     logits = network.train()(torch.randn(8, 1, 28, 28))
     assert logits.std(0).min() > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("preactivation", [False, True])
+@pytest.mark.parametrize("shortcut_norm", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_network_that_was_scripted_copied_or_pickled_computes_the_same(
+    preactivation, shortcut_norm, residual
+):
+    stages = [
+        Stage("basic", 2, 8, residual=residual),
+        Stage("bottleneck", 2, 12, 2, 2, 0.5, residual=residual),
+    ]
+    architecture = Architecture(
+        Stem(8, pool=True), stages, preactivation=preactivation, shortcut_norm=shortcut_norm
+    )
+    network, images = nas.build(architecture).eval(), torch.randn(2, 1, 16, 16)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(network), file)
+    file.seek(0)
+    scripted = torch.jit.load(file)
+    for same in (scripted, copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert torch.equal(same(images), network(images))
+        assert list(same.state_dict()) == list(network.state_dict())
+
+
+def test_a_network_that_was_exported_computes_the_same():
+    network, images = nas.build(RESNEXT).eval(), torch.randn(2, 1, 16, 16)
+    exported = torch.export.export(network, (images,)).module()
+    assert torch.allclose(exported(images), network(images), atol=1e-6)
+
+
+def test_only_a_shortcut_that_projects_has_a_state():
+    projecting = {"conv.weight", "norm.weight", "norm.bias", "norm.running_mean"}
+    projecting |= {"norm.running_var", "norm.num_batches_tracked"}
+    state = nas.build(RESNEXT).state_dict()
+    assert {k.partition("shortcut.")[2] for k in state if "shortcut" in k} == projecting
+    assert {k[: k.index("shortcut")] for k in state if "shortcut" in k} == {"stages.1.block0."}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
@@ -150,15 +151,84 @@ def test_an_exponent_without_a_dot_is_a_number(tmp_path):
         ("400k", 400_000),
         ("4G", 4 * 10**9),
         (1e6, 10**6),
+        ("20e6", 20 * 10**6),
+        ("2.0e7", 20 * 10**6),
+        ("1_000", 1000),
+        ("500K", 500_000),
+        (np.int64(5), 5),
+        (np.float32(5), 5),
     ],
 )
 def test_an_amount_has_a_suffix_or_none(raw, expected):
-    assert amount(raw) == expected
+    assert (amount(raw), type(amount(raw))) == (expected, int)
+
+
+def test_a_description_in_python_may_have_numpys_numbers_ranges_and_tuples():
+    plain = {
+        "name": "x",
+        "stem": {"width": 16},
+        "stages": [
+            {"block": "bottleneck", "depth": {"int": [1, 3]}, "width": {"choice": [8, 16, 24, 32]},
+             "bottleneck": {"choice": [0.5, 1]}, "residual": True},
+        ],
+        "limits": {"macs": {"max": 10**7}},
+    }  # fmt: skip
+    numpys = {
+        "name": "x",
+        "stem": {"width": 16.0},
+        "stages": (
+            {"block": "bottleneck", "depth": {"int": np.array([1, 3])}, "residual": np.True_,
+             "width": {"choice": range(8, 33, 8)}, "bottleneck": {"choice": (np.float32(0.5), 1)}},
+        ),
+        "limits": {"macs": {"max": np.int64(10**7)}},
+    }  # fmt: skip
+    space, same = SearchSpace.from_dict(plain), SearchSpace.from_dict(numpys)
+    assert json.dumps(space.to_dict()) == json.dumps(same.to_dict())
+    assert space.sample(np.int64(3)) == space.sample(3.0) == space.sample(3)
+    setting = space.sample_setting(random.Random(0))
+    assert space.architecture(
+        {path: np.float64(value) for path, value in setting.items()}
+    ) == space.architecture(setting)
+
+
+@pytest.mark.parametrize("seed", [True, np.True_, -1, 2.5, "3", None])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(SpaceError, match=r"seed is .*; accepted: a whole number of 0 or more"):
+        SearchSpace.load("resnext").sample(seed)
+
+
+def test_a_range_that_is_too_long_is_refused_at_once():
+    raw = yaml.safe_load(WHOLE)
+    raw["stages"][0]["width"] = {"choice": range(1, 900_000)}
+    with pytest.raises(SpaceError, match="more than 10,000 values"):
+        SearchSpace.from_dict(raw)
+
+
+def test_what_a_file_counts_in_sixties_is_no_number(tmp_path):
+    (tmp_path / "space.yaml").write_text(WHOLE + "limits: {macs: {max: 1:30}}\n")
+    with pytest.raises(SpaceError, match=r'limits\.macs\.max: "1:30" is not a count'):
+        SearchSpace.load(tmp_path / "space.yaml")
 
 
 @pytest.mark.parametrize(
     "raw",
-    ["", "M", "60m", "6 0M", "1e3k", "0.0001k", "-1", "1_000", "٣M", None, False, [], "9" * 99],
+    [
+        "",
+        "M",
+        "60m",
+        "6 0M",
+        "1e3k",
+        "0.0001k",
+        "-1",
+        "1__000",
+        "1e400",
+        1e30,
+        "٣M",
+        None,
+        False,
+        [],
+        "9" * 99,
+    ],
 )
 def test_what_is_no_amount_is_refused(raw):
     with pytest.raises(SpaceError, match="is not a count; accepted"):

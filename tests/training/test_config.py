@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -46,7 +47,7 @@ def test_a_config_cannot_be_changed_after_it_was_checked():
         ({"peak_lr": True}, "peak_lr is True"),
         ({"epochs": 0}, "epochs is 0"),
         ({"epochs": True}, "epochs is True"),
-        ({"epochs": 2.0}, "epochs is 2.0"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
         ({"batch_size": 1}, "batch_size is 1"),
         ({"momentum": 1.0}, "momentum is 1.0"),
         ({"momentum": 0.0}, "nesterov needs a momentum above 0"),
@@ -181,3 +182,11 @@ def test_what_is_refused_is_named_with_what_is_accepted_in_one_form():
         with pytest.raises(ConfigError) as refusal:
             TrainingConfig(**values)
         assert str(refusal.value) == message
+
+
+def test_numpys_numbers_and_whole_floats_are_what_they_mean():
+    config = TrainingConfig(
+        epochs=np.int64(3), batch_size=32.0, peak_lr=np.float32(0.5), nesterov=np.True_
+    )
+    same = TrainingConfig(epochs=3, batch_size=32, peak_lr=0.5, nesterov=True)
+    assert json.dumps(config.to_dict()) == json.dumps(same.to_dict())

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from nas.analysis.plots.canvas import ACCURACY, canvas, cost_axis, percent_axes
 from nas.analysis.population import COSTS
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 from nas.study.front import pareto_front
 
 
@@ -27,9 +28,10 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     measured = trials["val_accuracy"].notna() & trials[cost].notna()
     shown = trials[measured & (trials["policy"] != "reused")]
     full = shown[shown["state"] == "COMPLETE"]
-    epochs = full["epochs"].max() if len(full) else shown["epochs"].max()
+    longest = (full if len(full) else shown)["epochs"].max()
+    epochs = 0 if pd.isna(longest) else int(longest)
     label = {
-        "COMPLETE": f"trained in full ({epochs} epochs)",
+        "COMPLETE": f"trained in full ({plural(epochs, 'epoch')})",
         "PRUNED": "stopped early, accuracy then",
     }
     shown = shown[shown["state"].isin(label)]

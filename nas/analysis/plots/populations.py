@@ -20,7 +20,8 @@ from nas.analysis.plots.canvas import (
     notes,
     percent_axes,
 )
-from nas.analysis.population import Rules, plural, populations
+from nas.analysis.population import Rules, populations
+from nas.quantity import plural
 
 
 def edf(

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from nas.analysis.fidelity import last_curves, rank_correlation
 from nas.analysis.plots.canvas import ACCURACY, MARKERS, canvas, caption, colours, percent_axes
-from nas.analysis.population import plural
 from nas.errors import AnalysisError
+from nas.quantity import plural
 
 
 def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:

@@ -10,7 +10,7 @@ import streamlit as st
 from nas.dashboard import drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
-from nas.quantity import count, percent
+from nas.quantity import count, percent, plural
 
 
 def page(source: Source) -> None:
@@ -45,7 +45,7 @@ def page(source: Source) -> None:
 def _label(row: Mapping[Hashable, Any]) -> str:
     accuracy = row["val_accuracy"]
     measured = (
-        f"{percent(accuracy).strip()} after {row['epochs']} epochs"
+        f"{percent(accuracy).strip()} after {plural(row['epochs'], 'epoch')}"
         if accuracy == accuracy  # not NaN
         else str(row["state"]).lower()
     )

@@ -9,7 +9,7 @@ import streamlit as st
 from nas.dashboard import charts
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
-from nas.quantity import percent
+from nas.quantity import percent, plural
 
 MEASURES = {
     "val_accuracy": "validation accuracy",
@@ -37,7 +37,7 @@ def page(source: Source) -> None:
     ranked = measured.sort_values("val_accuracy", ascending=False)
     labels = {
         int(row["number"]): f"{row['number']}: {percent(row['val_accuracy']).strip()} after "
-        f"{row['epochs']} epochs, {row['state'].lower()}"
+        f"{plural(row['epochs'], 'epoch')}, {row['state'].lower()}"
         for row in ranked.to_dict("records")
     }
     chosen = st.multiselect(
