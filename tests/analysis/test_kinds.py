@@ -64,7 +64,7 @@ def test_several_studies_in_one_figure(kind, storage, tmp_path):
     ("words", "said"),
     [
         ("a --kind fronts", "did you mean front? accepted: front, edf"),
-        ("a --kind edf", "were proposed by a guided sampler"),
+        ("a --kind edf", "were proposed by a guided or quasi-random sampler"),
         ("b --kind edf --policy any", "were stopped early"),
         ("a --kind knob", "kind knob is of one knob; accepted: bottleneck, stages.0.depth"),
         ("a --kind knob --knob width --policy any", "has no knob 'width'; accepted: bottleneck"),

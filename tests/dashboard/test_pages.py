@@ -133,7 +133,7 @@ def test_statistics_refuse_a_guided_study_and_say_why(visitor, studies):
         edf(open_study(studies, "guided").frame())
     visitor.says(f"Nothing to show: {refusal.value}")
     visitor.choose("Matched by cost", "not matched")
-    visitor.choose("Trials that the statistics use", "guided ones")
+    visitor.choose("Trials that the statistics use", "guided and quasi-random ones")
     visitor.says("were stopped early")
     visitor.choose("Trials that were stopped early", "leave them out")
     visitor.browser.until(lambda: len(visitor.charts()) == 2, "the distribution")
