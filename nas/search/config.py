@@ -130,22 +130,26 @@ class SearchConfig(BaseModel):
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
             )
-        if "epochs" in self.training or "train_images" in self.training or "seed" in self.training:
+        if self._outside.keys() & self.training.keys():
             raise ConfigError(
                 "training: epochs, train_images and seed stand outside of it, where the options "
-                "of these names are"
+                "of these names are; split_seed is the seed"
             )
         self.training_config()
 
     def training_config(self, **searched: Any) -> TrainingConfig:
         """How a trial is trained; ``searched`` are the hyper-parameters that its setting names."""
-        return TrainingConfig(
-            **{**self.training, **searched},
-            epochs=self.epochs,
-            train_images=self.train_images,
-            seed=self.seed,
-            split_seed=self.seed,
-        )
+        return TrainingConfig(**{**self.training, **searched, **self._outside})
+
+    @property
+    def _outside(self) -> dict[str, Any]:
+        """What of a training are options of the search."""
+        return {
+            "epochs": self.epochs,
+            "train_images": self.train_images,
+            "seed": self.seed,
+            "split_seed": self.seed,
+        }
 
     def within(self, space: SearchSpace) -> SearchSpace:
         """The part of ``space`` within max_params, max_macs and band.

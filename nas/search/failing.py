@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.cost import cost
+from nas.errors import SpaceError
 from nas.space import Choice, SearchSpace
 from nas.study.store import OWN_FAILURE
 
@@ -50,15 +51,20 @@ class Failing:
             return False
         here = self._point(setting)
         distance = {
-            failed: np.abs(self._all(failed) - here).sum(axis=1).min(initial=math.inf)
+            failed: np.abs(self._all(failed, len(here)) - here).sum(axis=1).min(initial=math.inf)
             for failed in (True, False)
         }
         return bool(distance[True] < distance[False])
 
-    def _all(self, failed: bool) -> Points:
+    def _all(self, failed: bool, dimensions: int) -> Points:
         """(n, d) where those that failed, or those that did not, are."""
-        known = self._points.get(failed, np.empty((0, len(self._point(self._settings[True][0])))))
-        new = [self._point(setting) for setting in self._settings[failed][len(known) :]]
+        known = self._points.get(failed, np.empty((0, dimensions)))
+        new = []
+        for setting in self._settings[failed][len(known) :]:
+            try:
+                new.append(self._point(setting))
+            except SpaceError:  # of no network of the space: Optuna lets anybody add trials
+                new.append(np.full(dimensions, math.inf))
         self._points[failed] = np.vstack([known, *new])
         return self._points[failed]
 

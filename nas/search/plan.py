@@ -90,9 +90,14 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if asked is None:
-        asked = SearchSpace.from_dict(stored.space) if stored else SearchSpace.load(config.space)
+        asked = (
+            SearchSpace.from_dict(stored.space, stored=True)
+            if stored
+            else SearchSpace.load(config.space)
+        )
     space = config.within(asked)
-    _check_training(config, space)
+    if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
+        _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)

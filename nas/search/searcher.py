@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
@@ -227,9 +228,10 @@ class Searcher:
             begun = self.store.attempts.begun([t.number for t in waiting]) if waiting else set()
             ready = (t for t in waiting if self._is_ready(t, trials, begun))
             if (trial := next(ready, None)) is not None:
-                job = self._go_on(trial, trials, begun)
-                if job is not None:
-                    return job
+                with suppress(UpdateFinishedTrialError):  # by an Optuna tool, this moment
+                    job = self._go_on(trial, trials, begun)
+                    if job is not None:
+                        return job
                 continue
             if len(trials) >= self.config.trials:
                 return None
@@ -337,13 +339,16 @@ class Searcher:
             architecture = self.space.architecture(setting)
             cost = self._cost(architecture)
             training = self.config.training_config(**self.space.training(setting)).to_dict()
+            last = self.store.attempts.last(number)
+            attempt = self.store.attempts.start(number)
+        except UnavailableError:
+            raise
         except Exception as error:  # whatever it is, the other trials go on
             self._refuse(number, error)
             return None
-        last = self.store.attempts.last(number)
         job = Job(
             number=number,
-            attempt=self.store.attempts.start(number),
+            attempt=attempt,
             architecture=architecture,
             cost=cost,
             training=training,
@@ -381,19 +386,21 @@ class Searcher:
             architecture = self.space.architecture(setting)
             self.space.training(setting)
             cost = self._cost(architecture)
+            distributions = self._sampler.distributions
+            self.store.adopt_trial(trial.number, setting, distributions, architecture, cost)
+        except (UnavailableError, UpdateFinishedTrialError):
+            raise
         except Exception as error:
             self._refuse(trial.number, error, policy="enqueued")
-            return
-        distributions = self._sampler.distributions
-        self.store.adopt_trial(trial.number, setting, distributions, architecture, cost)
 
     def _refuse(self, number: int, error: Exception, policy: str | None = None) -> None:
         """FAIL a trial of which no attempt can be begun."""
-        known = isinstance(error, NasError)
-        what = str(error) if known else f"{type(error).__name__}: {error}"
-        reason = f"it cannot be begun: {what}"
+        kind = "" if isinstance(error, NasError) else f"{type(error).__name__}: "
+        # below its first line, SQLAlchemy quotes the statement
+        reason = f"it cannot be begun: {kind}{str(error).partition(chr(10))[0]}"
         self.store.refuse_trial(number, reason, policy)
-        self._note_failure(reason)
+        if policy is None:  # else what others asked for says nothing of the search
+            self._note_failure(reason)
         self._watcher.refused(number, reason)
 
     def _note_failure(self, reason: str) -> None:

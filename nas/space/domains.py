@@ -213,12 +213,13 @@ class FloatRange:
         value = plain(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        if not self.low <= value <= self.high and self.values is None:
+        slack = 1e-9 * (self.step or 0)
+        if not self.low - slack <= value <= self.high + slack:  # no number, or too large for one
             return None
         if self.values is None or self.step is None:
             return float(value)
         near = min(self.values, key=lambda own: abs(own - value))
-        return near if abs(near - value) <= 1e-9 * self.step else None
+        return near if abs(near - value) <= slack else None
 
     def contains(self, value: object) -> bool:
         """Whether ``value`` is a number of the range, on a step if there is one."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from nas.architecture import BLOCKS
@@ -14,7 +15,7 @@ from nas.errors import SpaceError, choose
 from nas.quantity import NUMBER, plain, read_number, whole
 from nas.space.counting import DIRECTIONS
 from nas.space.domains import Knob
-from nas.space.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter
+from nas.space.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter, unbounded
 from nas.space.messages import shown
 
 BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
@@ -126,10 +127,35 @@ class _Checked:
             raise mistake(str(error)) from None
 
 
+@dataclass(frozen=True)
+class _Searched(_Checked):
+    """Reads one of a stored space with ``read_stored``."""
+
+    read_stored: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validate_either)
+
+    def _validate_either(self, raw: Any, info: Any) -> Any:
+        stored = replace(self, read=self.read_stored)
+        return (stored if is_stored(info) else self)._validate(raw)
+
+
+def is_stored(info: ValidationInfo) -> bool:
+    """Whether a document is read that a study has stored: an earlier version may have written it,
+    which knew no bounds of hyper-parameters."""
+    return info.context == STORED
+
+
+STORED = "stored"  # pydantic's context of such a document
+
+
 def searched(name: str) -> _Checked:
     """How the domain of a hyper-parameter is read: within the bounds of TrainingConfig."""
     kind = hyper_parameter(name)
-    return _Checked(kind.read, kind.json_schema)
+    if not kind.ranges:
+        return _Checked(kind.read, kind.json_schema)
+    return _Searched(kind.read, kind.json_schema, unbounded(kind).read)
 
 
 def mistake(message: str) -> PydanticCustomError:

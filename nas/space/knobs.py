@@ -169,6 +169,12 @@ def hyper_parameter(name: str) -> Kind:
     )
 
 
+def unbounded(kind: Kind) -> Kind:
+    """``kind`` as spaces had it that are stored in studies of an earlier version."""
+    is_kind = _is_whole if kind.ranges == ("int",) else _is_number
+    return replace(kind, accepts=lambda raw: is_kind(raw) and 0 <= raw <= LARGEST)
+
+
 # Keywords of JSON schema, in the order in which an interval is read.
 _BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "minimum": ("of {} or more", operator.ge),

@@ -10,11 +10,19 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from nas.errors import ConfigError, SpaceError, choose
 from nas.space.domains import Domain, Value, ends
 from nas.space.fields import (
+    STORED,
     Adjustment,
     Amount,
     Block,
@@ -31,6 +39,7 @@ from nas.space.fields import (
     Strides,
     Text,
     Tied,
+    is_stored,
     mistake,
     searched,
 )
@@ -143,7 +152,9 @@ class TrainingPart(_Part):
             yield dict(zip(given, corner, strict=True))
 
     @model_validator(mode="after")
-    def _hold_together(self) -> Self:
+    def _hold_together(self, info: ValidationInfo) -> Self:
+        if is_stored(info):
+            return self
         for values in self.extremes():
             try:
                 TrainingConfig(**values)
@@ -203,14 +214,14 @@ class Document(_Part):
     parent: ParentPart | None = Field(None, description="Lineage; no part of what is searched")
 
 
-def read_document(raw: object) -> Document:
-    """The models of what a file holds.
+def read_document(raw: object, *, stored: bool = False) -> Document:
+    """The models of what a file holds, or of what a study has ``stored``.
 
     Raises:
         SpaceError: the first mistake in it, with the path of its key.
     """
     try:
-        return Document.model_validate(raw)
+        return Document.model_validate(raw, context=STORED if stored else None)
     except ValidationError as error:
         raise SpaceError(explain(error)) from None
 

@@ -55,10 +55,16 @@ class SearchSpace:
         return cls.from_dict(read_yaml(path), source=str(path))
 
     @classmethod
-    def from_dict(cls, description: object, source: str = "space") -> SearchSpace:
-        """The inverse of ``to_dict``; takes what a space file holds. ``source`` begins errors."""
+    def from_dict(
+        cls, description: object, source: str = "space", *, stored: bool = False
+    ) -> SearchSpace:
+        """The inverse of ``to_dict``; takes what a space file holds. ``source`` begins errors.
+
+        With ``stored``, it is that of a study, which can be read whatever the bounds of
+        hyper-parameters were when it was made: trials that have others by now cannot be begun.
+        """
         try:
-            space = cls(canonical(read_document(description)))
+            space = cls(canonical(read_document(description, stored=stored)))
             space._body.check_not_empty()
         except SpaceError as error:
             raise SpaceError(f"{source}: {error}") from None

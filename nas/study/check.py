@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import TrialState
@@ -152,30 +152,47 @@ class _Check:
         attempts = self.rows.attempts.get(number, [])
         enqueued = state in ("WAITING", "FAIL") and "key" not in attributes and not attempts
         if not enqueued:  # by an Optuna tool, and not yet run or refused
-            yield from self.identity(number, attributes)
+            yield from self.identity(trial, attributes)
         if [a["attempt"] for a in attempts] != list(range(1, len(attempts) + 1)):
             yield "its attempts are not numbered from 1 on"
         running = [a for a in attempts if a["state"] == "running"]
         if state == "RUNNING":
-            ended = attempts[-1]["ended"] if attempts else None
-            if not running and ended is not None and ended > self.now - LEASE:
-                return  # its driver is about to end it
+            if not running and self.is_between_writes(trial, attempts):
+                return
             if len(running) != 1:
                 yield f"is RUNNING with {len(running)} running attempts"
             elif running[0]["lease"] < self.now:
                 yield f"is RUNNING, but its lease ended at {running[0]['lease']} UTC"
         elif running:
             yield f"is {state}, but attempt {running[0]['attempt']} is running"
-        elif attempts and state != ENDED.get(attempts[-1]["state"], TrialState.RUNNING).name:
+        elif attempts and state not in self.endings(attempts[-1]["state"]):
             yield f"is {state}, but its last attempt is {attempts[-1]['state']}"
         if state == "FAIL" and not attributes.get("reason"):
             yield "FAILed without a reason"
         yield from self.value(trial, attributes)
         yield from self.shown(trial, attributes)
 
-    def identity(self, number: int, attributes: Mapping[str, Any]) -> Iterator[str]:
-        """The setting, the key and the stored network are the same thing."""
-        key = attributes.get("key")
+    def is_between_writes(self, trial: Row, attempts: list[Row]) -> bool:
+        """Whether a driver may be about to end a RUNNING trial, or to begin its next attempt."""
+        ended = attempts[-1]["ended"] if attempts else None
+        if ended is not None and ended > self.now - LEASE:
+            return True
+        claimed = _claimed(trial)
+        return (
+            claimed is not None
+            and abs(self.now - claimed) < LEASE
+            and (not attempts or attempts[-1]["started"] < claimed)
+        )
+
+    def endings(self, attempt: str) -> tuple[str, ...]:
+        """The states that a trial may have whose last attempt ended so."""
+        state = ENDED.get(attempt, TrialState.RUNNING).name
+        # one that waited is refused where its setting can no longer be begun
+        return (state, "FAIL") if state == "WAITING" else (state,)
+
+    def identity(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """The setting, the key and the stored network are the same thing, which can be trained."""
+        number, key = trial["number"], attributes.get("key")
         if key not in self.rows.architectures:
             yield f"its key {str(key)[:12]} has no architecture"
         if attributes.get("policy") not in POLICIES:
@@ -189,6 +206,8 @@ class _Check:
             return
         if found != key:
             yield f"its setting makes the network {found[:12]}, not {str(key)[:12]}"
+        if trial["state"] == "FAIL":  # for that reason, it may be
+            return
         try:
             TrainingConfig(**{**self.study.record.config.get("training", {}), **searched})
         except (NasError, TypeError) as error:
@@ -296,8 +315,8 @@ def _read(study: Study) -> _Rows:
         networks = rows("SELECT * FROM nas_architectures WHERE study_id = :id")
         return _Rows(
             trials=rows(
-                "SELECT trial_id, number, CAST(state AS VARCHAR(16)) AS state FROM trials "
-                "WHERE study_id = :id ORDER BY number"
+                "SELECT trial_id, number, CAST(state AS VARCHAR(16)) AS state, datetime_start "
+                "FROM trials WHERE study_id = :id ORDER BY number"
             ),
             values=values,
             curves=curves,
@@ -328,3 +347,14 @@ def _timed(row: Row) -> Row:
     """SQLite hands out times as text where the query is text."""
     times = {name: row[name] for name in ("lease", "started", "ended")}
     return {**row, **{n: t if t is None else read_time(t, n) for n, t in times.items()}}
+
+
+def _claimed(trial: Row) -> datetime | None:
+    """When a RUNNING trial was claimed, UTC; Optuna writes the local time. None if unknown."""
+    if trial["datetime_start"] is None:
+        return None
+    try:
+        claimed = read_time(trial["datetime_start"], "its start")
+        return claimed.astimezone(UTC).replace(tzinfo=None)
+    except (DamagedError, OverflowError):
+        return None

@@ -127,12 +127,17 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     found = _read(connection, _TRIALS.format(view=view), study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
     found = _typed(found, TRIALS)
+    # a result of no network of ours: an Optuna tool put it into the study; nas check names it
+    foreign = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
+    found = found[~foreign].reset_index(drop=True)
     _check_values(found)
     values = knobs(connection, study_id)
+    numbers = set(found["number"])
     columns = {}
     for path, domain in space.parameters.items():
+        own = {n: value for n, value in values.get(path, {}).items() if n in numbers}
         try:
-            column = pd.Series(values.get(path, {}), dtype=dtype(domain))
+            column = pd.Series(own, dtype=dtype(domain))
         except UNREADABLE:
             raise DamagedError(f"knob {path} has values that are none of its domain") from None
         columns[path] = column.reindex(found["number"])

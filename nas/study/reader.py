@@ -149,7 +149,7 @@ class Study:
     def space(self) -> SearchSpace:
         """The design space, as it was when the study was made."""
         try:
-            return SearchSpace.from_dict(self.record.space)
+            return SearchSpace.from_dict(self.record.space, stored=True)
         except NasError as error:
             raise DamagedError(f"study {self.name!r} is damaged: its space: {error}") from None
 

@@ -202,6 +202,9 @@ class StudyStore:
         if policy is not None:
             self._storage.set_trial_user_attr(trial_id, "policy", policy)
         self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
+        last = self.attempts.last(number)
+        if last is not None:  # it waited to be carried on
+            self._tell_curve(trial_id, self.attempts.curve(number, last.attempt))
         self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def resume_trial(self, number: int) -> bool:

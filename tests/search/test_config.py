@@ -102,6 +102,7 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"training": {"lr": 1}}, "unknown key 'lr'"),
         ({"training": {"peak_lr": -1.0}}, "peak_lr is -1.0"),
         ({"training": {"epochs": 3}}, "epochs, train_images and seed stand outside"),
+        ({"training": {"split_seed": 3}}, "stand outside of it"),
         ({"training": 5}, "training is 5"),
     ],
 )

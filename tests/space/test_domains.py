@@ -93,6 +93,8 @@ def test_a_rounding_error_is_on_the_step():
     domain = FloatRange(0.1, 0.7, step=0.1)
     assert domain.find(0.1 + 0.2) == 0.3
     assert domain.find(0.35) is None
+    for none in (10**400, -(10**400), math.inf, math.nan):
+        assert domain.find(none) is None
 
 
 def test_a_choice_has_no_order():

@@ -148,6 +148,19 @@ BROKEN = {
         "state = 'running', ended = NULL, lease = '2026-01-01 00:00:00.000000' WHERE trial = 9",
         ["trial 9: is RUNNING, but its lease ended at 2026-01-01 00:00:00 UTC"],
     ),
+    "a training that cannot be": (
+        "UPDATE trials SET state = 'RUNNING' WHERE number = 9; UPDATE nas_attempts SET "
+        "state = 'running', ended = NULL, lease = '9999-01-01 00:00:00.000000' WHERE trial = 9; "
+        "UPDATE nas_studies SET config = "
+        """REPLACE(config, '"training": {}', '"training": {"label_smoothing": 1.0}')""",
+        [
+            *(
+                f"trial {number}: it cannot be trained: training: label_smoothing is 1.0; it must "
+                "be less than 1"
+                for number in (0, *range(2, 10))  # trial 1 failed
+            ),
+        ],
+    ),
     "a trial that ended runs": (
         "UPDATE nas_attempts SET state = 'running', ended = NULL WHERE trial = 2",
         ["trial 2: is PRUNED, but attempt 1 is running"],
