@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
-import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
 from nas.command_line import main
+from nas.study import check
 from nas.study.check import violations
 from nas.study.reader import open_study
 from nas.study.store import utc_now
@@ -359,16 +359,18 @@ def broken_lines(study, statements):
     return violations(open_study(study.url, "s"))
 
 
-@pytest.mark.parametrize("column", [c for c in VIEWED if c not in ("study", "number")])
-def test_each_column_of_the_view_is_compared(one_copy, column):
+def test_each_column_of_the_view_is_compared(one_copy):
+    """As where a database has a definition of its own of the view, which PostgreSQL rewrites."""
     study = one_copy()
-    before = study.frame().set_index("number").loc[2]
-    number = pd.api.types.is_number(before[column])
-    other = f"{column} + 1" if number else "'odd'"
-    found = broken_lines(study, f"VIEW CASE number WHEN 2 THEN {other} ELSE {column} END {column}")
-    shown = before[column] + 1 if number else "odd"
-    kept = None if column == "reason" else before[column]
-    assert found == [f"trial 2: the view nas_trials shows {column} {shown}, not {kept}"]
+    for column in VIEWED:
+        if column in ("study", "number"):
+            continue
+        rows = check._read(study)
+        before = rows.view[2][column]
+        shown = before + 1 if isinstance(before, int | float) else "odd"
+        rows.view[2] = {**rows.view[2], column: shown}
+        found = list(check._Check(rows, study, utc_now()).all())
+        assert found == [f"trial 2: the view nas_trials shows {column} {shown}, not {before}"]
 
 
 @pytest.mark.parametrize("value", ["9e999", "-9e999"])
