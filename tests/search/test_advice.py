@@ -31,9 +31,9 @@ def plan(tmp_path):
     return prepared
 
 
-def said(print_, *arguments):
+def said(print_, *arguments, **options):
     text = io.StringIO()
-    print_(Console(file=text, width=200), *arguments)
+    print_(Console(file=text, width=200), *arguments, **options)
     return text.getvalue()
 
 
@@ -48,10 +48,17 @@ def test_a_number_of_networks_that_is_not_known_is_not_said(plan):
 
 
 def test_an_exhausted_space_is_the_reason_that_the_search_ended(plan):
-    lines = said(print_ending, plan(trials=12), None, "all 4 networks have been tried", 1.0, True)
+    tried = "all 4 networks have been tried"
+    lines = said(print_ending, plan(trials=12), None, 1.0, exhausted=tried, trials=4, best=True)
     assert "The space is exhausted (1s): all 4 networks have been tried." in lines
     assert "--trials" not in lines  # more would bring nothing
     assert "All 12 trials" not in lines
+
+
+def test_more_trials_are_advised_than_the_study_has(plan):
+    """Also where an earlier call asked for more than this one."""
+    ending = {"exhausted": None, "best": False}
+    assert "--trials 88" in said(print_ending, plan(trials=10), None, 1.0, trials=44, **ending)
 
 
 def test_every_policy_is_documented():
