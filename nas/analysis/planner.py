@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from nas.analysis.comparison import compare
-from nas.analysis.population import Floats, Rules, population
+from nas.analysis.population import Floats, Rules, plural, population
 from nas.errors import AnalysisError
 
 MOST = 10_000  # networks per space; a difference that takes more is no difference to anyone
@@ -106,9 +106,9 @@ def models_needed(
         a_better=found.a_better.value,
         power=power,
         error_rate=error_rate,
-        assumptions=f"the spaces are as their pilots of {found.n_a} and {found.n_b} networks, "
-        f"trained for {found.epochs} epochs; the pilots are no part of the sample; a two-sided "
-        f"Mann–Whitney test; {simulations:,} simulations per number",
+        assumptions=f"the spaces are as their pilots of {found.networks_a} and {found.networks_b} "
+        f"networks, trained for {plural(found.epochs, 'epoch')}; the pilots are no part of the "
+        f"sample; a two-sided Mann–Whitney test; {simulations:,} simulations per number",
     )
 
 

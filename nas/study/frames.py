@@ -92,16 +92,21 @@ def studies(connection: Connection) -> pd.DataFrame:
 
 
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
-    """One row per trial, by number: ``TRIALS``, then the knobs of the space."""
+    """One row per trial, by number: ``TRIALS``, then the knobs of the space.
+
+    ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON.
+    """
     found = _read(connection, _TRIALS, study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
     found = _typed(found, TRIALS)
-    values = knobs(connection, study_id)
+    values, distributions = _parameters(connection, study_id)
     columns = {
         path: pd.Series(values.get(path, {}), dtype=dtype(domain)).reindex(found["number"])
         for path, domain in space.parameters.items()
     }
-    return found.join(pd.DataFrame(columns), on="number")
+    found = found.join(pd.DataFrame(columns), on="number")
+    found.attrs["distributions"] = distributions
+    return found
 
 
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
@@ -121,13 +126,22 @@ def latencies(connection: Connection, study_id: int) -> pd.DataFrame:
 
 def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
     """By path and trial: the parameters of Optuna's trials in their own values."""
+    return _parameters(connection, study_id)[0]
+
+
+def _parameters(
+    connection: Connection, study_id: int
+) -> tuple[dict[str, dict[int, Any]], dict[str, str]]:
+    """``knobs``, and by path the distribution of those that have one and the same in all trials."""
     domains: dict[str, Any] = {}
     values: dict[str, dict[int, Any]] = {}
+    seen: dict[str, set[str]] = {}
     for number, name, value, domain in connection.execute(text(_KNOBS), {"study": study_id}):
         if domain not in domains:
             domains[domain] = json_to_distribution(domain)
         values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
-    return values
+        seen.setdefault(name, set()).add(domain)
+    return values, {name: min(texts) for name, texts in seen.items() if len(texts) == 1}
 
 
 def dtype(domain: Domain) -> str:
