@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 
 
-def study(errors, name="s", *, state="COMPLETE", policy="random", epochs=3, macs=None, **knobs):
-    """One trial per error; knobs as ``stages__0__width=[…]``."""
+def study(
+    errors, name="s", *, state="COMPLETE", policy="random", epochs=3, macs=None, key=None, **knobs
+):
+    """One trial per error; knobs as ``stages__0__width=[…]``; equal keys are one network."""
     n = len(errors)
     macs = np.arange(1, n + 1) * 1000 if macs is None else macs
     return pd.DataFrame(
@@ -18,6 +20,9 @@ def study(errors, name="s", *, state="COMPLETE", policy="random", epochs=3, macs
             "val_accuracy": 1 - np.asarray(errors, dtype=float),
             "macs": pd.array(macs, dtype="Int64"),
             "params": pd.array(np.arange(1, n + 1) * 10, dtype="Int64"),
+            "key": pd.array(
+                [f"{name}-{k}" for k in range(n)] if key is None else key, dtype="string"
+            ),
             "activations": pd.array(np.arange(1, n + 1) * 7, dtype="Int64"),
             **{path.replace("__", "."): values for path, values in knobs.items()},
         }

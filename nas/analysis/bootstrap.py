@@ -15,6 +15,7 @@ import pandas as pd
 from nas.analysis.edf import fraction
 from nas.analysis.population import Floats, Population, Rules, knobs, whole
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 
 
 def best_values(
@@ -30,7 +31,8 @@ def best_values(
     """The best value of each knob that varies (or of one), by study.
 
     Columns: study, knob, low, median, high (NaN where values are no numbers), most (the value that
-    won most draws), share (of the draws that it won), n. Costs can be asked for as knobs are.
+    won most draws), share (of the draws that it won), n (different networks). Costs can be asked
+    for as knobs are.
 
     Raises:
         AnalysisError: trials that the rules refuse; a knob that is not in the frame; a part outside
@@ -41,13 +43,16 @@ def best_values(
         raise AnalysisError(f"part is {part}, draws {draws}; accepted: part in (0, 1], draws ≥ 1")
     rows: list[dict[str, Any]] = []
     for space in whole(trials, rules).values():
-        if round(part * len(space)) < 1:
-            raise AnalysisError(f"{part} of {len(space)} networks is none; train more")
-        won = winners(space.errors, round(part * len(space)), draws, seed)
+        networks = space.distinct  # a repeated one would win no more often
+        size = round(part * len(networks))
+        if size < 1:
+            raise AnalysisError(f"{part} of {plural(len(networks), 'network')} is none; train more")
+        errors = 1 - networks["val_accuracy"].to_numpy(float)
+        won = winners(errors, size, draws, seed)
         rows += [
             {"study": space.study, "knob": name}
-            | _best(space.trials[name].iloc[won], level)
-            | {"n": len(space)}
+            | _best(networks[name].iloc[won], level)
+            | {"n": len(networks)}
             for name in _asked(space, knob)
         ]
     return pd.DataFrame(rows)

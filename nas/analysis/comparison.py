@@ -11,6 +11,12 @@ Errors of random networks of both are compared as distributions:
 
 Intervals are percentiles of a bootstrap. With a cost, networks are weighted as in ``edf`` so that
 both spaces spread evenly over its range, and tests permute the networks within its bins.
+
+A network that was drawn repeatedly weighs so much more in every estimate, as the space draws it so
+much more often; its result was told again, though, and not measured again. So the bootstrap draws
+networks, each with all of its draws, and the tests permute networks. Networks that both spaces have
+with one result count on both sides as if they were independent, which makes intervals of the
+differences too wide rather than too narrow; how many there are stands in the note.
 """
 
 from __future__ import annotations
@@ -36,6 +42,7 @@ from nas.analysis.two_samples import (
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
 
+FEWEST = 4  # of each space: 3 and 3 show no difference at 95 %, whatever their errors are
 POWER = 0.8  # of the difference that a verdict says would have been missed
 Outcome = Literal["better", "equal", "worse", "undecided"]
 
@@ -73,8 +80,10 @@ class Comparison:
 
     a: str
     b: str
-    n_a: int
+    n_a: int  # draws
     n_b: int
+    networks_a: int  # different ones among them
+    networks_b: int
     epochs: int
     cost: str | None  # that both were normalised over
     level: float
@@ -105,15 +114,24 @@ class Comparison:
 
     @property
     def detectable(self) -> float:
-        """The P(better) that these n find in 80 % of all comparisons (Noether 1987)."""
-        share = self.n_a / (self.n_a + self.n_b)
+        """The P(better) that so many networks find in 80 % of all comparisons (Noether 1987)."""
+        together = self.networks_a + self.networks_b
+        share = self.networks_a / together
         z = stats.norm.ppf((1 + self.level) / 2) + stats.norm.ppf(POWER)
-        return min(1.0, 0.5 + float(z) / sqrt(12 * share * (1 - share) * (self.n_a + self.n_b)))
+        return min(1.0, 0.5 + float(z) / sqrt(12 * share * (1 - share) * together))
+
+    @property
+    def size(self) -> str:
+        """How many draws of how many networks: ``n = 60 + 60``."""
+        said = f"n = {self.n_a} + {self.n_b}"
+        if (self.networks_a, self.networks_b) == (self.n_a, self.n_b):
+            return said
+        return f"{said} draws of {self.networks_a} + {self.networks_b} networks"
 
     @property
     def verdict(self) -> str:
         """What was found, in one sentence with its uncertainty."""
-        sizes = f"n = {self.n_a} + {self.n_b}, {plural(self.epochs, 'epoch')}"
+        sizes = f"{self.size}, {plural(self.epochs, 'epoch')}"
         if self.cost:
             sizes += f", at equal {self.cost}"
         if self.note:
@@ -206,7 +224,7 @@ def compare(
     should have been sampled in one band. ``draws`` of a bootstrap, and of the permutations.
 
     Raises:
-        AnalysisError: trials that the rules refuse; fewer than 5 networks; unequal epochs.
+        AnalysisError: trials that the rules refuse; fewer than 4 networks; unequal epochs.
     """
     fraction(level, "level")
     if rules.get("stopped") == "bound":
@@ -225,13 +243,14 @@ def compare(
         edges = complexity_edges(spaces, cost, bins)
         places = [complexity_bins(space, cost, edges) for space in spaces]
     sides = [
-        Side(s.errors[p >= 0], p[p >= 0], bins if cost else 1)
+        Side(s.errors[p >= 0], p[p >= 0], s.networks[p >= 0], bins if cost else 1)
         for s, p in zip(spaces, places, strict=True)
     ]
     for space, side in zip(spaces, sides, strict=True):
-        if len(side.errors) < 5:
+        if side.distinct < FEWEST:
             raise AnalysisError(
-                f"{space.study} has {len(side.errors)} networks to compare; accepted: 5 or more"
+                f"{space.study} has {plural(side.distinct, 'different network')} to compare; "
+                f"accepted: {FEWEST} or more"
             )
     return _compare(spaces, sides, cost, level, draws, np.random.default_rng(seed))
 
@@ -245,20 +264,23 @@ def _compare(
     rng: np.random.Generator,
 ) -> Comparison:
     a, b = sides
-    m = max(1, min(len(a.errors), len(b.errors)) // 4)
-    (errors_a, weights_a), (errors_b, weights_b) = (s.resampled(draws, rng) for s in sides)
-    better = np.array(
-        [p_better(errors_a[k], weights_a[k], errors_b[k], weights_b[k]) for k in range(draws)]
-    )
+    m = max(1, min(a.distinct, b.distinct) // 4)
+    drawn_a, drawn_b = (side.resampled(draws, rng) for side in sides)
+    better = p_better(a.errors, drawn_a, b.errors, drawn_b)
     # the error falls where the accuracy rises: A − B in accuracy is B − A in error
-    medians = weighted_median(errors_b, weights_b) - weighted_median(errors_a, weights_a)
-    bests = expected_best(errors_b, m, weights_b) - expected_best(errors_a, m, weights_a)
-    tests = scipy_tests(a.errors, b.errors) if cost is None else permutation_tests(a, b, draws, rng)
+    medians = weighted_median(b.errors, drawn_b) - weighted_median(a.errors, drawn_a)
+    bests = expected_best(b.errors, m, drawn_b) - expected_best(a.errors, m, drawn_a)
+    repeated = any(side.distinct < len(side.errors) for side in sides)
+    plain = cost is None and not repeated
+    tests = scipy_tests(a.errors, b.errors) if plain else permutation_tests(a, b, draws, rng)
     notes = [f"{s.study}: {s.note}" for s in spaces if s.note]
     outside = sum(len(s) for s in spaces) - len(a.errors) - len(b.errors)
     if outside:
         notes.append(f"{plural(outside, 'network')} outside of the shared range of {cost} left out")
-    value = p_better(a.errors, a.weights, b.errors, b.weights)
+    shared = _shared(*spaces)
+    if shared:
+        notes.append(f"{plural(shared, 'network')} with one result in both")
+    value = float(p_better(a.errors, a.weights, b.errors, b.weights))
     median = weighted_median(b.errors, b.weights) - weighted_median(a.errors, a.weights)
     best = expected_best(b.errors, m, b.weights) - expected_best(a.errors, m, a.weights)
     return Comparison(
@@ -266,6 +288,8 @@ def _compare(
         b=spaces[1].study,
         n_a=len(a.errors),
         n_b=len(b.errors),
+        networks_a=a.distinct,
+        networks_b=b.distinct,
         epochs=spaces[0].epochs,
         cost=cost,
         level=level,
@@ -278,6 +302,14 @@ def _compare(
         median_draws=medians,
         best_draws=bests,
     )
+
+
+def _shared(a: Population, b: Population) -> int:
+    """How many networks both spaces have, with the same result of the same seed."""
+    if "key" not in a.trials or "key" not in b.trials:
+        return 0
+    same = ["key", "val_accuracy"]
+    return len(a.distinct[same].dropna().merge(b.distinct[same], on=same))
 
 
 def _estimate(value: float, draws: Floats, level: float) -> Estimate:

@@ -3,7 +3,8 @@
 F(e) = Σ wᵢ · 1[eᵢ ≤ e], wᵢ = 1/n: the fraction of networks with an error of at most e (Radosavovic
 et al. 2019, "On Network Design Spaces for Visual Recognition", arXiv:1905.13214, where it is <).
 Complexity-normalised as there, a network in a bin of mⱼ networks weighs 1 / (mⱼ · number of bins),
-so that each range of the cost counts equally in every space.
+so that each range of the cost counts equally in every space. A network that was drawn k times
+weighs k times as much; in the band it is one: n is then that of equal weights, 1 / Σ w².
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ from typing import Unpack
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from nas.analysis.population import Floats, Population, Rules, populations
+from nas.analysis.population import Floats, Places, Population, Rules, networks, populations
 from nas.errors import AnalysisError
-
-Places = NDArray[np.intp]
 
 
 def edf(
@@ -30,13 +28,14 @@ def edf(
     level: float = 0.95,
     **rules: Unpack[Rules],
 ) -> pd.DataFrame:
-    """The distribution of the error of each study in a frame: study, error, edf, low, high, n.
+    """The distribution of the error of each study in a frame.
 
-    ``edf`` is the fraction of networks with an error (1 − accuracy) of at most ``error``; low and
+    Columns: study, error, edf, low, high, n (draws), networks (different ones among them).
+    ``edf`` is the fraction of draws with an error (1 − accuracy) of at most ``error``; low and
     high bound the whole curve with probability ``level`` (Dvoretzky, Kiefer and Wolfowitz 1956 with
     Massart's constant). With ``cost``, networks are weighted to spread evenly over ``bins`` ranges
-    of it that all studies share; those outside are left out, and the band, then of an effective
-    n = 1 / Σ w², is an approximation.
+    of it that all studies share; those outside are left out. Where weights are unequal, or networks
+    were drawn repeatedly, the band is of an effective n = 1 / Σ w² over networks, an approximation.
 
     With ``stopped="bound"`` the error of a stopped trial is taken to lie between 0 and the one it
     was stopped at (longer training made it no worse). ``edf`` then has it at its last error, the
@@ -120,13 +119,16 @@ def fraction(value: float, name: str) -> None:
 
 
 def _edf(space: Population, weights: Floats | None, level: float) -> pd.DataFrame:
-    errors = np.concatenate([space.errors, 1 - space.stopped["val_accuracy"].to_numpy(float)])
+    drawn = pd.concat([space.trials, space.stopped]) if len(space.stopped) else space.trials
+    errors, network = 1 - drawn["val_accuracy"].to_numpy(float), networks(drawn)
     optimistic = np.where(np.arange(len(errors)) < len(space), errors, 0.0)
     each = np.full(len(errors), 1 / len(errors)) if weights is None else weights
-    errors, optimistic, each = errors[each > 0], optimistic[each > 0], each[each > 0]
+    inside = each > 0
+    errors, optimistic, each = errors[inside], optimistic[inside], each[inside]
     at = np.unique(errors)
     value, highest = step(errors, each, at), step(optimistic, each, at)
-    margin = sqrt(log(2 / (1 - level)) / 2 * float(np.sum(each**2)))
+    together = np.bincount(network[inside], weights=each)
+    margin = sqrt(log(2 / (1 - level)) / 2 * float(np.sum(together**2)))
     return pd.DataFrame(
         {
             "study": space.study,
@@ -135,5 +137,6 @@ def _edf(space: Population, weights: Floats | None, level: float) -> pd.DataFram
             "low": np.clip(value - margin, 0, 1),
             "high": np.clip(highest + margin, 0, 1),
             "n": len(errors),
+            "networks": int(np.count_nonzero(together)),
         }
     )

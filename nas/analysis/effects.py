@@ -45,7 +45,7 @@ def effects(
     (geometric mean of other / value: near 1, the cost is matched), n. ``tolerance`` is the largest
     difference in cost of a pair matched by it: 0.1 is 10 %. "auto" takes exact pairs where there
     are at least 5, else pairs by cost. Two values without 5 pairs of either have a row with their
-    count and no numbers.
+    count and no numbers. ``n`` counts different networks; a pair of the same two counts once.
 
     Raises:
         AnalysisError: trials that the rules refuse; a knob that there is not or that never varies.
@@ -61,16 +61,16 @@ def effects(
     for space in whole(trials, rules, flips=True).values():
         for name in _asked(space, knob):
             values = sorted(space.trials[name].dropna().unique().tolist())
-            # one pair per setting of the others: a network drawn twice is no second evidence
-            exact = exact_pairs(space.trials, name).drop_duplicates(["group", "value", "other"])
+            exact = _once(space, exact_pairs(space.trials, name))
             for value, other in combinations(values, 2):
                 found, how = exact[(exact["value"] == value) & (exact["other"] == other)], "exact"
+                drawn = space.trials
                 if matching == "cost" or (matching == "auto" and len(found) < PAIRS):
-                    found = cost_pairs(space.trials, name, value, other, cost, tolerance)
-                    how = "cost"
+                    drawn, how = space.distinct, "cost"
+                    found = cost_pairs(drawn, name, value, other, cost, tolerance)
                 row = {"study": space.study, "knob": name, "value": value, "other": other}
-                numbers = _effect(space.trials, found, cost, level, draws, seed)
-                rows.append({**row, **numbers, "matching": how, "n": len(space)})
+                numbers = _effect(drawn, found, cost, level, draws, seed)
+                rows.append({**row, **numbers, "matching": how, "n": len(space.distinct)})
     return pd.DataFrame(rows)
 
 
@@ -87,8 +87,7 @@ def differences(trials: pd.DataFrame, knob: str, **rules: Unpack[Rules]) -> pd.D
     found = []
     for space in whole(trials, rules, flips=True).values():
         _asked(space, knob)
-        pairs = exact_pairs(space.trials, knob)
-        pairs = pairs.drop_duplicates(["group", "value", "other"], ignore_index=True)
+        pairs = _once(space, exact_pairs(space.trials, knob))
         ours = space.trials.iloc[pairs["a"]].reset_index(drop=True)
         theirs = space.trials.iloc[pairs["b"]].reset_index(drop=True)
         shared = [name for name in knobs(space.trials) if name != knob]
@@ -128,6 +127,14 @@ def exact_pairs(trials: pd.DataFrame, knob: str) -> pd.DataFrame:
     both = both[["group", "v_a", "v_b", "i_a", "i_b"]]
     both.columns = pd.Index(columns)
     return both.reset_index(drop=True)
+
+
+def _once(space: Population, pairs: pd.DataFrame) -> pd.DataFrame:
+    """One pair per setting of the others, and per two networks: drawn again, they say no more."""
+    ends = {f"network_{end}": space.networks[pairs[end].to_numpy(int)] for end in ("a", "b")}
+    own = pairs.assign(**ends).drop_duplicates(["group", "value", "other"])
+    own = own.drop_duplicates(["value", "other", *ends], ignore_index=True)
+    return own.drop(columns=list(ends))
 
 
 def cost_pairs(

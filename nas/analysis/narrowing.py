@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from nas.analysis.bootstrap import best_values
+from nas.analysis.population import networks
 from nas.errors import SpaceError
 from nas.space import Choice, IntRange, SearchSpace
 
@@ -68,8 +69,10 @@ def proposals(space: SearchSpace, trials: pd.DataFrame, seed: int = 0) -> list[P
     """What the random population ``trials`` of ``space`` supports, the best supported first.
 
     ``trials`` is a frame of random trials trained in full (see ``nas.analysis.population``), with
-    the space's knobs as columns. A rule that the data speak against is left out.
+    the space's knobs as columns; a network that was drawn repeatedly counts once. A rule that the
+    data speak against is left out.
     """
+    trials = trials[~pd.Series(networks(trials), trials.index).duplicated()]
     accuracy = trials["val_accuracy"].astype(float)
     found = [
         *_ties(space, trials, accuracy),

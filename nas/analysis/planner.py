@@ -107,9 +107,9 @@ def models_needed(
         a_better=found.a_better.value,
         power=power,
         error_rate=error_rate,
-        assumptions=f"the spaces are as their pilots of {found.n_a} and {found.n_b} networks, "
-        f"trained for {plural(found.epochs, 'epoch')}; the pilots are no part of the sample; a "
-        f"two-sided Mann–Whitney test; {simulations:,} simulations per number",
+        assumptions=f"the spaces are as their pilots of {found.networks_a} and {found.networks_b} "
+        f"networks, trained for {plural(found.epochs, 'epoch')}; the pilots are no part of the "
+        f"sample; a two-sided Mann–Whitney test; {simulations:,} simulations per number",
     )
 
 

@@ -9,8 +9,10 @@ A statistic over a design space needs a random sample of it, every network train
   would make every interval too narrow: only ``effects``, which is about them, takes both.
   ``policy="any"`` takes them here, too.
 - A trial that was told the result of an earlier one of the same network ("reused") is a draw of its
-  own: the space was drawn from twice, so the network counts twice. What drew it is not recorded;
-  where the study has guided or quasi-random trials, it counts as one of theirs.
+  own: the space was drawn from twice, so the network weighs twice in every estimate. It is no
+  second piece of evidence, as the same result was told again: intervals and tests resample
+  networks, each with all of its draws (``networks``). What drew it is not recorded; where the
+  study has guided or quasi-random trials, it counts as one of theirs.
 - Trials that were stopped early (PRUNED) have no result at full fidelity, and leaving them out
   makes a space look better than it is. ``stopped="refuse"`` (the default) takes no such study,
   ``"drop"`` leaves them out and says so, ``"bound"`` keeps them as intervals (see ``edf``).
@@ -22,6 +24,7 @@ A statistic over a design space needs a random sample of it, every network train
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -41,6 +44,7 @@ COSTS = {
 }
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 
 class Rules(TypedDict, total=False):
@@ -69,10 +73,25 @@ class Population:
         """(n,) 1 − validation accuracy, in the order of ``trials``."""
         return 1 - self.trials["val_accuracy"].to_numpy(float)
 
+    @cached_property
+    def networks(self) -> Places:
+        """(n,) which network each of ``trials`` is, as ``networks`` has it."""
+        return networks(self.trials)
+
+    @property
+    def distinct(self) -> pd.DataFrame:
+        """The first draw of each network, in the order of ``trials``."""
+        return self.trials[~pd.Series(self.networks, self.trials.index).duplicated()]
+
+    @property
+    def size(self) -> str:
+        """How many draws of how many networks, as captions have it."""
+        return sample_size(len(self), len(set(self.networks)))
+
     @property
     def title(self) -> str:
-        """Study, number of networks and fidelity, as captions have it."""
-        return f"{self.study} (n = {len(self)}, {plural(self.epochs, 'epoch')})"
+        """Study, sample size and fidelity, as captions have it."""
+        return f"{self.study} ({self.size}, {plural(self.epochs, 'epoch')})"
 
     def cost(self, name: str) -> Floats:
         """(n,) the cost of each network.
@@ -158,6 +177,26 @@ def whole(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> dict[st
     if rules.get("stopped") == "bound":
         raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
     return populations(trials, **rules, flips=flips)
+
+
+def networks(trials: pd.DataFrame) -> Places:
+    """(n,) which network each row of a frame is: equal numbers, equal evidence.
+
+    Rows are one network where their keys are equal and so are the hyper-parameters that were
+    searched with it. Rows without a key are networks of their own.
+    """
+    own = np.arange(len(trials))
+    if "key" not in trials:
+        return own
+    same = trials[["key", *(name for name in knobs(trials) if name.startswith("training."))]]
+    unknown = np.where(same["key"].isna(), own, -1)
+    keyed = same.assign(**{"": unknown})
+    return np.asarray(keyed.groupby(list(keyed), sort=False, dropna=False).ngroup(), dtype=np.intp)
+
+
+def sample_size(draws: int, networks: int) -> str:
+    """``n = 60``, or ``n = 60 draws of 57 networks``."""
+    return f"n = {draws}" + (f" draws of {plural(networks, 'network')}" if networks < draws else "")
 
 
 def _population(

@@ -40,7 +40,7 @@ LONGEST = 40  # characters of the study's name in a figure
 MANY = 1000  # trials: as vectors, a figure of more is larger than as pixels
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 MAX_REASON = 200  # characters
-FOREST = 1000  # trials that importance is computed of: a random forest of more takes minutes
+IMPORTANCE = 1000  # trials that it is computed of: more keep a reader waiting
 KNOBS = 4  # with a figure of their own
 RULES: Rules = {"policy": "any", "stopped": "drop"}  # what is said in the figures
 
@@ -163,10 +163,10 @@ def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable
         "Distribution of the error, those stopped early as bounds.",
         lambda: plots.edf(trials, policy="any", stopped="bound"),
     )
-    some = trials.sample(min(len(trials), FOREST), random_state=0).sort_index()
+    some = trials.sample(min(len(trials), IMPORTANCE), random_state=0).sort_index()
     drawn = f", of {len(some):,} trials drawn at random" if len(some) < len(trials) else ""
     yield (
-        f"How much of the variation of the accuracy each knob explains{drawn}.",
+        f"How much each knob matters for being among the best 10 %{drawn}.",
         lambda: plots.importance(some, **RULES),
     )
     for path in _foremost(study, some):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
+from nas.quantity import plural
 from nas.analysis.population import population as sample
 from nas.console import plain
 from nas.errors import ConfigError
@@ -63,9 +64,11 @@ def narrow(
     if config.within(space).hash != study.record.space_hash:
         raise ConfigError(f"study {name!r} is not of {source!r}, but of {study.space.name!r}")
     trials = study.frame()
-    found = proposals(space, sample(trials, {}).trials)
+    drawn = sample(trials, {})
+    found = proposals(space, drawn.trials)
     if not found:
-        console.print(f"{len(trials)} networks support no smaller space than {space.name}.")
+        many = plural(len(drawn.distinct), "network")
+        console.print(f"{many} support no smaller space than {space.name}.", markup=False)
         return 1
     if take > len(found):
         raise ConfigError(f"take is {take}; accepted: 1 to {len(found)}")

@@ -122,7 +122,10 @@ def studies(connection: Connection) -> pd.DataFrame:
 
 
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
-    """One row per trial, by number: ``TRIALS``, then the knobs of the space."""
+    """One row per trial, by number: ``TRIALS``, then the knobs of the space.
+
+    ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON.
+    """
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
     found = _read(connection, _TRIALS.format(view=view), study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
@@ -131,7 +134,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     foreign = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
     found = found[~foreign].reset_index(drop=True)
     _check_values(found)
-    values = knobs(connection, study_id)
+    values, distributions = _parameters(connection, study_id)
     numbers = set(found["number"])
     columns = {}
     for path, domain in space.parameters.items():
@@ -141,7 +144,9 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
         except UNREADABLE:
             raise DamagedError(f"knob {path} has values that are none of its domain") from None
         columns[path] = column.reindex(found["number"])
-    return found.join(pd.DataFrame(columns), on="number")
+    found = found.join(pd.DataFrame(columns), on="number")
+    found.attrs["distributions"] = distributions
+    return found
 
 
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
@@ -163,8 +168,16 @@ def latencies(connection: Connection, study_id: int) -> pd.DataFrame:
 
 def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
     """By path and trial: the parameters of Optuna's trials in their own values."""
+    return _parameters(connection, study_id)[0]
+
+
+def _parameters(
+    connection: Connection, study_id: int
+) -> tuple[dict[str, dict[int, Any]], dict[str, str]]:
+    """``knobs``, and by path the distribution of those that have one and the same in all trials."""
     domains: dict[str, Any] = {}
     values: dict[str, dict[int, Any]] = {}
+    seen: dict[str, set[str]] = {}
     for number, name, value, domain in connection.execute(text(_KNOBS), {"study": study_id}):
         try:
             if domain not in domains:
@@ -172,7 +185,8 @@ def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
             values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
         except UNREADABLE:
             raise DamagedError(f"knob {name} of trial {number} has no value of its own") from None
-    return values
+        seen.setdefault(name, set()).add(domain)
+    return values, {name: min(texts) for name, texts in seen.items() if len(texts) == 1}
 
 
 def dtype(domain: Domain) -> str:

@@ -96,7 +96,7 @@ FIGURES = {
         lambda: plots.effects(A),
         "effect on validation accuracy (percentage points, 95 % interval)",
     ),
-    "importance": (lambda: plots.importance(A), "importance (fanova; all add up to 1)"),
+    "importance": (lambda: plots.importance(A), "importance (ped_anova; all add up to 1)"),
     "marginal": (lambda: plots.marginal(A, "stages.0.width"), "stages.0.width"),
     "marginal of numbers": (lambda: plots.marginal(A, "training.peak_lr"), "training.peak_lr"),
     "curves": (lambda: plots.curves(CURVES), "epoch"),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from nas.analysis.bootstrap import best_values
 from nas.analysis.effects import Matching, differences
 from nas.analysis.effects import effects as effects_of
-from nas.analysis.importance import Evaluator
+from nas.analysis.importance import DEFAULT, Evaluator, order
 from nas.analysis.importance import importance as importance_of
 from nas.analysis.plots.canvas import (
     ACCURACY,
@@ -169,19 +169,25 @@ def pairs(
 def importance(
     trials: pd.DataFrame,
     *,
-    evaluator: Evaluator = "fanova",
+    evaluator: Evaluator = DEFAULT,
+    level: float = 0.95,
+    draws: int | None = None,
     seed: int = 0,
     **rules: Unpack[Rules],
 ) -> Figure:
-    """How much of the variation of the accuracy each knob explains."""
+    """How much each knob matters, with bootstrap intervals, and how far the order is sure."""
     space = population(trials, rules)
-    found = importance_of(trials, evaluator=evaluator, seed=seed, **rules)
-    with canvas(6.4, 1.4 + 0.24 * len(found)) as (figure, axes):
+    found = importance_of(trials, evaluator=evaluator, level=level, draws=draws, seed=seed, **rules)
+    intervals = found["low"].notna().all()
+    with canvas(6.4, 1.6 + 0.24 * len(found)) as (figure, axes):
         axes.barh(found["knob"], found["importance"], color=colours(1)[0])
+        if intervals:
+            axes.hlines(found["knob"], found["low"], found["high"], color="0.15", lw=1.4)
         axes.invert_yaxis()
         axes.set(xlabel=f"importance ({evaluator}; all add up to 1)")
         axes.grid(False, axis="y")
-        caption(axes, f"Importance of knobs: {space.title}", notes([space]))
+        said = f"{order(found)}; lines: {100 * level:g} % bootstrap" if intervals else order(found)
+        caption(axes, f"Importance of knobs: {space.title}", [said, *notes([space])])
     return figure
 
 

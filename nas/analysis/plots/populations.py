@@ -20,7 +20,7 @@ from nas.analysis.plots.canvas import (
     notes,
     percent_axes,
 )
-from nas.analysis.population import Rules, populations
+from nas.analysis.population import Rules, populations, sample_size
 from nas.quantity import plural
 
 
@@ -40,6 +40,7 @@ def edf(
         for colour, (name, rows) in zip(
             colours(len(spaces)), found.groupby("study", sort=False), strict=True
         ):
+            size = sample_size(rows["n"].iloc[0], rows["networks"].iloc[0])
             epochs = plural(spaces[str(name)].epochs, "epoch")
             # a step function is 0 before its first error and stays at 1 after its last
             x = np.concatenate([rows["error"].iloc[:1], rows["error"], [right]])
@@ -49,7 +50,7 @@ def edf(
             )
             axes.step(
                 x, y, where="post", color=colour, lw=1.6,
-                label=f"{name} (n = {rows['n'].iloc[0]}, {epochs})",
+                label=f"{name} ({size}, {epochs})",
             )  # fmt: skip
             axes.fill_between(x[1:], low[1:], high[1:], step="post", color=colour, alpha=0.15, lw=0)
         axes.set(xlabel=ERROR, ylabel="fraction of networks", ylim=(0, 1.02))

@@ -126,7 +126,8 @@ def _distributions(found: pd.DataFrame, names: list[str]) -> None:
                 alt.Tooltip("study:N", title="study"),
                 alt.Tooltip("error:Q", title="error up to", format=".2%"),
                 alt.Tooltip("edf:Q", title="fraction of networks", format=".2f"),
-                alt.Tooltip("n:Q", title="networks"),
+                alt.Tooltip("n:Q", title="draws"),
+                alt.Tooltip("networks:Q", title="different networks"),
             ],
         )
     )

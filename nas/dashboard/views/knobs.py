@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.analysis.effects import effects
-from nas.analysis.importance import importance
+from nas.analysis.importance import importance, order
 from nas.analysis.population import Rules
 from nas.dashboard import charts
 from nas.dashboard.data import Source
@@ -17,6 +17,7 @@ from nas.dashboard.text import heading, nothing
 
 LINES = 200  # of parallel coordinates: more are a carpet
 TITLE = "change in accuracy (percentage points, 95 % interval)"
+NUMBERS = ("importance", "low", "high")
 MOST = 500  # trials that the statistics of this page take: more keep a visitor waiting
 
 
@@ -102,17 +103,18 @@ def _flips(_source: Source, trials: pd.DataFrame, knob: str, rules: Rules) -> pd
 
 
 def _importance(found: pd.DataFrame) -> None:
-    st.markdown("**Importance**: how much of the accuracy's variation each knob explains")
-    st.altair_chart(
-        alt.Chart(found)
-        .mark_bar(color=charts.COLOURS[0])
-        .encode(
-            x=alt.X("importance:Q", title="importance (fANOVA; all add up to 1)"),
-            y=alt.Y("knob:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
-            tooltip=["knob:N", alt.Tooltip("importance:Q", format=".3f")],
-        ),
-        key="importance",
+    st.markdown("**Importance**: how much each knob matters for being among the best 10 %")
+    st.caption(f"Lines: 95 % bootstrap. {order(found).capitalize()}.")
+    title = "importance (PED-ANOVA; all add up to 1)"
+    x = alt.X("importance:Q", title=title)
+    y = alt.Y("knob:N", title=None, sort=None, axis=alt.Axis(labelLimit=160))
+    tooltip = ["knob:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in NUMBERS)]
+    chart = alt.Chart(found[["knob", *NUMBERS]])
+    bars = chart.mark_bar(color=charts.COLOURS[0]).encode(x=x, y=y, tooltip=tooltip)
+    lines = chart.mark_rule(strokeWidth=2, color="#888888").encode(
+        x=alt.X("low:Q", title=title), x2="high:Q", y=y
     )
+    st.altair_chart(bars + lines, key="importance")
 
 
 def _effects(found: pd.DataFrame, knob: str) -> None:
