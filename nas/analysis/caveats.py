@@ -16,37 +16,10 @@ VALIDATION_IMAGES = 10_000
 
 def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
     """One sentence each; ``best`` is ``study.best()`` of the frame ``trials``."""
-    config = study.record.config
-    if config.get("objective") == "synthetic":
-        yield (
-            "The objective is synthetic: no network was trained, the accuracies are a function of "
-            "the architecture."
-        )
-    yield (
-        f"The accuracies are those of {VALIDATION_IMAGES:,} validation images, by which trials "
-        "were stopped and the best one chosen: that of the best is optimistic. The test images "
-        "had no part in it."
-    )
-    if len(best):
-        number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])
-        error = 100 * math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
-        yield (
-            f"Each network was trained once, with seed {config.get('seed')}; the best accuracy has "
-            f"a standard error of {error:.2f} percentage points from its images alone, and another "
-            "seed would change it, too. Trials closer together than that are not ranked."
-        )
-        tested = evaluated(study.url, study.name, number)
-        if tested:
-            yield (
-                f"Trained anew, trial {number} reached {percent(tested['test_accuracy']).strip()} "
-                f"on the test images, which were read once, on {tested['evaluated']:%Y-%m-%d}."
-            )
-    images = config.get("train_images")
-    yield (
-        f"Trials were trained for at most {config.get('epochs')} epochs"
-        + (f" on {images:,} images" if images else "")
-        + ": networks that learn slowly may come out ahead in longer training."
-    )
+    if study.record.untrained:
+        yield study.record.untrained
+    else:
+        yield from _of_training(study, best)
     guided = int((trials["policy"] == "guided").sum())
     if guided:
         yield (
@@ -76,3 +49,32 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             f"{trials['key'].nunique()} different networks were tried of a space of "
             f"{study.space.size():,}: it may hold better ones."
         )
+
+
+def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
+    config = study.record.config
+    yield (
+        f"The accuracies are those of {VALIDATION_IMAGES:,} validation images, by which trials "
+        "were stopped and the best one chosen: that of the best is optimistic. The test images "
+        "had no part in it."
+    )
+    if len(best):
+        number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])
+        error = 100 * math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
+        yield (
+            f"Each network was trained once, with seed {config.get('seed')}; the best accuracy has "
+            f"a standard error of {error:.2f} percentage points from its images alone, and another "
+            "seed would change it, too. Trials closer together than that are not ranked."
+        )
+        tested = evaluated(study.url, study.name, number)
+        if tested:
+            yield (
+                f"Trained anew, trial {number} reached {percent(tested['test_accuracy']).strip()} "
+                f"on the test images, which were read once, on {tested['evaluated']:%Y-%m-%d}."
+            )
+    images = config.get("train_images")
+    yield (
+        f"Trials were trained for at most {config.get('epochs')} epochs"
+        + (f" on {images:,} images" if images else "")
+        + ": networks that learn slowly may come out ahead in longer training."
+    )

@@ -63,6 +63,8 @@ def report(study: Study) -> str:
     )
     return environment.get_template("report.html").render(
         name=study.name,
+        untrained=study.record.untrained,
+        accuracy=study.record.accuracy,
         version=version("nas"),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         trials=len(trials),
@@ -118,7 +120,9 @@ def _set_up(study: Study) -> dict[str, Any]:
         "seed": "seed",
     }
     setup = [
-        (label, _shown(config[key])) for key, label in names.items() if config.get(key) is not None
+        (label, _shown(config[key]))
+        for key, label in names.items()
+        if config.get(key) is not None and not (key == "train_images" and study.record.untrained)
     ]
     return {
         "planned": config.get("trials"),
@@ -199,8 +203,8 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
     winner = best.iloc[0]
     return (
         f"Best of {len(trials)} trials: trial {winner['number']} with "
-        f"{percent(winner['val_accuracy']).strip()} validation accuracy after {winner['epochs']} "
-        f"epochs, {count(winner['params'])} parameters and {count(winner['macs'])} "
+        f"{percent(winner['val_accuracy']).strip()} {study.record.accuracy} after "
+        f"{winner['epochs']} epochs, {count(winner['params'])} parameters and {count(winner['macs'])} "
         "multiply-accumulates per image."
     )
 

@@ -61,6 +61,9 @@ def _page(page: data.Page) -> data.View:
         if source is None:
             no_study(os.environ["NAS_STORAGE"])
             return
+        untrained = source.study().record.untrained
+        if untrained:
+            st.warning(untrained)
         page(source)
 
     view.__name__ = page.__module__.rpartition(".")[2]

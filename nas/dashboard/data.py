@@ -83,10 +83,10 @@ def chosen(url: str) -> Source | None:
     return None if name is None else source(url, name)
 
 
-def best_accuracies(url: str) -> pd.Series:
-    """By study: ``best_accuracy`` of ``nas.studies``."""
+def listed(url: str) -> pd.DataFrame:
+    """``nas.studies`` by study."""
     stamps = tuple(stamp(row) for _, row in progress(url).iterrows())
-    return _studies(url, stamps).set_index("study")["best_accuracy"]
+    return _studies(url, stamps).set_index("study")
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,14 +12,13 @@ from rich.text import Text
 
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
-from nas.quantity import plural
 from nas.analysis.population import population as sample
 from nas.console import plain
 from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import opened, population, train
 from nas.populations.verdicts import said
-from nas.quantity import count
+from nas.quantity import count, plural
 from nas.search.config import SearchConfig
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study

@@ -20,7 +20,8 @@ TIME_OVER = "time budget"
 def print_header(console: Console, plan: Plan) -> None:
     """What is going to happen, and where."""
     config, space = plan.config, plan.space
-    images = f"{config.train_images or 50_000:,} training images"
+    trained = plan.record.untrained is None
+    images = f" on {config.train_images or 50_000:,} training images" if trained else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
         f"{config.study}: {space.name} ({count(space.size())} architectures) on Fashion-MNIST"
@@ -30,7 +31,7 @@ def print_header(console: Console, plan: Plan) -> None:
     )
     budget = f", at most {format_duration(config.time_budget)}" if config.time_budget else ""
     lines = [
-        f"{config.trials} trials of up to {config.epochs} epochs on {images}, "
+        f"{config.trials} trials of up to {config.epochs} epochs{images}, "
         f"{config.concurrency} at a time{budget}",
         f"sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}",
         f"study database  {shown(config.storage)}",
@@ -39,6 +40,8 @@ def print_header(console: Console, plan: Plan) -> None:
     few = space.distinct_settings(ENUMERATED)
     if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
         lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
+    if plan.record.untrained:
+        lines.insert(1, plan.record.untrained)
     for line in lines:
         console.print(line, markup=False)
 
@@ -79,7 +82,7 @@ def print_ending(
         why = f"All {trials} trials ended ({format_duration(seconds)}). For more:"
         commands = [(why, plan.command(trials=2 * trials))]
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
-    if best:
+    if best and plan.record.untrained is None:
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
         commands.append(("To train the winner for longer and ship it:", retrain))
     _print(console, storage, commands)

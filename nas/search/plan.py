@@ -18,7 +18,7 @@ from nas.space import SearchSpace
 from nas.space.messages import shown as spelled
 from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
-from nas.study.record import StudyRecord, read_record
+from nas.study.record import SYNTHETIC, StudyRecord, read_record
 from nas.study.shell import nas_command
 from nas.training.fashion_mnist import fingerprint
 from nas.training.sources import fetch
@@ -153,7 +153,7 @@ def _check_training(config: SearchConfig, space: SearchSpace) -> None:
 
 def _dataset(config: SearchConfig) -> str:
     """The fingerprint of what the study trains on; brings the data if it is not here."""
-    if config.objective == "synthetic":
-        return "synthetic"
+    if config.objective == SYNTHETIC:
+        return SYNTHETIC
     fetch(Path(config.data) if config.data else None)
     return fingerprint()

@@ -50,6 +50,11 @@ def retrain(
             trial evaluated before.
     """
     found = open_study(url, study)
+    if found.record.untrained:
+        raise ConfigError(
+            f"study {study!r} has the synthetic objective: no network was trained in it, so none "
+            "is to be trained for longer; accepted: a study of a data set"
+        )
     check_file(output, "output")
     if number is None:
         best = found.best(1)

@@ -17,6 +17,7 @@ from nas.quantity import count, percent
 from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.searcher import Job
+from nas.study.record import SYNTHETIC
 
 _STYLES = {
     "complete": "green",
@@ -37,6 +38,7 @@ class View:
         self.console = console
         self.config = config
         self.deadline = deadline
+        self.trained = config.objective != SYNTHETIC  # else speeds are made up
         self.begun = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.running: dict[tuple[int, int], tuple[Job, float, Mapping[str, Any]]] = {}
@@ -131,7 +133,7 @@ class LiveView(LinesView):
                 percent(result["val_accuracy"]) if result else "–",
                 count(job.cost.params),
                 count(job.cost.macs),
-                f"{result['images_per_second']:,.0f}" if result else "–",
+                f"{result['images_per_second']:,.0f}" if result and self.trained else "–",
                 format_duration(time.monotonic() - begun),
             )
         return Group(Text(""), table, Text(self.status(), style="bold"))

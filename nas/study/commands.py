@@ -10,6 +10,7 @@ from rich.table import Table
 from nas.console import Console, plain, say
 from nas.errors import DamagedError
 from nas.quantity import percent
+from nas.study.record import SYNTHETIC
 from nas.study.shell import DEFAULT_STORAGE
 from nas.text import one_line
 
@@ -44,9 +45,15 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
             plain(row["study"]),
             f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
             plain(damaged or ", ".join(states) or "none"),
-            percent(best) if best == best else "–",  # not a number: none is complete
+            _accuracy(best, row["objective"]),
         )
     Console().print(table)
+
+
+def _accuracy(best: float, objective: object) -> str:
+    if best != best:  # not a number: none is complete
+        return "–"
+    return f"{percent(best)} ({SYNTHETIC})" if objective == SYNTHETIC else percent(best)
 
 
 @study_commands.command("show")
@@ -125,8 +132,11 @@ def export_frame_command(
     from nas.study.reader import open_study
     from nas.study.tabular import export_frame
 
-    rows = export_frame(open_study(storage, study), file, what)
+    found = open_study(storage, study)
+    rows = export_frame(found, file, what)
     say(f"{study}: {rows} {what} written to {file}")
+    if found.record.untrained:
+        say(found.record.untrained)
 
 
 @study_commands.command("export-study")

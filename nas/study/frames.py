@@ -22,7 +22,7 @@ UTC = "datetime64[us, UTC]"
 STUDIES = {
     "study": "string", "created": UTC, "trials": "int64", "complete": "int64", "pruned": "int64",
     "failed": "int64", "running": "int64", "waiting": "int64", "planned": "Int64",
-    "best_accuracy": "float64", "problem": "string",
+    "objective": "string", "best_accuracy": "float64", "problem": "string",
 }  # fmt: skip
 TRIALS = {  # and then a column for each knob
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
@@ -116,7 +116,7 @@ def studies(connection: Connection) -> pd.DataFrame:
         rows.append(
             {"study": str(row.study), "created": about.created, "planned": about.planned}
             | counts
-            | {"best_accuracy": best, "problem": problem}
+            | {"objective": about.objective, "best_accuracy": best, "problem": problem}
         )
     return _typed(pd.DataFrame(rows, columns=list(STUDIES)), STUDIES)
 

@@ -16,6 +16,8 @@ from nas.study.damage import read_mapping, read_time
 from nas.study.tables import studies
 from nas.study.upgrade import has_studies
 
+SYNTHETIC = "synthetic"  # the objective that trains nothing
+
 # A study's values are comparable only among equals in these parts of the config.
 FIXED = (
     "objective",
@@ -43,6 +45,22 @@ class StudyRecord:
     config: Mapping[str, Any]
     dataset: str
     provenance: Mapping[str, Any]
+
+    @property
+    def untrained(self) -> str | None:
+        """That no network was trained, in a sentence to stand wherever results are shown; None
+        where they were."""
+        if self.config.get("objective") != SYNTHETIC:
+            return None
+        return (
+            "The objective is synthetic: no network was trained, the accuracies are a function of "
+            "the architecture."
+        )
+
+    @property
+    def accuracy(self) -> str:
+        """What the study's ``val_accuracy`` is, in two words."""
+        return "synthetic accuracy" if self.untrained else "validation accuracy"
 
     def differences(self, other: StudyRecord) -> list[str]:
         """What makes results of ``other`` not comparable with ours, one phrase each."""
@@ -169,6 +187,7 @@ class Listed:
     """A study in a list: of one that is damaged, ``problem`` says why the rest is missing."""
 
     planned: int | None
+    objective: str | None
     created: datetime | None  # UTC
     problem: str | None
 
@@ -179,9 +198,13 @@ def listed(row: Row[Any]) -> Listed:
         if not isinstance(row.study, str):
             raise DamagedError("its name is not text")
         created = read_time(row.created, "its time of creation")
-        return Listed(record_from(row).config["trials"], created, None)
+        config = record_from(row).config
+        objective = config.get("objective")
+        if not isinstance(objective, str):
+            raise DamagedError(f"objective of its config is {str(objective)[:40]!r}, not text")
+        return Listed(config["trials"], objective, created, None)
     except DamagedError as error:
-        return Listed(None, None, str(error))
+        return Listed(None, None, None, str(error))
 
 
 def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:

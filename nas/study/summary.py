@@ -13,13 +13,16 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     """Print the best trials and the winner; False where no trial was trained in full."""
     best = study.best(rows)
     console.print()
+    untrained = study.record.untrained
+    if untrained:
+        console.print(untrained, style="yellow", markup=False)
     if best.empty:
         console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
         return False
     title = plain(f"The best of {study.name}")
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("trial", justify="right")
-    for header in ("validation accuracy", "epochs", "params", "MACs", "seconds"):
+    for header in (study.record.accuracy, "epochs", "params", "MACs", "seconds"):
         table.add_column(header, justify="right")
     for trial in best.to_dict("records"):
         table.add_row(

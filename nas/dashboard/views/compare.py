@@ -41,6 +41,9 @@ def page(url: str) -> None:
         format_func=visible,
     )  # fmt: skip
     sources = [found for name in chosen if (found := data.source(url, name))]
+    for source in sources:
+        if source.study().record.untrained:
+            st.warning(f"{visible(source.name)}: {source.study().record.untrained}")
     frames = [source.trials() for source in sources]
     full = {
         source.name: trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]

@@ -24,6 +24,9 @@ COLUMNS = {
     "complete": st.column_config.NumberColumn("in full", help="Trials trained in full."),
     "pruned": st.column_config.NumberColumn("stopped early"),
     "failed": st.column_config.NumberColumn("failed"),
+    "objective": st.column_config.TextColumn(
+        "objective", help="What was trained on; synthetic: nothing was, the accuracies are made up."
+    ),
     "best": st.column_config.NumberColumn(
         "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
     ),
@@ -53,10 +56,11 @@ def _table(url: str, names: list[str]) -> None:
             return
         _totals(studies)
         ended = studies[["complete", "pruned", "failed"]].sum(axis=1)
-        best = 100 * data.best_accuracies(url).reindex(studies["study"])
+        listed = data.listed(url).reindex(studies["study"])
         shown = studies.assign(
             progress=(ended / studies["planned"].clip(lower=1)).clip(upper=1),
-            best=best.to_numpy(),
+            best=100 * listed["best_accuracy"].to_numpy(),
+            objective=listed["objective"].map(visible, na_action="ignore").to_numpy(),
             study=studies["study"].map(visible),
             problem=studies["problem"].map(visible, na_action="ignore"),
         )
