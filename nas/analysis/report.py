@@ -204,8 +204,8 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
     return (
         f"Best of {len(trials)} trials: trial {winner['number']} with "
         f"{percent(winner['val_accuracy']).strip()} {study.record.accuracy} after "
-        f"{winner['epochs']} epochs, {count(winner['params'])} parameters and {count(winner['macs'])} "
-        "multiply-accumulates per image."
+        f"{winner['epochs']} epochs, {count(winner['params'])} parameters and "
+        f"{count(winner['macs'])} multiply-accumulates per image."
     )
 
 

@@ -50,7 +50,7 @@ def test_a_printed_duration_is_right_to_its_last_unit(seconds):
 @pytest.mark.parametrize(
     ("seconds", "printed"),
     [
-        (0, "0s"), (0.4, "0s"), (59.4, "59s"), (59.6, "1m00s"), (83, "1m23s"), (3599, "59m59s"),
+        (0, "0s"), (0.4, "0.4s"), (59.4, "59s"), (59.6, "1m00s"), (83, "1m23s"), (3599, "59m59s"),
         (3600, "1h00m"), (3725, "1h02m"), (90_000, "25h00m"),
     ],
 )  # fmt: skip
