@@ -1,6 +1,7 @@
 """A report is one file that opens offline, says what it does not show, and trusts no text."""
 
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -125,7 +126,17 @@ def test_caveats_name_what_holds_of_this_study(url):
     guided = (trials["policy"] == "guided").sum()
     assert f"{guided} of {len(trials)} trials were proposed by a sampler" in said
     assert "The objective is synthetic" in said
+    assert "images" not in said
+
+
+def test_caveats_of_accuracies_that_were_trained_for_say_how_sure_they_are(url):
+    study = open_study(url, "s")
+    config = {**study.record.config, "objective": "fashion_mnist"}
+    study.record = replace(study.record, config=config)
+    trials, best = study.frame(), study.best(10)
+    said = " ".join(caveats(study, trials, best))
     assert "standard error of 0.4" in said  # sqrt(0.75 · 0.25 / 10,000) and near it
+    assert "synthetic" not in said
     assert "Trained anew" not in said
     values = {"val_accuracy": 0.8, "test_loss": 1.0, "test_accuracy": 0.789}
     record_evaluation(url, "s", int(best["number"].iloc[0]), {}, **values)
