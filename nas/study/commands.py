@@ -9,7 +9,8 @@ from rich.table import Table
 
 from nas.console import Console, plain, say
 from nas.errors import DamagedError
-from nas.quantity import percent
+from nas.options import number_option
+from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
 from nas.study.shell import DEFAULT_STORAGE
 from nas.text import one_line
@@ -60,7 +61,7 @@ def _accuracy(best: float, objective: object) -> str:
 def show_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = DEFAULT_STORAGE,
-    rows: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
+    rows: Annotated[int, number_option(least=1, help="How many of the best trials.")] = 5,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
     ] = False,
@@ -113,7 +114,7 @@ def check_command(
         found = error.problems
     for violation in found:
         say(one_line(violation))
-    say(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+    say(f"{study}: {plural(len(found), 'violation')}" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
 
 
@@ -153,7 +154,7 @@ def export_command(
     from nas.study.transfer import export_study
 
     trials = export_study(storage, study, file, publish=publish)
-    say(f"{study}: {trials} trials written to {file}")
+    say(f"{study}: {plural(trials, 'trial')} written to {file}")
 
 
 @study_commands.command("import-study")
@@ -168,7 +169,7 @@ def import_command(
     from nas.study.transfer import import_study
 
     study, trials = import_study(file, storage, name)
-    say(f"{study}: {trials} trials taken from {file}")
+    say(f"{study}: {plural(trials, 'trial')} taken from {file}")
 
 
 @database_commands.command("upgrade")
