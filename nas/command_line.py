@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from nas.console import Console, plain, prepare_output, say
+from nas.console import Console, Table, plain, prepare_output, say
 from nas.errors import NasError, SpaceError
 from nas.options import number_option
 from nas.output import check_file
@@ -266,7 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NasError as error:
         return _refuse(str(error))
     except typer.TyperException as error:  # what Typer itself could not parse
-        return _refuse(error.format_message())
+        message = error.format_message()
+        return _refuse(message) if message else 2  # help was printed instead
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:  # the reader of our output left, as head does

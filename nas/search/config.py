@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from nas.errors import ConfigError, NasError, SpaceError, choose
 from nas.options import Real, Whole, mismatch, number
+from nas.quantity import plural
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
@@ -186,8 +187,9 @@ def resolve(
         return config.model_copy(update={"concurrency": min(slots, config.trials)})
     if config.concurrency > slots:
         raise ConfigError(
-            f"concurrency is {config.concurrency}, but {machine} has room for {slots} trials of "
-            f"{config.cpus_per_trial:g} CPUs and {config.gpus_per_trial:g} GPUs"
+            f"concurrency is {config.concurrency}, but {machine} has room for "
+            f"{plural(slots, 'trial')} of {plural(config.cpus_per_trial, 'CPU', '{:g}'.format)} "
+            f"and {plural(config.gpus_per_trial, 'GPU', '{:g}'.format)}"
         )
     return config
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from nas.console import Console, plain, say
+from nas.console import Console, Table, plain, say
 from nas.errors import DamagedError
 from nas.options import number_option
 from nas.quantity import percent, plural
@@ -34,7 +33,7 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     from nas.study.reader import studies
 
     table = Table()
-    table.add_column("study", overflow="fold")  # a name that is cut names nothing
+    table.add_column("study")
     table.add_column("created (UTC)")
     table.add_column("trials")
     table.add_column("best accuracy", justify="right")
@@ -84,12 +83,9 @@ def show_command(
         }
         console.print_json(json.dumps(parts))
         return
-    states = found.frame()["state"].value_counts()
-    console.print(
-        f"{study}: " + ", ".join(f"{n} {str(state).lower()}" for state, n in states.items()),
-        markup=False,
-        highlight=False,
-    )
+    states = found.frame()["state"].str.lower().replace("fail", "failed").value_counts()
+    counts = ", ".join(f"{states[state]} {state}" for state in STATES if state in states)
+    console.print(f"{study}: {counts or 'no trial yet'}", markup=False, highlight=False)
     print_best(console, found, rows)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))
@@ -135,7 +131,7 @@ def export_frame_command(
 
     found = open_study(storage, study)
     rows = export_frame(found, file, what)
-    say(f"{study}: {rows} {what} written to {file}")
+    say(f"{study}: {plural(rows, what.removesuffix('s'))} written to {file}")
     if found.record.untrained:
         say(found.record.untrained)
 
