@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from nas.console import Console, plain, prepare_output, say
+from nas.console import Console, Table, plain, prepare_output, say
 from nas.errors import NasError, SpaceError
+from nas.options import number_option
 from nas.output import check_file
 from nas.populations.commands import population_commands
-from nas.quantity import count, percent
+from nas.quantity import count, percent, read_number, whole
 from nas.search.command import search_command
 from nas.space.commands import space_commands
 from nas.study.commands import Storage, study_commands
@@ -67,7 +67,7 @@ def plot_command(
         typer.Option(help="Trials stopped early: refuse, drop or bound (edf). (default: refuse)"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Trained so long. (default: all must agree)")
+        int | None, number_option(least=1, help="Trained so long. (default: all must agree)")
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
@@ -122,7 +122,7 @@ def dashboard_command(
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine read the studies.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+    port: Annotated[int, number_option(least=1, most=65535, help="Port to listen on.")] = 8501,
 ) -> None:
     """Show the studies of a database in a browser, live while they run; reads only."""
     from nas.dashboard.serve import serve
@@ -135,9 +135,9 @@ def retrain_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     trial: Annotated[
-        int | None, typer.Option(help="Number of the trial. (default: the best)")
+        int | None, number_option(least=0, help="Number of the trial. (default: the best)")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over all 50,000 images.")] = 20,
+    epochs: Annotated[int, number_option(least=1, help="Passes over all 50,000 images.")] = 20,
     test: Annotated[
         bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
     ] = False,
@@ -166,7 +166,7 @@ def retrain_command(
 def latency_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     trials: Annotated[str, typer.Option(help="front, best or all.")] = "front",
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 1,
+    batch: Annotated[int, number_option(least=1, most=4096, help="Images at a time.")] = 1,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Measure how long networks take on this machine's processor, and store it with the study.
@@ -221,7 +221,7 @@ def spaces_command(
 def cost_command(
     network: Annotated[str, typer.Argument(help="A preset, such as resnext50_32x4d.")],
     input: Annotated[str, typer.Option(help="Channels × height × width.")] = "1x28x28",  # noqa: A002
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the linear layer.")] = 10,
+    classes: Annotated[int, number_option(least=1, help="Outputs of the linear layer.")] = 10,
 ) -> None:
     """Print shapes, parameters and multiply-accumulates of a known network."""
     from nas.cost import cost
@@ -240,8 +240,8 @@ def cost_command(
 @app.command("sample")
 def sample_command(
     space: Annotated[str, typer.Argument(help="A bundled space or the path of a YAML file.")],
-    number: Annotated[int, typer.Option("-n", min=1, help="How many architectures.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first one; the others count on.")] = 0,
+    number: Annotated[int, number_option("-n", least=1, help="How many architectures.")] = 1,
+    seed: Annotated[int, number_option(least=0, help="Of the first one; the others count on.")] = 0,
 ) -> None:
     """Draw random architectures from a space, one JSON object a line."""
     from nas.space import SearchSpace
@@ -265,7 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NasError as error:
         return _refuse(str(error))
     except typer.TyperException as error:  # what Typer itself could not parse
-        return _refuse(error.format_message())
+        message = error.format_message()
+        return _refuse(message) if message else 2  # help was printed instead
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:  # the reader of our output left, as head does
@@ -281,7 +282,8 @@ def _refuse(message: str) -> int:
 
 def _shape(text: str) -> tuple[int, int, int]:
     parts = text.lower().replace("×", "x").split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    sizes = [size for part in parts if (size := whole(read_number(part))) and size > 0]
+    if len(parts) != 3 or len(sizes) != 3:
         raise SpaceError(f"input is {text!r}; accepted: channels x height x width, as 3x224x224")
-    channels, height, width = (int(part) for part in parts)
+    channels, height, width = sizes
     return channels, height, width

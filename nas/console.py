@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import rich.console
+import rich.table
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -50,6 +51,22 @@ class Console(rich.console.Console):
                 yield segment
             else:
                 yield Segment(visible(segment.text, lines=True), segment.style)
+
+
+class Table(rich.table.Table):
+    """Rich's table, for narrow terminals too: cells are folded, as a number that is cut is another.
+
+    Where not every word has room, the lines around the table and the spaces in it go first.
+    """
+
+    def add_column(self, *arguments: Any, **options: Any) -> None:
+        """As Rich does."""
+        super().add_column(*arguments, **{"overflow": "fold", **options})
+
+    def __rich_console__(self, console: rich.console.Console, options: ConsoleOptions) -> Any:
+        if self.__rich_measure__(console, options).minimum > options.max_width:
+            self.padding, self.show_edge = 0, False
+        return super().__rich_console__(console, options)
 
 
 def plain(text: str) -> Text:

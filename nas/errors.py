@@ -63,6 +63,8 @@ def choose(word: object, accepted: Iterable[str]) -> str:
     'did you mean tpe? accepted: tpe, random'
     """
     words = list(accepted)
+    if not words:
+        return "there is none to choose from"
     near = get_close_matches(str(word), words, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{hint}accepted: {', '.join(words)}"

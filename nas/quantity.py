@@ -1,6 +1,7 @@
 """Numbers as people read and write them, the same everywhere."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -63,13 +64,13 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def plural(number: int, noun: str) -> str:
-    """So many of them: "1 epoch", "0 epochs", "1,200 trials".
+def plural(number: float, noun: str, spelled: Callable[[float], str] = "{:,}".format) -> str:
+    """So many of them, the number ``spelled`` as ``count`` does it, or with all of its digits.
 
     >>> [plural(n, "epoch") for n in (0, 1, 2000)]
     ['0 epochs', '1 epoch', '2,000 epochs']
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{spelled(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(fraction: float) -> str:

@@ -118,6 +118,60 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(options, said, folder, 
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("sample good.yaml -n 0", "'-n': 0; it must be greater than or equal to 1"),
+        ("sample good.yaml -n 1.5", "'-n': 1.5; it must be a whole number, such as 20, 1k or 1e3"),
+        ("sample good.yaml --seed nan", "'--seed': 'nan'; it must be a whole number"),
+        ("cost resnet18 --classes many", "'--classes': 'many'; it must be a whole number"),
+        ("cost resnet18 --input 1x²x2", "accepted: channels x height x width"),
+        ("cost resnet18 --input 1x28", "accepted: channels x height x width"),
+        ("show s --rows 0", "'--rows': 0; it must be greater than or equal to 1"),
+        ("latency s --batch 8k", "'--batch': 8000; it must be less than or equal to 4096"),
+        ("dashboard --port 1e5", "'--port': 100000; it must be less than or equal to 65535"),
+        ("retrain s -o w.pt --epochs 0", "'--epochs': 0; it must be greater than or equal to 1"),
+        ("retrain s -o w.pt --trial -1", "'--trial': -1; it must be greater than or equal to 0"),
+        ("plot s -o f.png --epochs 0", "'--epochs': 0; it must be greater than or equal to 1"),
+        ("narrow a --study s --take 0", "'--take': 0; it must be greater than or equal to 1"),
+        ("narrow a --study s --models -1", "'--models': -1; it must be greater than or equal to 0"),
+        ("narrow a --study s --margin 2", "margin is 2; it must be less than or equal to 1"),
+        ("narrow a --study s --error-rate 0", "error-rate is 0; it must be greater than or equal"),
+    ],
+)
+def test_a_number_that_an_option_cannot_be_is_refused_before_anything_is_read(
+    arguments, said, capsys
+):
+    assert main(arguments.split()) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert said in printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "sample good.yaml -n {} --seed {}",
+        "cost resnet18 --classes {} --input 1x{}x{}",
+        "show s --rows {}",
+        "latency s --batch {}",
+        "retrain s -o w.pt --epochs {} --trial {}",
+        "plot s -o f.png --epochs {}",
+        "narrow good.yaml --study s --take {} --models {}",
+        "narrow good.yaml --study s --margin {} --error-rate 50e-3",
+    ],
+)
+def test_every_option_that_is_a_number_takes_the_forms_that_people_write(arguments, capsys):
+    def said(number):
+        ending = main(arguments.replace("{}", number).split())
+        return ending, *capsys.readouterr()
+
+    plain = said("0.4" if "margin" in arguments else "40")
+    assert "must be" not in plain[2]
+    for form in ("4e-1", "0.40") if "margin" in arguments else ("4e1", "4_0", "40.0", "0.04k"):
+        assert said(form) == plain
+
+
 @pytest.mark.parametrize("module", ["nas", "nas.search"])
 def test_a_process_ends_with_code_2_and_without_traceback(module, folder):
     arguments = ["search"] if module == "nas" else []

@@ -4,6 +4,7 @@ import io
 import sys
 
 import pytest
+from optuna.trial import create_trial
 from populous import write_study
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +100,7 @@ def test_the_live_view_of_a_search_is_drawn_in_ascii():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=SPELLED)
     console = Console(file=out, force_terminal=True, width=80, highlight=False)
     with LiveView(console, config, None) as view:
-        view.reused(3, 1, 0.5)
+        view.reused(3, create_trial(value=0.5))
         view.line("trial 4 failed: ×…", "red")
     assert "trial    3  reused" in written(out)
     assert "trial 4 failed: x..." in written(out)

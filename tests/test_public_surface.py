@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "text": set(),
     "console": {"text"},
     "quantity": {"errors"},
+    "options": {"quantity"},
     "architecture": BASE,
     "cost": BASE | {"architecture"},
     "summary": BASE | {"architecture", "cost"},
@@ -76,10 +77,10 @@ MAY_IMPORT = {
     "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch
     "network": DATA | {"space"},
     "training": DATA | {"space", "network"},
-    "study": DATA | {"space", "training.config"},
-    "search": DATA | {"space", "network", "training", "study"},
+    "study": DATA | {"options", "space", "training.config"},
+    "search": DATA | {"options", "space", "network", "training", "study"},
     "analysis": DATA | {"space", "study"},
-    "populations": DATA | {"space", "study", "search", "analysis"},
+    "populations": DATA | {"options", "space", "study", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis"},
 }
 # and which of the large libraries

@@ -23,16 +23,16 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
     guided = int((trials["policy"] == "guided").sum())
     if guided:
         yield (
-            f"{guided} of {len(trials)} trials were proposed by a sampler that had seen earlier "
-            "results: they are no random sample of the space, and distributions over them say what "
-            "the search saw, not what the space is like."
+            f"Proposed by a sampler that had seen earlier results: {guided} of "
+            f"{plural(len(trials), 'trial')}. That is no random sample of the space: distributions "
+            "say what the search saw, not what the space is like."
         )
     even = int((trials["policy"] == "quasi_random").sum())
     if even:
         yield (
-            f"{even} of {len(trials)} trials are points of a sequence that fills the space evenly: "
-            "they are no independent draws, and intervals that take them for such are too wide or "
-            "too narrow."
+            f"Points of a sequence that fills the space evenly: {even} of "
+            f"{plural(len(trials), 'trial')}. They are no independent draws: intervals that take "
+            "them for such are too wide or too narrow."
         )
     stopped = trials[trials["state"] == "PRUNED"]
     if len(stopped):
@@ -46,8 +46,8 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
         yield f"{plural(failed, 'trial')} failed, without an accuracy."
     if trials["key"].nunique() < study.space.size():
         yield (
-            f"{trials['key'].nunique()} different networks were tried of a space of "
-            f"{study.space.size():,}: it may hold better ones."
+            f"Tried: {plural(trials['key'].nunique(), 'different network')} of a space of "
+            f"{study.space.size():,}, which may hold better ones."
         )
 
 
@@ -74,7 +74,7 @@ def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
             )
     images = config.get("train_images")
     yield (
-        f"Trials were trained for at most {config.get('epochs')} epochs"
+        f"Trials were trained for at most {plural(config.get('epochs', 0), 'epoch')}"
         + (f" on {images:,} images" if images else "")
         + ": networks that learn slowly may come out ahead in longer training."
     )

@@ -13,6 +13,7 @@ from html import escape
 from math import log2
 
 from nas.architecture import Architecture, Stage
+from nas.quantity import plural
 
 COLUMN, SLABS, LINE, MARGIN = 150, 130, 16, 12  # pixels: of a part, of its slabs, of a line of text
 MOST = 8  # slabs of a stage, and groups of a slab: nobody counts more
@@ -117,7 +118,7 @@ def _parts(
 def _facts(stage: Stage) -> dict[str, str]:
     not_all = f" ({MOST} drawn)" * (stage.depth > MOST)
     facts = {
-        "depth": f"{stage.depth} block{'s' * (stage.depth > 1)}{not_all}",
+        "depth": f"{plural(stage.depth, 'block')}{not_all}",
         "block": stage.block,
         "width": f"width {stage.width}",
         "stride": f"stride {stage.stride}",

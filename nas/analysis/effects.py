@@ -21,6 +21,7 @@ from scipy import optimize, stats
 from nas.analysis.edf import fraction
 from nas.analysis.population import Population, Rules, costs, knobs, whole
 from nas.errors import AnalysisError, choose
+from nas.quantity import plural
 
 PAIRS = 5  # fewer say nothing: even if all agree, the sign test has p > 0.05
 Matching = Literal["auto", "exact", "cost"]
@@ -199,7 +200,7 @@ def _asked(space: Population, knob: str | Iterable[str] | None) -> list[str]:
         if name not in flips:
             count = space.trials[name].nunique()
             raise AnalysisError(
-                f"{name} has {count} value{'s' * (count > 1)} among {len(space)} networks of "
+                f"{name} has {plural(count, 'value')} among {plural(len(space), 'network')} of "
                 f"{space.study}: nothing to flip between; {choose(name, flips)}"
             )
     return asked

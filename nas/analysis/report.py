@@ -28,7 +28,7 @@ from nas.analysis.drawing import draw
 from nas.analysis.importance import importance
 from nas.analysis.population import Rules
 from nas.errors import NasError
-from nas.quantity import count, percent
+from nas.quantity import count, percent, plural
 from nas.study import reproduce
 from nas.study.reader import Study
 from nas.study.shell import nas_command
@@ -98,7 +98,7 @@ def _question(study: Study) -> dict[str, Any]:
     return {
         "space": space,
         "size": f"{space.size():,}",
-        "shape": f"{height}×{width} pixels in {channels} channel{'s' * (channels > 1)}",
+        "shape": f"{height}×{width} pixels in {plural(channels, 'channel')}",
         "within": f", with {' and '.join(within)}" if within else "",
     }
 
@@ -156,7 +156,7 @@ def _provenance(study: Study) -> Iterator[tuple[str, str]]:
     for device in study.devices():
         attempts = device["attempts"]
         numerics = f" ({device['numerics']})" if device["numerics"] else ""
-        yield "ran on", f"{device['device']}{numerics}: {attempts} attempt{'s' * (attempts > 1)}"
+        yield "ran on", f"{device['device']}{numerics}: {plural(attempts, 'attempt')}"
 
 
 def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
@@ -202,9 +202,9 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
         return f"No trial of {len(trials)} was trained in full yet."
     winner = best.iloc[0]
     return (
-        f"Best of {len(trials)} trials: trial {winner['number']} with "
+        f"Best of {plural(len(trials), 'trial')}: trial {winner['number']} with "
         f"{percent(winner['val_accuracy']).strip()} {study.record.accuracy} after "
-        f"{winner['epochs']} epochs, {count(winner['params'])} parameters and "
+        f"{plural(winner['epochs'], 'epoch')}, {count(winner['params'])} parameters and "
         f"{count(winner['macs'])} multiply-accumulates per image."
     )
 

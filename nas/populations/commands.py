@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.console import Console
+from nas.options import number_option
 from nas.search.command import (
     HOW,
     WHAT,
@@ -24,6 +25,24 @@ from nas.study.commands import Storage
 from nas.study.shell import DEFAULT_STORAGE, nas_command
 
 population_commands = typer.Typer()
+
+# Options of a verdict, checked by ComparisonOptions
+Margin = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FLOAT",
+        help="A difference of accuracy that does not matter, as a fraction. (default: 0.005)",
+        rich_help_panel=WHAT,
+    ),
+]
+ErrorRate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FLOAT",
+        help="How often a verdict may be wrong. (default: 0.05)",
+        rich_help_panel=WHAT,
+    ),
+]
 
 
 @population_commands.command("compare")
@@ -49,22 +68,8 @@ def compare_command(
         ),
     ] = None,
     band: Band = None,
-    margin: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FLOAT",
-            help="A difference of accuracy that does not matter, as a fraction. (default: 0.005)",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    error_rate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FLOAT",
-            help="How often a verdict may be wrong. (default: 0.05)",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
+    margin: Margin = None,
+    error_rate: ErrorRate = None,
     epochs: Annotated[
         str | None,
         typer.Option(
@@ -126,38 +131,41 @@ def compare_command(
 def narrow_command(
     space: Annotated[str, typer.Argument(help="The design space: a name or a YAML file.")],
     study: Annotated[
-        str, typer.Option(help="A study of random networks of that space, as nas compare makes.")
+        str,
+        typer.Option(
+            help="A study of random networks of that space, as nas compare makes.",
+            rich_help_panel=WHAT,
+        ),
     ],
     take: Annotated[
-        int, typer.Option(min=1, help="Which of the proposals to follow, by its number.")
+        int,
+        number_option(least=1, help="Which of the proposals to follow, by its number.", panel=WHAT),
     ] = 1,
     models: Annotated[
         int | None,
-        typer.Option(
-            min=0,
+        number_option(
+            least=0,
             help="Networks of the smaller space to train; 0: stop after writing its file. "
             "(default: as many as the study has)",
+            panel=WHAT,
         ),
     ] = None,
-    margin: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="A difference of accuracy that does not matter, as a fraction."
-        ),
-    ] = 0.005,
-    error_rate: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, help="How often a verdict may be wrong.")
-    ] = 0.05,
+    margin: Margin = None,
+    error_rate: ErrorRate = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The smaller space's file. (default: its name.yaml)"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The smaller space's file. (default: its name.yaml)",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Folder with Fashion-MNIST. (default: NAS_DATA, else found)"),
-    ] = None,
+    data: Data = None,
     storage: Storage = DEFAULT_STORAGE,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print no trials.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print no trials.", rich_help_panel=WHERE)
+    ] = False,
 ) -> None:
     """Propose a smaller design space that a random study supports, train it, and judge it.
 
@@ -165,8 +173,11 @@ def narrow_command(
     with its lineage, trains random networks of it within the same costs, and says whether it is
     better, equal or worse than its parent.
     """
+    from nas.populations.comparing import own_options
     from nas.populations.narrowing import narrow
 
+    given = {"margin": margin, "error_rate": error_rate}
+    judged_by = own_options({name: text for name, text in given.items() if text is not None})
     raise typer.Exit(
         narrow(
             space,
@@ -175,8 +186,8 @@ def narrow_command(
             console=Console(highlight=False),
             take=take,
             models=models,
-            margin=margin,
-            error_rate=error_rate,
+            margin=judged_by.margin,
+            error_rate=judged_by.error_rate,
             output=output,
             data=data,
             quiet=quiet,

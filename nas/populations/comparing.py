@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 
 from nas.errors import ConfigError
+from nas.options import Real, Whole
 from nas.output import check_folder
 from nas.populations.training import Population, opened, population, train
-from nas.search.config import Real, SearchConfig, Whole, checked, complaint
+from nas.search.config import SearchConfig, checked, complaint
 from nas.search.session import storage_of
 
 EPOCHS = 2
@@ -40,12 +41,21 @@ def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = {name: value for name, value in given.items() if name in OPTIONS}
     own |= {"spaces": list(own["spaces"])} if isinstance(own.get("spaces"), tuple) else {}
-    try:
-        options = ComparisonOptions(**own)
-    except ValidationError as error:
-        raise ConfigError(complaint(error)) from None
+    options = own_options(own)
     rest = {name: value for name, value in given.items() if name not in OPTIONS}
     return {**{name: getattr(options, name) for name in own}, **checked(rest)}
+
+
+def own_options(given: Mapping[str, Any]) -> ComparisonOptions:
+    """Those of ``OPTIONS`` that are given, checked, and the defaults of the others.
+
+    Raises:
+        ConfigError: one of them cannot be; the message names it.
+    """
+    try:
+        return ComparisonOptions(**{name: given[name] for name in OPTIONS if name in given})
+    except ValidationError as error:
+        raise ConfigError(complaint(error)) from None
 
 
 def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bool = False) -> int:
@@ -67,7 +77,7 @@ def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bo
     code = train(sides, storage, again, quiet=quiet)
     if code:
         return code
-    own = ComparisonOptions(**{name: given[name] for name in OPTIONS if name in given})
+    own = own_options(given)
     margin, error_rate = own.margin, own.error_rate
     if given.get("flip"):
         result = verdicts.of_flips(opened(sides, storage)[0], given["flip"], error_rate)

@@ -7,13 +7,12 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
-from nas.console import plain
+from nas.console import Table, plain
 from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import opened, population, train
@@ -66,8 +65,8 @@ def narrow(
     drawn = sample(trials, {})
     found = proposals(space, drawn.trials)
     if not found:
-        many = plural(len(drawn.distinct), "network")
-        console.print(f"{many} support no smaller space than {space.name}.", markup=False)
+        many = f"{plural(len(drawn.distinct), 'network')} of {space.name}"
+        console.print(f"{many} are no evidence for a smaller space.", markup=False)
         return 1
     if take > len(found):
         raise ConfigError(f"take is {take}; accepted: 1 to {len(found)}")

@@ -110,9 +110,9 @@ def said(comparison: Comparison, decision: Decision) -> str:
     low, high = 100 * decision.interval.low, 100 * decision.interval.high
     outcome = _OUTCOMES[decision.outcome].format(a=comparison.a, b=comparison.b)
     return (
-        f"At a margin of {100 * decision.margin:g} points and an error rate of "
-        f"{100 * decision.error_rate:g} %, {outcome}: the difference of the median accuracies lies "
-        f"between {low:+.2f} and {high:+.2f} points."
+        f"At a margin of {plural(100 * decision.margin, 'point', '{:g}'.format)} and an error "
+        f"rate of {100 * decision.error_rate:g} %, {outcome}: the difference of the median "
+        f"accuracies lies between {low:+.2f} and {high:+.2f} points."
     )
 
 

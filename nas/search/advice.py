@@ -6,7 +6,7 @@ from itertools import islice
 from rich.console import Console
 from rich.text import Text
 
-from nas.quantity import count
+from nas.quantity import count, plural
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
 from nas.search.sampling import ENUMERATED, things
@@ -24,14 +24,15 @@ def print_header(console: Console, plan: Plan) -> None:
     images = f" on {config.train_images or 50_000:,} training images" if trained else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
-        f"{config.study}: {space.name} ({count(space.size())} architectures) on Fashion-MNIST"
+        f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "
+        "Fashion-MNIST"
         if config.objective == "fashion_mnist"
         else f"{config.study}: {space.name} with the synthetic objective",
         markup=False,
     )
     budget = f", at most {format_duration(config.time_budget)}" if config.time_budget else ""
     lines = [
-        f"{config.trials} trials of up to {config.epochs} epochs{images}, "
+        f"{plural(config.trials, 'trial')} of up to {plural(config.epochs, 'epoch')}{images}, "
         f"{config.concurrency} at a time{budget}",
         f"sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}",
         f"study database  {shown(config.storage)}",
@@ -79,7 +80,8 @@ def print_ending(
         )
         commands = []
     else:
-        why = f"All {trials} trials ended ({format_duration(seconds)}). For more:"
+        ended = f"{'All ' * (trials > 1)}{plural(trials, 'trial')} ended"
+        why = f"{ended} ({format_duration(seconds)}). For more:"
         commands = [(why, plan.command(trials=2 * trials))]
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
     if best and plan.record.untrained is None:

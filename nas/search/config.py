@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nas.errors import ConfigError, NasError, SpaceError, choose
-from nas.quantity import plain, read_number, whole
+from nas.options import Real, Whole, mismatch, number
+from nas.quantity import plural
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
@@ -23,15 +24,6 @@ from nas.study.shell import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
-
-
-def _number(value: object) -> object:
-    """A number that is given as text or NumPy's is Python's; text that is none stays."""
-    value = plain(value)
-    number = read_number(value) if isinstance(value, str) else None
-    value = value if number is None else number
-    exact = whole(value)
-    return value if exact is None else exact
 
 
 def _unlimited(value: object) -> object:
@@ -48,7 +40,7 @@ def _seconds(value: object) -> object:
 
 def _amount(value: object) -> object:
     try:
-        return amount(value) if isinstance(value, str) else _number(value)
+        return amount(value) if isinstance(value, str) else number(value)
     except SpaceError as error:
         raise ValueError(str(error)) from None
 
@@ -70,8 +62,6 @@ def _log_to(value: str) -> str:
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
 Seconds = Annotated[float, Field(gt=0, strict=True)]
 Duration = Annotated[Seconds | None, BeforeValidator(_seconds)]
-Whole = Annotated[int, BeforeValidator(_number), Field(strict=True)]
-Real = Annotated[float, BeforeValidator(_number), Field(strict=True)]
 Count = Annotated[Whole, Field(ge=1, le=10_000_000)]
 Unlimited = BeforeValidator(_unlimited)
 
@@ -197,8 +187,9 @@ def resolve(
         return config.model_copy(update={"concurrency": min(slots, config.trials)})
     if config.concurrency > slots:
         raise ConfigError(
-            f"concurrency is {config.concurrency}, but {machine} has room for {slots} trials of "
-            f"{config.cpus_per_trial:g} CPUs and {config.gpus_per_trial:g} GPUs"
+            f"concurrency is {config.concurrency}, but {machine} has room for "
+            f"{plural(slots, 'trial')} of {plural(config.cpus_per_trial, 'CPU', '{:g}'.format)} "
+            f"and {plural(config.gpus_per_trial, 'GPU', '{:g}'.format)}"
         )
     return config
 
@@ -252,9 +243,6 @@ def complaint(error: ValidationError) -> str:
     """The first complaint of pydantic, as ``option is found; it must be …``."""
     first = error.errors()[0]
     name = str(first["loc"][0]).replace("_", "-")
-    beyond = first["type"].startswith(("greater", "less"))
-    found = repr(_number(first["input"]) if beyond else first["input"])
-    found = found if len(found) <= 60 else f"{found[:59]}…"
     if first["type"] == "extra_forbidden":
         return f"unknown option {name!r}"
     if first["input"] is None:
@@ -263,15 +251,5 @@ def complaint(error: ValidationError) -> str:
         return f"{name}: {first['ctx']['error']}"
     if first["type"] == "literal_error":
         words = get_args(SearchConfig.model_fields[str(first["loc"][0])].annotation)
-        return f"{name} is {found}; {choose(first['input'], words)}"
-    expected = _TYPES.get(first["type"]) or first["msg"].removeprefix("Input should be ")
-    return f"{name} is {found}; it must be {expected}"
-
-
-_TYPES = {
-    "int_type": "a whole number, such as 20, 1k or 1e3",
-    "float_type": "a number",
-    "string_type": "text; a number or a date in a file needs quotes to be text",
-    "dict_type": "a mapping, such as {peak_lr: 0.2}",
-    "list_type": "a list",
-}
+        return f"{name} is {first['input']!r:.60}; {choose(first['input'], words)}"
+    return f"{name} is {mismatch(first)}"

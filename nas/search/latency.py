@@ -30,9 +30,9 @@ def measure_study(study: Study, which: str = "front", batch: int = 1) -> dict[in
     chosen = {"front": study.front, "best": lambda: study.best(BEST), "all": study.frame}[which]()
     chosen = chosen[chosen["macs"].notna()].drop_duplicates("key")
     if chosen.empty:
+        hint = "; --trials all takes those that were not trained in full, too"
         raise StorageError(
-            f"study {study.name!r} has no trial to measure yet; --trials all takes those that were "
-            "not trained in full, too"
+            f"study {study.name!r} has no trial to measure yet{hint if which != 'all' else ''}"
         )
     numbers = [int(number) for number in chosen["number"]]
     milliseconds: dict[int, float] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import ConfigError
+from nas.quantity import plural
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Machine:
         return cls(_cpus(), _gpus())
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.cpus} CPUs, {self.gpus} GPUs)"
+        return f"{self.name} ({plural(self.cpus, 'CPU')}, {plural(self.gpus, 'GPU')})"
 
     def defaults(self) -> dict[str, Any]:
         """Options for a first search that ends in minutes.

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nas.errors import CheckpointError, ConfigError, StorageError
 from nas.output import check_file
-from nas.quantity import percent
+from nas.quantity import percent, plural
 from nas.search.config import SearchConfig
 from nas.search.signals import EXIT_CODES, Signalled, raise_on_signal
 from nas.study.database import check_url
@@ -83,7 +83,8 @@ def retrain(
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
     if done:
-        console.print(Text(f"{output} is trial {number} of {study} after {epochs} epochs: done"))
+        trained = f"trial {number} of {study} after {plural(epochs, 'epoch')}"
+        console.print(Text(f"{output} is {trained}: done"))
     if not done or (test and not before):
         folder = fetch(data)
         training = Training(architecture, config, load_train(folder), device)
@@ -121,7 +122,10 @@ def _train(
     keep()  # what cannot be written is known before the work
     begun = f", going on after epoch {training.epochs_done}" if training.epochs_done else ""
     console.print(
-        Text(f"Training trial {origin['trial']} of {origin['study']} for {epochs} epochs{begun}")
+        Text(
+            f"Training trial {origin['trial']} of {origin['study']} for "
+            f"{plural(epochs, 'epoch')}{begun}"
+        )
     )
     try:
         with raise_on_signal():

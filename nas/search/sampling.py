@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import ConfigError, InfeasibleError, choose
+from nas.quantity import plural
 from nas.search.failing import Failing
 from nas.search.mirror import GUIDED, STARTUP, Mirror, distribution
 from nas.search.tried import Training, Tried
@@ -223,5 +224,6 @@ class Sampler:
 def things(space: SearchSpace, count: int) -> str:
     """So many things that can be tried, in words."""
     searched = any(path.startswith("training.") for path in space.parameters)
-    what = "combinations of network and training" if searched else "networks"
-    return f"{count:,} {what}"
+    if searched:
+        return f"{plural(count, 'combination')} of network and training"
+    return plural(count, "network")

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.architecture import Architecture
 from nas.cost import Cost, cost
 from nas.errors import NasError
+from nas.quantity import plural
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Proposal, Sampler
@@ -104,7 +105,9 @@ class Searcher:
         if self._failed_in_a_row < self.config.max_consecutive_failures:
             return None
         last = (self._last_failure or "").splitlines()[0]
-        return f"{self._failed_in_a_row} trials in a row failed, the last one with: {last}"
+        return (
+            f"{plural(self._failed_in_a_row, 'trial')} in a row failed, the last one with: {last}"
+        )
 
     @property
     def finished(self) -> bool:

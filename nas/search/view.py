@@ -10,10 +10,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from nas.quantity import count, percent
+from nas.console import Table
+from nas.quantity import count, percent, plural
 from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.searcher import Job
@@ -149,8 +149,8 @@ def _ending(
     accuracy = percent(last["val_accuracy"]) if last else f"{'–':>7}"
     epochs = int(last.get("epoch", 0))
     text = (
-        f"trial {job.number:>4}  {state:<11}  {accuracy}  after {epochs} "
-        f"{'epoch ' if epochs == 1 else 'epochs'}  {count(job.cost.params):>6} params  "
+        f"trial {job.number:>4}  {state:<11}  {accuracy}  after "
+        f"{plural(epochs, 'epoch'):<8}  {count(job.cost.params):>6} params  "
         f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
     )
     return f"{text}  {reason.splitlines()[0]}" if reason and state in _FAILURES else text

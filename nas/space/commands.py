@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from nas.console import Console
+from nas.console import Console, Table
 from nas.cost import cost
-from nas.quantity import count
+from nas.quantity import count, plural
 from nas.space.bands import Bands
 from nas.space.domains import FloatRange, IntRange
 from nas.space.space import SearchSpace
@@ -54,7 +53,7 @@ def facts(space: SearchSpace) -> Iterator[str]:
     """One line on each property of a space."""
     size = space.size()
     yield f"{space.name}: {space.description or 'a design space'}"
-    yield f"size     {size:,} settings ({size:.3g}), exactly, without the limits"
+    yield f"size     {plural(size, 'setting')} ({size:.3g}), exactly, without the limits"
     content = space.to_dict()
     for rule in ("tie", "order", "adjust", "limits"):
         if rule in content:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from nas.architecture import Architecture
 from nas.cost import cost
 from nas.errors import ArchitectureError, SpaceError, choose
+from nas.quantity import plural
 from nas.space.fields import amount
 from nas.space.messages import shown
 from nas.space.schema import Bounds, LimitsPart
@@ -86,7 +87,7 @@ class Limits:
 
 def explain_emptiness(rejected: Sequence[Sequence[Violation]]) -> str:
     """Why no network was found: the rule in the way, and how near the networks came to it."""
-    tries = f"{len(rejected):,} sampled networks"
+    tries = plural(len(rejected), "sampled network")
     counts = Counter(violation.rule for broken in rejected for violation in broken)
     rule, count = counts.most_common(1)[0]
     if count < len(rejected):

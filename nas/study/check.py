@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from nas.cost import cost
 from nas.errors import DamagedError, NasError
+from nas.quantity import plural
 from nas.study import database, frames
 from nas.study.attempts import LEASE
 from nas.study.damage import read_json, read_time, strangers, view_is_ours
@@ -135,7 +136,7 @@ class _Check:
         if found != list(range(1, len(found) + 1)):
             yield f"{name}: epochs are not 1 to {len(found)}: {found}"
         if len(found) > self.full:
-            yield f"{name}: has {len(found)} epochs, more than the study's {self.full}"
+            yield f"{name}: has {plural(len(found), 'epoch')}, more than the study's {self.full}"
         for row in rows:
             if not all(math.isfinite(row[measure]) for measure in MEASURES):
                 yield f"{name}: epoch {row['epoch']} has a value that is not finite"
@@ -238,7 +239,7 @@ class _Check:
             if values[0] != last:
                 yield f"its value is {values[0]}, its last epoch's {last}"
             if (len(curve) == self.full) != (state == "COMPLETE"):
-                yield f"is {state} after {len(curve)} of {self.full} epochs"
+                yield f"is {state} after {len(curve)} of {plural(self.full, 'epoch')}"
 
     def last_curve(self, number: int) -> dict[int, float]:
         """Validation accuracy by epoch of the last attempt of a trial."""

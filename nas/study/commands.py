@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from nas.console import Console, plain, say
+from nas.console import Console, Table, plain, say
 from nas.errors import DamagedError
-from nas.quantity import percent
+from nas.options import number_option
+from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
 from nas.study.shell import DEFAULT_STORAGE
 from nas.text import one_line
@@ -33,7 +33,7 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     from nas.study.reader import studies
 
     table = Table()
-    table.add_column("study", overflow="fold")  # a name that is cut names nothing
+    table.add_column("study")
     table.add_column("created (UTC)")
     table.add_column("trials")
     table.add_column("best accuracy", justify="right")
@@ -60,7 +60,7 @@ def _accuracy(best: float, objective: object) -> str:
 def show_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = DEFAULT_STORAGE,
-    rows: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
+    rows: Annotated[int, number_option(least=1, help="How many of the best trials.")] = 5,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
     ] = False,
@@ -83,12 +83,9 @@ def show_command(
         }
         console.print_json(json.dumps(parts))
         return
-    states = found.frame()["state"].value_counts()
-    console.print(
-        f"{study}: " + ", ".join(f"{n} {str(state).lower()}" for state, n in states.items()),
-        markup=False,
-        highlight=False,
-    )
+    states = found.frame()["state"].str.lower().replace("fail", "failed").value_counts()
+    counts = ", ".join(f"{states[state]} {state}" for state in STATES if state in states)
+    console.print(f"{study}: {counts or 'no trial yet'}", markup=False, highlight=False)
     print_best(console, found, rows)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))
@@ -113,7 +110,7 @@ def check_command(
         found = error.problems
     for violation in found:
         say(one_line(violation))
-    say(f"{study}: {len(found)} violations" if found else f"{study}: all is well")
+    say(f"{study}: {plural(len(found), 'violation')}" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
 
 
@@ -134,7 +131,7 @@ def export_frame_command(
 
     found = open_study(storage, study)
     rows = export_frame(found, file, what)
-    say(f"{study}: {rows} {what} written to {file}")
+    say(f"{study}: {plural(rows, what.removesuffix('s'))} written to {file}")
     if found.record.untrained:
         say(found.record.untrained)
 
@@ -153,7 +150,7 @@ def export_command(
     from nas.study.transfer import export_study
 
     trials = export_study(storage, study, file, publish=publish)
-    say(f"{study}: {trials} trials written to {file}")
+    say(f"{study}: {plural(trials, 'trial')} written to {file}")
 
 
 @study_commands.command("import-study")
@@ -168,7 +165,7 @@ def import_command(
     from nas.study.transfer import import_study
 
     study, trials = import_study(file, storage, name)
-    say(f"{study}: {trials} trials taken from {file}")
+    say(f"{study}: {plural(trials, 'trial')} taken from {file}")
 
 
 @database_commands.command("upgrade")

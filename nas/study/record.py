@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, inspect, select, text
 
 from nas.errors import DamagedError, StorageError
+from nas.quantity import plural
 from nas.study import database
 from nas.study.damage import read_mapping, read_time
 from nas.study.tables import studies
@@ -145,7 +146,7 @@ def refuse_foreign(connection: Connection, study_id: int, name: str) -> None:
         )
         names = [repr(one) for one in connection.scalars(text(query), {"id": study_id})]
         searched = f" of {', '.join(names[:3])}{', …' * (len(names) > 3)}" if names else ""
-        differences.append(f"{begun:,} trial{'s' * (begun != 1)}{searched} in it, not by nas")
+        differences.append(f"{plural(begun, 'trial')}{searched} in it, not by nas")
     if differences:
         raise StorageError(
             f"study {name!r} exists and was made by another program: {'; '.join(differences)}; "

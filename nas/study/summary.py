@@ -1,9 +1,8 @@
 """A study on a terminal: its best trials, and the winner stage by stage."""
 
 from rich.console import Console
-from rich.table import Table
 
-from nas.console import plain
+from nas.console import Table, plain
 from nas.quantity import count, percent
 from nas.study.reader import Study
 from nas.summary import summary
@@ -37,6 +36,8 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     winner = int(best["number"].iloc[0])
     shape, classes = study.space.input_shape, study.space.num_classes
     console.print(f"\nThe winner, trial {winner}:", style="bold")
-    console.print(str(summary(study.architecture(winner), shape, classes)), markup=False)
+    console.print(
+        str(summary(study.architecture(winner), shape, classes)), markup=False, soft_wrap=True
+    )
     console.print()
     return True

@@ -68,7 +68,12 @@ def curves_figure(study: Study, width: int, most: int = 5) -> Text:
             canvas.text(x, y, str(rank), color=colour)
     legend = "   ".join(f"{rank} trial {number}" for rank, number in enumerate(best, 1))
     title = "validation accuracy by epoch of the best trials"
-    return _with_axes(canvas, title, lambda value: f"{value:.0f}", legend)
+    return _with_axes(canvas, title, _epoch, legend)
+
+
+def _epoch(value: float) -> str:
+    """Of a place on an axis of epochs; nothing between two of them."""
+    return f"{value:.0f}" if abs(value - round(value)) < 0.01 else ""
 
 
 def _canvas(width: int, x: pd.Series[float], y: pd.Series[float]) -> Canvas:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select, text
 
 from nas.errors import DamagedError, StorageError
+from nas.quantity import plural
 from nas.study import database, tables
 from nas.study.check import violations
 from nas.study.publish import anonymise
@@ -174,8 +175,8 @@ def _refuse_running(source: Connection, study: Study) -> None:
     running = source.scalar(text(query), {"id": study.id})
     if running:
         raise StorageError(
-            f"study {study.name!r} has {running} running trials; stop its search first (Ctrl-C). "
-            "Where it died, carry it on for a moment: that frees what it left behind"
+            f"study {study.name!r} has {plural(running, 'running trial')}; stop its search first "
+            "(Ctrl-C). Where it died, carry it on for a moment: that frees what it left behind"
         )
 
 

@@ -124,7 +124,10 @@ def test_caveats_name_what_holds_of_this_study(url):
     for state, phrase in (("PRUNED", "trials ended early"), ("FAIL", "trials failed")):
         assert f"{(trials['state'] == state).sum()} {phrase}" in said
     guided = (trials["policy"] == "guided").sum()
-    assert f"{guided} of {len(trials)} trials were proposed by a sampler" in said
+    assert (
+        f"Proposed by a sampler that had seen earlier results: {guided} of {len(trials)} trials."
+        in said
+    )
     assert "The objective is synthetic" in said
     assert "images" not in said
 

@@ -1,7 +1,6 @@
-"""What is said of a space that is used up, before and after a search."""
+"""What is said before and after a search: how much there is, and whether a space is used up."""
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -9,7 +8,6 @@ from rich.console import Console
 from nas.search.advice import print_ending, print_header
 from nas.search.machine import Machine
 from nas.search.plan import prepare
-from nas.study.policies import POLICIES
 
 FOUR = """
 name: four
@@ -37,6 +35,22 @@ def said(print_, *arguments, **options):
     return text.getvalue()
 
 
+def ending(plan, trials, exhausted=None):
+    return said(print_ending, plan, None, 1.0, exhausted=exhausted, trials=trials, best=True)
+
+
+def test_one_of_each_is_said_in_the_singular(plan):
+    one = plan(trials=1, epochs=1)
+    assert "1 trial of up to 1 epoch" in said(print_header, one)
+    assert "1 trial ended (1s). For more:" in ending(one, 1)
+
+
+def test_several_are_said_in_the_plural(plan):
+    two = plan(trials=2, epochs=2)
+    assert "2 trials of up to 2 epochs" in said(print_header, two)
+    assert "All 2 trials ended (1s). For more:" in ending(two, 2)
+
+
 @pytest.mark.parametrize(("trials", "warned"), [(4, False), (5, True), (12, True)])
 def test_trials_beyond_the_number_of_networks_are_said_at_the_start(plan, trials, warned):
     line = "the space has 4 networks: no more than these are trained"
@@ -48,23 +62,12 @@ def test_a_number_of_networks_that_is_not_known_is_not_said(plan):
 
 
 def test_an_exhausted_space_is_the_reason_that_the_search_ended(plan):
-    tried = "all 4 networks have been tried"
-    lines = said(print_ending, plan(trials=12), None, 1.0, exhausted=tried, trials=4, best=True)
+    lines = ending(plan(trials=12), 4, exhausted="all 4 networks have been tried")
     assert "The space is exhausted (1s): all 4 networks have been tried." in lines
     assert "--trials" not in lines  # more would bring nothing
-    assert "All 12 trials" not in lines
+    assert "trials ended" not in lines
 
 
 def test_more_trials_are_advised_than_the_study_has(plan):
     """Also where an earlier call asked for more than this one."""
-    ending = {"exhausted": None, "best": False}
-    assert "--trials 88" in said(print_ending, plan(trials=10), None, 1.0, trials=44, **ending)
-
-
-def test_every_policy_is_documented():
-    row = next(
-        line
-        for line in (Path(__file__).parents[2] / "docs/frames.md").read_text().splitlines()
-        if line.startswith("| `policy`")
-    )
-    assert all(f"{policy} ({meaning})" in row for policy, meaning in POLICIES.items())
+    assert "--trials 88" in ending(plan(trials=10), 44)

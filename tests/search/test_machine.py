@@ -118,9 +118,11 @@ def test_as_many_trials_run_at_once_as_fit(has, asked, slots):
 
 
 def test_a_trial_that_does_not_fit_is_refused_with_what_there_is():
-    with pytest.raises(ConfigError, match=r"^cpus-per-trial is 8\.5, but this machine \(8 CPUs, 1"):
+    with pytest.raises(
+        ConfigError, match=r"^cpus-per-trial is 8\.5, but this machine \(8 CPUs, 1 GPU"
+    ):
         Machine(8, 1).slots(8.5, 0)
-    with pytest.raises(ConfigError, match=r"^gpus-per-trial is 2, but box \(8 CPUs, 1 GPUs\) has"):
+    with pytest.raises(ConfigError, match=r"^gpus-per-trial is 2, but box \(8 CPUs, 1 GPU\) has"):
         Machine(8, 1, name="box").slots(1, 2)
 
 

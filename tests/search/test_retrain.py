@@ -98,7 +98,7 @@ def test_a_second_retraining_is_done_and_another_one_refused(study, data_folder,
     written = Path("folder/winner.pt").read_bytes()
     capsys.readouterr()
     assert retrain("--epochs", "1", "-o", "folder/winner.pt") == 0
-    assert "winner.pt is trial 0 of s after 1 epochs: done" in capsys.readouterr().out
+    assert "winner.pt is trial 0 of s after 1 epoch: done" in capsys.readouterr().out
     assert retrain("--epochs", "2", "-o", "folder/winner.pt") == 2
     assert "epochs 1, not 2); name another one" in capsys.readouterr().err
     assert Path("folder/winner.pt").read_bytes() == written

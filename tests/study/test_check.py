@@ -469,4 +469,4 @@ def test_the_command_prints_each_violation_and_exits_with_1(study, capsys):
     assert capsys.readouterr().out == "s: all is well\n"
     break_(study.url, BROKEN["a failure without a reason"][0])
     assert main(["check", "s", "--storage", study.url]) == 1
-    assert capsys.readouterr().out == "trial 1: FAILed without a reason\ns: 1 violations\n"
+    assert capsys.readouterr().out == "trial 1: FAILed without a reason\ns: 1 violation\n"

@@ -10,6 +10,7 @@ from populous import write_study
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
 from nas.study.check import violations
 from nas.study.frames import dtype
+from nas.study.policies import POLICIES
 from nas.study.reader import open_study, studies
 
 PAGE = (Path(__file__).parents[2] / "docs" / "frames.md").read_text()
@@ -46,6 +47,11 @@ def test_the_page_and_the_frames_have_the_same_columns(study, url):
     assert documented("attempts()") == found(study.attempts())
     assert documented("latencies()") == found(study.latencies())
     assert documented("nas.studies(url)") == found(studies(url))
+
+
+def test_the_page_lists_exactly_the_policies():
+    (listed,) = re.findall(r"^\| `policy` \|.*\| why it was proposed: (.*) \|$", PAGE, re.M)
+    assert listed == ", ".join(f"{policy} ({why})" for policy, why in POLICIES.items())
 
 
 def test_frames_of_a_study_without_trials_have_the_same_columns(study, database_url):

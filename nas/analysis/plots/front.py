@@ -58,5 +58,7 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         percent_axes(axes, "y")
         axes.legend(loc="best", frameon=True)
         name = shown["study"].iloc[0]
-        axes.set_title(f"{name}: {len(full)} of {len(trials)} trials trained in full", loc="left")
+        axes.set_title(
+            f"{name}: {len(full)} of {plural(len(trials), 'trial')} trained in full", loc="left"
+        )
     return figure

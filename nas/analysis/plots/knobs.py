@@ -27,7 +27,7 @@ from nas.analysis.plots.canvas import (
 )
 from nas.analysis.population import COSTS, Rules, knobs, population
 from nas.errors import AnalysisError, choose
-from nas.quantity import count
+from nas.quantity import count, plural
 
 SHOWN = 60  # rows that a figure of effects can hold and be read
 
@@ -114,7 +114,10 @@ def effects(
         right = axes.secondary_yaxis("right")
         right.set_yticks(
             at,
-            [f"{row.pairs} pairs, {row.cost_ratio:.2f} × {cost}" for row in shown.itertuples()],
+            [
+                f"{plural(pairs, 'pair')}, {ratio:.2f} × {cost}"
+                for pairs, ratio in zip(shown["pairs"], shown["cost_ratio"], strict=True)
+            ],
         )
         right.tick_params(length=0, labelsize=8)
         axes.set_xlabel(f"effect on {ACCURACY} (percentage points, {100 * level:g} % interval)")
@@ -124,7 +127,7 @@ def effects(
         said = [f"pairs of networks whose {cost} differ by at most {100 * tolerance:g} %"]
         said = said if (shown["matching"] == "cost").any() else []
         if few:
-            said.append(f"{few} flips with fewer than 5 pairs left out")
+            said.append(f"{plural(few, 'flip')} with fewer than 5 pairs left out")
         caption(axes, f"Effect of a knob: {space.title}", [*said, *notes([space])])
     return figure
 
@@ -152,7 +155,7 @@ def pairs(
             axes.scatter(
                 rows[against].astype(float), 100 * rows["difference"], s=28, alpha=0.75,
                 color=colours(len(flips))[k], marker=MARKERS[k % len(MARKERS)], lw=0,
-                label=f"{_value(value)} → {_value(other)} ({len(rows)} pairs)",
+                label=f"{_value(value)} → {_value(other)} ({plural(len(rows), 'pair')})",
             )  # fmt: skip
         axes.axhline(0, color="0.3", lw=0.8)
         if against in COSTS:

@@ -43,7 +43,7 @@ def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
         if len(leaders):
             axes.legend(loc="lower right", frameon=True)
         short = wide.shape[1] - len(final)
-        said = f"n = {wide.shape[1]} trials, up to {plural(end, 'epoch')}"
+        said = f"n = {plural(wide.shape[1], 'trial')}, up to {plural(end, 'epoch')}"
         caption(
             axes,
             _title("Learning curves", study),

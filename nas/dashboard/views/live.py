@@ -9,7 +9,7 @@ import streamlit as st
 from nas.dashboard import charts, columns, data
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, refused
-from nas.quantity import percent
+from nas.quantity import percent, plural
 
 LATEST = 10
 
@@ -38,7 +38,7 @@ def _live(url: str, name: str) -> None:
 def _numbers(now: pd.Series, source: Source) -> None:
     ended = int(now["complete"] + now["pruned"] + now["failed"])
     planned = int(now["planned"])
-    st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {planned} trials ended")
+    st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
     full = source.trials().query("state == 'COMPLETE'")["val_accuracy"]
     places = st.columns(6)
     places[0].metric("state", str(now["state"]))

@@ -8,6 +8,7 @@ import streamlit as st
 
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading
+from nas.quantity import plural
 from nas.study import reproduce
 
 
@@ -23,7 +24,7 @@ def page(source: Source) -> None:
     record = source.study().record
     enqueued = int((source.trials()["policy"] == "enqueued").sum())
     if enqueued:
-        st.text(f"{enqueued} trials were enqueued by hand: the command does not propose them.")
+        st.text(f"Not proposed by the command, as enqueued by hand: {plural(enqueued, 'trial')}.")
     st.code(reproduce.command(source.name), language=None, wrap_lines=True)
     space, config = reproduce.space_file(record), reproduce.config_file(record)
     with st.container(horizontal=True):

@@ -11,6 +11,7 @@ import streamlit as st
 from nas.dashboard import columns
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
+from nas.quantity import plural
 from nas.study.tabular import defused
 
 COLUMNS = (
@@ -27,7 +28,7 @@ def page(source: Source) -> None:
         nothing("no trial has begun yet")
         return
     shown = _filtered(trials)
-    st.text(f"{len(shown):,} of {len(trials):,} trials")
+    st.text(f"{len(shown):,} of {plural(len(trials), 'trial')}")
     if shown.empty:
         nothing("no trial is left by these filters")
     else:

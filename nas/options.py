@@ -1,0 +1,72 @@
+"""Numbers among the options: read in one way, whoever takes them: 20, 1k, 1e3, 1_000."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+
+from nas.quantity import plain, read_number, whole
+
+_EXPECTED = {
+    "int_type": "a whole number, such as 20, 1k or 1e3",
+    "float_type": "a number",
+    "string_type": "text; a number or a date in a file needs quotes to be text",
+    "dict_type": "a mapping, such as {peak_lr: 0.2}",
+    "list_type": "a list",
+}
+
+
+def number(value: object) -> object:
+    """A number that is given as text or NumPy's is Python's; anything else stays as it is."""
+    value = plain(value)
+    read = read_number(value) if isinstance(value, str) else None
+    value = value if read is None else read
+    exact = whole(value)
+    return value if exact is None else exact
+
+
+Whole = Annotated[int, BeforeValidator(number), Field(strict=True)]
+Real = Annotated[float, BeforeValidator(number), Field(strict=True)]
+
+
+def number_option(
+    *names: str,
+    least: int,
+    most: int | None = None,
+    help: str,  # noqa: A002
+    panel: str | None = None,
+) -> Any:
+    """The option of a command that takes a whole number from ``least`` to ``most``."""
+    return typer.Option(
+        *names,
+        help=help,
+        rich_help_panel=panel,
+        metavar="INTEGER",
+        min=least,  # of the help
+        max=most,
+        parser=_reader(least, most),
+    )
+
+
+def mismatch(error: Mapping[str, Any]) -> str:
+    """What pydantic found wrong with a value, as ``0; it must be greater than or equal to 1``."""
+    beyond = error["type"].startswith(("greater", "less"))
+    found = repr(number(error["input"]) if beyond else error["input"])
+    found = found if len(found) <= 60 else f"{found[:59]}…"
+    expected = _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    return f"{found}; it must be {expected}"
+
+
+def _reader(least: int, most: int | None) -> Callable[[object], int]:
+    adapter = TypeAdapter[int](Annotated[Whole, Field(ge=least, le=most)])
+
+    def read(given: object) -> int:
+        try:
+            return adapter.validate_python(given)
+        except ValidationError as error:
+            raise typer.BadParameter(mismatch(error.errors()[0])) from None
+
+    return read
