@@ -201,7 +201,7 @@ def listed(row: Row[Any]) -> Listed:
         created = read_time(row.created, "its time of creation")
         config = record_from(row).config
         objective = config.get("objective")
-        if not isinstance(objective, str):
+        if not isinstance(objective, str | None):
             raise DamagedError(f"objective of its config is {str(objective)[:40]!r}, not text")
         return Listed(config["trials"], objective, created, None)
     except DamagedError as error:

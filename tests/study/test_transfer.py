@@ -202,8 +202,9 @@ def test_rows_are_copied_in_the_order_in_which_they_were_made(small, tmp_path):
         assert dump(copy, table) == dump(small.url, table)
 
 
-def test_tables_of_another_optuna_take_no_study(small, tmp_path):
-    export_study(small.url, "s", tmp_path / "s.sqlite")
+def test_tables_of_another_optuna_take_no_study(searched, small, tmp_path):
+    searched(f"sqlite:///{tmp_path}/whole.db")
+    export_study(f"sqlite:///{tmp_path}/whole.db", "s", tmp_path / "s.sqlite")
     with sqlite3.connect(tmp_path / "s.sqlite") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9'")
     said = r"revision v9\.9\.9 there and v\S+ here; bring both to one"
