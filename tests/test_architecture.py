@@ -324,6 +324,25 @@ def test_an_architecture_prints_one_line_per_part(architecture):
         assert lines[1 + number].startswith(f"stages.{number}: {stage.depth} × {stage.block}")
 
 
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (Stem(16), "3×3 to 16"),
+        (Stem(64, kernel=7, stride=2, pool=True), "7×7 to 64, stride 2, max-pool"),
+        (Stage("basic", 2, 64), "2 × basic 64"),
+        (Stage("basic", 1, 64, 2, residual=False), "1 × basic 64, stride 2, no residual"),
+        (Stage("bottleneck", 3, 8), "3 × bottleneck 8, inner 8"),
+        (
+            Stage("bottleneck", 3, 256, 2, groups=32, bottleneck=0.5),
+            "3 × bottleneck 256, inner 128 in 32 groups, stride 2",
+        ),
+        (Stage("bottleneck", 1, 8, groups=2), "1 × bottleneck 8, inner 8 in 2 groups"),
+    ],
+)
+def test_a_part_prints_what_differs_from_its_default_and_no_more(part, text):
+    assert str(part) == text
+
+
 def test_conventions_other_than_the_default_are_printed():
     d2l = Architecture(Stem(8), (Stage("basic", 1, 8),), conv_bias=True, shortcut_norm=False)
     assert str(d2l).endswith("biases, no norm on shortcuts")

@@ -79,3 +79,24 @@ def test_without_tensorboardX_it_is_refused_with_the_command(monkeypatch):  # no
     assert check_log_to("none") == "none"
     with pytest.raises(ConfigError, match=r"pip install 'nas\[tensorboard\]'"):
         check_log_to("tensorboard")
+
+
+@pytest.mark.parametrize("text", ["none", "tensorboard", "tensorboard:a", "tensorboard:a:b"])
+def test_where_curves_go_is_taken_as_it_is_written(text):
+    assert check_log_to(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tensorbord", "did you mean tensorboard?"),
+        ("tensorbord:a", "did you mean tensorboard?"),
+        ("none:a", "'none:a'; accepted: none, tensorboard, tensorboard:FOLDER"),
+        ("none:", "'none:'; accepted: none"),
+        ("tensorboard:", "'tensorboard:'; accepted: none, tensorboard, tensorboard:FOLDER"),
+    ],
+)
+def test_another_place_for_curves_is_refused(text, said):
+    with pytest.raises(ConfigError) as refusal:
+        check_log_to(text)
+    assert said in str(refusal.value)

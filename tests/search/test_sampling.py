@@ -3,12 +3,12 @@
 from collections import Counter
 
 import pytest
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from nas.errors import ConfigError
-from nas.search.mirror import distribution
+from nas.search.mirror import Axis, distribution
 from nas.search.sampling import Sampler, check_flip
-from nas.space import FloatRange, IntRange, SearchSpace
+from nas.space import Choice, FloatRange, IntRange, SearchSpace
 
 
 def space(**more):
@@ -84,3 +84,38 @@ def test_steps_on_a_log_scale_are_evenly_spaced_for_optuna():
     assert distribution(IntRange(1, 64, log=True)) == IntDistribution(1, 64, log=True)
     rates = FloatRange(0.5, 2.0, step=0.5, log=True)
     assert distribution(rates) == FloatDistribution(0.5, 2.0, step=0.5)
+
+
+def test_a_seed_proposes_the_same_settings_for_ever():
+    """A search that goes on elsewhere, or in a later version, draws what it would have drawn."""
+
+    def drawn(number, **options):
+        return list(Sampler(space(), "random", 0, **options).propose(number, []).setting.values())
+
+    assert [drawn(0), drawn(1)] == [[False, 4, 16, 1, 16], [False, 3, 8, 4, 32]]
+    assert drawn(0, stream="a") == [True, 4, 8, 2, 32]
+    paired = [drawn(number, flip="residual") for number in (0, 1)]
+    assert paired == [[False, 4, 16, 1, 16], [True, 4, 16, 1, 16]]
+
+
+def test_a_value_stands_in_the_middle_of_its_share_of_the_draws():
+    axis = Axis(IntRange(8, 24, step=8, log=True))  # weights of 6, 3 and 2
+    assert [axis.place(value) for value in (8, 16, 24)] == pytest.approx(
+        [3 / 11, 7.5 / 11, 10 / 11]
+    )
+    assert [axis.value(place) for place in (0.0, 0.54, 0.55, 0.81, 0.82, 1.0)] == [
+        8, 8, 16, 16, 24, 24
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("domain", "optunas"),
+    [
+        (IntRange(1, 9, step=2), IntDistribution(1, 9, step=2)),
+        (FloatRange(0.5, 2, step=0.5), FloatDistribution(0.5, 2, step=0.5)),
+        (FloatRange(0.5, 2, log=True), FloatDistribution(0.5, 2, log=True)),
+        (Choice((8, 16)), CategoricalDistribution((8, 16))),
+    ],
+)
+def test_a_domain_is_optunas_distribution_of_the_same_values(domain, optunas):
+    assert distribution(domain) == optunas

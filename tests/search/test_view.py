@@ -4,6 +4,7 @@ import io
 from types import SimpleNamespace
 
 import pytest
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from nas.architecture import Architecture, Stage, Stem
@@ -14,6 +15,7 @@ from nas.search.machine import Machine
 from nas.search.searcher import Job
 from nas.search.view import LinesView, LiveView, QuietView
 
+WAITING = TrialState.WAITING
 CONFIG = resolve({"epochs": 4}, None, Machine(cpus=2, gpus=0))
 NET = Architecture(Stem(8), (Stage("basic", 1, 8),))
 
@@ -129,3 +131,26 @@ def test_a_quiet_view_says_nothing_and_knows_all(shown, time):
     run(one, time)
     assert one.console.file.getvalue() == ""
     assert one.best[0] == 0.81
+
+
+def test_what_was_not_trained_is_a_line_and_counts(shown):
+    one, earlier, waits = shown(LinesView), create_trial(value=0.9), create_trial(state=WAITING)
+    earlier.number, waits.number = 4, 5
+    one.reused(6, earlier)
+    one.reused(7, waits)
+    one.refused(8, "does not fit [here]")
+    assert one.console.file.getvalue().splitlines() == [
+        "trial    6  reused       90.00 %  same network as trial 4",
+        "trial    7  reused            –  same network as trial 5",
+        "trial    8  failed       does not fit [here]",
+    ]
+    assert one.status() == "2 reused, 1 failed  ·  0s"
+
+
+def test_of_equal_bests_the_first_is_named(shown):
+    one = shown(LinesView)
+    for number in (0, 1):
+        one.started(job(number))
+        one.measured(job(number), result(4, 0.8))
+        one.ended(job(number), "complete", None)
+    assert "(trial 0:" in one.status()

@@ -1,10 +1,16 @@
 """What ``nas space info`` tells of a space."""
 
+import random
+
+import numpy as np
 import pytest
 import yaml
 
 from nas.command_line import main
+from nas.cost import cost
+from nas.quantity import count
 from nas.space import SearchSpace
+from nas.space.commands import DRAWS
 
 
 def printed(capsys, monkeypatch, *arguments):
@@ -54,3 +60,21 @@ def test_info_tells_the_lineage(capsys, monkeypatch, tmp_path):
 def test_a_band_that_is_none_is_refused(capsys):
     assert main(["space", "info", "resnext", "--band", "macs"]) == 2
     assert "is no band; accepted: measure=least:most" in capsys.readouterr().err
+
+
+def test_info_shows_the_ends_and_the_median_of_each_cost(capsys, monkeypatch):
+    space, rng = SearchSpace.load("resnext"), random.Random(0)
+    networks = [space.architecture(space.sample_setting(rng)) for _ in range(DRAWS)]
+    costs = [cost(network, space.input_shape, space.num_classes) for network in networks]
+    table = printed(capsys, monkeypatch, "resnext").translate(dict.fromkeys(map(ord, "│┃"), " "))
+    rows = [row.split() for row in table.splitlines()]
+    assert ["of", str(DRAWS), "networks", "least", "median", "most"] in rows
+    measured = {
+        "params": [one.params for one in costs],
+        "macs": [one.macs for one in costs],
+        "activations": [one.activations for one in costs],
+        "depth": [network.depth for network in networks],
+    }
+    for measure, values in measured.items():
+        shown = [count(value) for value in (min(values), np.median(values), max(values))]
+        assert [measure, *shown] in rows

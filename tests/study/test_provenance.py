@@ -2,13 +2,15 @@
 
 import json
 import os
+import platform
 import subprocess
 from importlib.metadata import version
 
 import pytest
 
+import nas.study.provenance
 from nas.command_line import main
-from nas.study.provenance import LIBRARIES, code, provenance
+from nas.study.provenance import LIBRARIES, code, processor, provenance
 from nas.study.reader import open_study
 
 
@@ -85,3 +87,27 @@ def test_show_prints_all_that_is_stored(store, helpers, database_url, capsys):
         "config": record.config,
         "space": record.space,
     }
+
+
+def test_the_processor_is_the_model_that_the_kernel_names(monkeypatch, tmp_path):
+    file = tmp_path / "cpuinfo"
+    monkeypatch.setattr(nas.study.provenance, "Path", lambda _: file)
+    monkeypatch.setattr(platform, "processor", lambda: "of the platform")
+    assert processor() == "of the platform"  # no such file
+    file.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
+    assert processor() == "of the platform"  # as on ARM
+    file.write_text("processor\t: 0\nmodel name\t: A 3000: fast\nmodel name\t: B\n")
+    assert processor() == "A 3000: fast"
+
+
+def test_gpus_are_named_by_nvidias_own_program(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    asked = "--query-gpu=name,driver_version --format=csv,noheader"
+    program.write_text(
+        f'#!/bin/sh\n[ "$*" = "{asked}" ] || exit 7\nprintf " H100, 550.1 \\n\\nH200, 550.1\\n"\n'
+    )
+    program.chmod(0o755)
+    assert provenance()["gpus"] == ["H100, 550.1", "H200, 550.1"]
+    program.write_text("#!/bin/sh\necho broken; exit 9\n")
+    assert provenance()["gpus"] == []

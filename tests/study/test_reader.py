@@ -1,11 +1,16 @@
 """A study as pandas sees it."""
 
+import io
+
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from nas.errors import ConfigError, StorageError
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study, studies
+from nas.study.summary import print_best
+from nas.summary import summary
 
 
 @pytest.fixture
@@ -83,3 +88,16 @@ def test_the_front_holds_trials_in_full_that_none_beats(study):
     assert list(study.front("params")["number"]) == [0, 1]
     with pytest.raises(ConfigError, match="accepted: macs, params, activations"):
         study.front("flops")
+
+
+def test_the_best_are_printed_with_the_winner_stage_by_stage(study, helpers, database_url):
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    assert print_best(console, study, rows=2)
+    printed = console.file.getvalue()
+    table, _, winner = printed.partition("The winner, trial 1:")
+    rows = [row.replace("│", " ").split() for row in table.splitlines() if row.startswith("│")]
+    assert [row[:4] + row[-1:] for row in rows] == [
+        ["1", "90.00", "%", "3", "6.0"],
+        ["2", "80.00", "%", "3", "6.0"],
+    ]
+    assert winner.strip() == str(summary(helpers.network(2), (1, 28, 28), 10)).strip()

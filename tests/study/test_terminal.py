@@ -7,12 +7,13 @@ import sys
 from contextlib import suppress
 
 import pytest
+from plotille import Canvas
 from populous import write_study
 
 from nas.command_line import main
 from nas.quantity import count
 from nas.study.reader import open_study
-from nas.study.terminal import curves_figure, front_figure
+from nas.study.terminal import _with_axes, curves_figure, front_figure
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,12 @@ def test_a_study_may_be_named_like_markup(name, tmp_path, capsys):
     assert main(["show", name, "--storage", url]) == 0
     assert f"The best of {name}" in capsys.readouterr().out
     assert main(["studies", "--storage", url]) == 0
+
+
+def test_axes_are_labelled_where_the_rows_and_the_ends_of_the_data_are():
+    canvas = Canvas(30, 14, mode="names", xmin=-0.1, xmax=2.1, ymin=0.0, ymax=0.7)
+    drawn = lines(_with_axes(canvas, "title", "{:.2f}".format, "legend"))
+    middles = {1: "62.50 %", 4: "47.50 %", 7: "32.50 %", 10: "17.50 %", 13: "2.50 %"}
+    rows = [f"{middles.get(row, ''):>8} │" for row in range(14)]  # each is 5 % high
+    below = ["         └" + 30 * "─", "          0.00         1.00         2.00"]
+    assert drawn == ["title", *rows, *below, "legend"]
