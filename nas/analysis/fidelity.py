@@ -68,9 +68,12 @@ def rank_correlation(
         row: dict[str, float] = {"early": int(early), "late": end}
         for name, measure in (("kendall", stats.kendalltau), ("spearman", stats.spearmanr)):
             values = np.array([_of(measure, x[k], final[k]) for k in chosen])
+            values = values[np.isfinite(values)]
             row[name] = _of(measure, x, final)
-            row[f"{name}_low"], row[f"{name}_high"] = np.nanquantile(
-                values, [(1 - level) / 2, (1 + level) / 2]
+            row[f"{name}_low"], row[f"{name}_high"] = (
+                np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+                if len(values)
+                else (np.nan, np.nan)
             )
         rows.append(row | {"n": len(full)})
     return pd.DataFrame(rows)

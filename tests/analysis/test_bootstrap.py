@@ -46,3 +46,32 @@ def test_a_knob_that_there_is_not_names_those_there_are():
 def test_too_few_networks_are_refused():
     with pytest.raises(AnalysisError, match="is none; train more"):
         best_values(study([0.1], width=[3]))
+
+
+@pytest.mark.parametrize(("level", "part"), [(0.5, 0.25), (0.9, 0.5)])
+def test_percentiles_are_those_of_the_exact_chances_to_win(level, part):
+    """Of n = 40, draws of k: rank r wins with ((40 − r)ᵏ − (39 − r)ᵏ) / 40ᵏ."""
+    n, size = 40, round(40 * part)
+    left = (np.arange(n, -1, -1) / n) ** size
+    reached = 1 - left[1:]  # that one of the ranks up to this one wins
+    (row,) = best_values(
+        study(np.arange(n) / n, width=np.arange(n)), part=part, level=level, draws=20_000
+    ).to_dict("records")
+    ends = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    expected = [int(np.searchsorted(reached, end)) for end in ends]
+    assert [row["low"], row["median"], row["high"]] == pytest.approx(expected, abs=1)
+    assert row["high"] > row["low"]
+
+
+def test_all_knobs_that_vary_and_costs_that_are_asked_have_a_row():
+    frame = study([0.1, 0.2, 0.3, 0.4], width=[1, 2, 3, 4], fixed=7)
+    assert best_values(frame)["knob"].tolist() == ["width"]
+    (row,) = best_values(frame, "params", part=1.0).to_dict("records")
+    assert (row["most"], row["n"]) == (10, 4)
+    assert best_values(frame, "fixed")["share"].tolist() == [1]
+
+
+@pytest.mark.parametrize("options", [{"part": 0}, {"part": 1.1}, {"draws": 0}, {"level": 1}])
+def test_a_bootstrap_that_cannot_be_is_refused(options):
+    with pytest.raises(AnalysisError, match="accepted"):
+        best_values(study([0.1] * 8, width=range(8)), **options)

@@ -136,3 +136,80 @@ def test_a_figure_of_pairs_shows_each_of_them(against):
 def test_pairs_are_drawn_against_what_they_share_only():
     with pytest.raises(AnalysisError, match="against is 'val_loss'; accepted: blocks"):
         plots.pairs(deep(), "residual", against="val_loss")
+
+
+def pair_of(macs, tolerance=0.1):
+    frame = study([0.1] * len(macs), residual=[False, True] * (len(macs) // 2), macs=macs)
+    pairs = cost_pairs(frame, "residual", False, True, "macs", tolerance)
+    return sorted(zip(pairs["a"], pairs["b"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("macs", "pairs"),
+    [
+        ([1000, 1099], [(0, 1)]),
+        ([1000, 1100], [(0, 1)]),  # ten percent are within ten percent
+        ([1000, 1101], []),
+        ([1101, 1000], []),
+        ([1000, 912, 1000, 905], [(0, 1)]),  # 905 is further than 1000 / 1.1
+        # the nearest together: 1000–1020 and 1050–1060, not 1000–1060 or 1050–1020
+        ([1000, 1060, 1050, 1020], [(0, 3), (2, 1)]),
+        # a pair within the tolerance is not given up for two beyond it
+        ([1000, 1001, 1200, 890], [(0, 1)]),
+    ],
+)
+def test_no_pair_costs_more_apart_than_is_allowed_and_all_are_the_nearest(macs, pairs):
+    assert pair_of(macs) == pairs
+
+
+def test_a_tolerance_is_a_ratio_of_costs():
+    assert pair_of([1000, 1490], 0.5) == pair_of([1490, 1000], 0.5) == [(0, 1)]
+    assert pair_of([1000, 1510], 0.5) == pair_of([1510, 1000], 0.5) == []
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95, 0.99])
+def test_an_interval_is_student_s_at_the_level_that_is_asked(level):
+    frame = paired(0.001, n=40)
+    (row,) = effects(frame, "residual", level=level).to_dict("records")
+    accuracy = frame["val_accuracy"].to_numpy()
+    difference = accuracy[1::2] - accuracy[::2]
+    low, high = stats.t.interval(
+        level, len(difference) - 1, difference.mean(), stats.sem(difference)
+    )
+    assert (row["low"], row["high"]) == pytest.approx((low, high), abs=0.06 * (high - low))
+
+
+def test_five_pairs_have_numbers_by_hand_and_four_have_none():
+    # accuracies with residual less those without: 1, 2, 3, −4 and 0 hundredths
+    errors = np.ravel([(0.5, 0.5 - d / 100) for d in (1, 2, 3, -4, 0)])
+    frame = study(
+        errors, residual=[False, True] * 5, width=np.repeat(range(5), 2),
+        macs=np.ravel([(100, 200), (100, 50), (100, 100), (100, 100), (100, 400)]),
+    )  # fmt: skip
+    (row,) = effects(frame, "residual").to_dict("records")
+    assert row["effect"] == pytest.approx(0.004)
+    assert row["p_sign"] == pytest.approx(stats.binomtest(3, 4).pvalue)  # 0 has no sign
+    assert row["cost_ratio"] == pytest.approx((2 * 0.5 * 4) ** (1 / 5))
+    assert (row["pairs"], row["n"], row["matching"]) == (5, 10, "exact")
+    (few,) = effects(frame.head(8), "residual", matching="exact").to_dict("records")
+    assert few["pairs"] == 4
+    assert np.isnan([few[name] for name in ("effect", "low", "high", "p_sign", "cost_ratio")]).all()
+    (auto,) = effects(frame.head(8), "residual").to_dict("records")
+    assert auto["matching"] == "cost"
+
+
+def test_pairs_that_are_all_equal_are_no_evidence():
+    (row,) = effects(paired(0, noise=0), "residual").to_dict("records")
+    numbers = [row[name] for name in ("effect", "p_sign", "p_wilcoxon")]
+    assert numbers == pytest.approx([0, 1, 1])
+
+
+def test_each_two_values_of_each_knob_have_a_row_and_real_numbers_none():
+    width, depth = (axis.ravel() for axis in np.meshgrid([8, 16, 32], [1, 2, 3, 4, 5, 6]))
+    frame = study(0.5 - 0.01 * depth - 0.02 * (width == 32), width=width, depth=depth)
+    frame["lr"] = np.random.default_rng(0).random(18)
+    found = effects(frame.drop(columns="lr"))
+    widths = found[found["knob"] == "width"]
+    assert list(zip(widths["value"], widths["other"], strict=True)) == [(8, 16), (8, 32), (16, 32)]
+    assert widths["effect"].tolist() == pytest.approx([0, 0.02, 0.02])
+    assert set(effects(frame)["knob"]) == {"width"}  # 18 // 5 = 3 values at most

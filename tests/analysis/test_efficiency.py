@@ -46,3 +46,23 @@ def test_of_uniform_errors_the_best_of_m_is_one_in_m_plus_one():
 def test_no_more_can_be_drawn_than_there_are(size):
     with pytest.raises(AnalysisError, match="accepted: 1 to 3"):
         efficiency(study([0.1, 0.2, 0.3]), sizes=[size])
+
+
+def test_the_standard_error_and_its_two_are_those_of_the_draws():
+    errors = np.arange(20) / 20
+    (row,) = efficiency(study(errors), sizes=[3], seed=7).to_dict("records")
+    draws = np.random.default_rng(7).permutation(errors)[:18].reshape(6, 3).min(axis=1)
+    assert (row["draws"], row["n"], row["m"]) == (6, 20, 3)
+    assert row["error"] == pytest.approx(draws.mean())
+    assert row["stderr"] == pytest.approx(draws.std(ddof=1) / np.sqrt(6))
+    assert row["high"] - row["error"] == pytest.approx(2 * row["stderr"])
+    assert row["error"] - row["low"] == pytest.approx(2 * row["stderr"])
+
+
+def test_a_weighted_expected_best_is_the_mean_over_weighted_draws():
+    values, weights = np.array([0.3, 0.1, 0.2]), np.array([0.5, 0.2, 0.3])
+    mean = sum(
+        weights[i] * weights[j] * min(values[i], values[j]) for i, j in product(range(3), repeat=2)
+    )
+    both = np.array([weights, [1, 0, 0]])
+    assert expected_best(values, 2, both) == pytest.approx([mean, 0.3])

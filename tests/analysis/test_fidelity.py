@@ -72,3 +72,36 @@ def test_trials_of_one_epoch_have_nothing_to_compare_whatever_was_asked():
     for late in (None, 1, 2):
         with pytest.raises(AnalysisError, match=r"^no trial has two epochs to compare; use .*2 or"):
             rank_correlation(one, late=late)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_intervals_are_those_of_another_bootstrap_at_the_level_that_is_asked(level):
+    frame, rng = curves().query("epoch != 2"), np.random.default_rng(3)
+    wide = frame.pivot(index="number", columns="epoch", values="val_accuracy")
+    found = rank_correlation(frame, draws=300, level=level).set_index("early").loc[1]
+    chosen = [rng.integers(30, size=30) for _ in range(300)]
+    for name, measure in (("kendall", stats.kendalltau), ("spearman", stats.spearmanr)):
+        early, late = wide[1].to_numpy(), wide[3].to_numpy()
+        values = [measure(early[k], late[k]).statistic for k in chosen]
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        interval = found[f"{name}_low"], found[f"{name}_high"]
+        assert interval == pytest.approx((low, high), abs=0.2 * (high - low))
+
+
+def test_an_earlier_end_can_be_asked_for():
+    frame = curves()
+    wide = frame.pivot(index="number", columns="epoch", values="val_accuracy")
+    (row,) = rank_correlation(frame, late=2, draws=20).to_dict("records")
+    assert (row["early"], row["late"], row["n"]) == (1, 2, 30)
+    assert row["kendall"] == pytest.approx(stats.kendalltau(wide[1], wide[2]).statistic)
+
+
+def test_five_trials_are_enough():
+    assert rank_correlation(curves().query("number < 5"), draws=50)["n"].unique() == [5]
+
+
+def test_accuracies_that_are_all_equal_have_no_ranks():
+    frame = curves()
+    frame.loc[frame["epoch"] == 1, "val_accuracy"] = 0.1
+    found = rank_correlation(frame, late=2, draws=5)
+    assert found[["kendall", "kendall_low", "kendall_high"]].isna().all(axis=None)

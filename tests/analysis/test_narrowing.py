@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from nas.analysis.narrowing import proposals
+from nas.analysis import best_values
+from nas.analysis.narrowing import _interval, _split, proposals
 from nas.space import SearchSpace
 
 SPACE = SearchSpace.from_dict(
@@ -106,3 +108,83 @@ def test_a_smaller_range_of_a_tied_knob_holds_in_every_stage():
     (one,) = [one for one in found if one.knob == "depth"]
     assert max(one.child.parameters["depth"].values) < 8
     assert one.child.size() < tied.size()
+
+
+@pytest.mark.parametrize(
+    ("rho", "n", "expected"),
+    [
+        # tanh(atanh(0.5) ± 1.959964 · sqrt(1.125 / 47))
+        (0.5, 50, (0.24122, 0.69239)),
+        (0.0, 103, (-0.19345, 0.19345)),
+        (1.0, 50, (-1, 1)),
+        (0.5, 3, (-1, 1)),
+        (float("nan"), 50, (-1, 1)),
+    ],
+)
+def test_the_interval_of_a_rank_correlation_is_bonett_and_wright_s(rho, n, expected):
+    assert _interval(rho, n) == pytest.approx(expected, abs=1e-4)
+    assert _interval(-rho, n) == pytest.approx((-expected[1], -expected[0]), abs=1e-4, nan_ok=True)
+
+
+def test_a_split_is_mann_and_whitney_s_one_sided_test_with_eight_on_each_side():
+    rng = np.random.default_rng(0)
+    accuracy = pd.Series(np.r_[rng.normal(0.8, 0.1, 8), rng.normal(0.7, 0.1, 9)])
+    inside = pd.Series(np.arange(17) < 8)
+    ours, theirs = accuracy[inside], accuracy[~inside]
+    evidence, p = _split(accuracy, inside)
+    better = np.mean([(x > y) + (x == y) / 2 for x in ours for y in theirs])
+    assert f"with probability {better:.2f} (n = 8 and 9; medians {ours.median():.2%}" in evidence
+    assert f"and {theirs.median():.2%}" in evidence
+    assert p == pytest.approx(stats.mannwhitneyu(ours, theirs, alternative="greater").pvalue)
+    assert _split(accuracy, ~inside) is None  # the data speak against it
+    assert _split(accuracy[:16], inside[:16]) is not None
+    assert _split(accuracy[:15], inside[:15]) is None
+    same = pd.Series(np.full(16, 0.5))
+    assert _split(same, inside[:16]) is None
+
+
+def test_a_tie_rests_on_the_correlation_of_spread_and_accuracy():
+    trials = frame(lambda s: 0.9 - 0.01 * np.std(np.log2(values(s, "width"))))
+    (one,) = [one for one in proposals(SPACE, trials) if one.change == "tie: width"]
+    spread = np.log2(trials[[f"stages.{k}.width" for k in range(3)]].astype(float)).std(
+        axis=1, ddof=0
+    )
+    expected = stats.spearmanr(spread, trials["val_accuracy"], alternative="less")
+    assert one.p == pytest.approx(expected.pvalue)
+    low, high = _interval(expected.statistic, 80)
+    assert f"ρ = {expected.statistic:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}" in one.evidence
+    assert "n = 80)" in one.evidence
+
+
+def test_an_order_compares_those_that_keep_it_with_the_others():
+    trials = frame(lambda s: 0.9 - 0.05 * (np.diff(values(s, "depth")) > 0).sum())
+    (one,) = [one for one in proposals(SPACE, trials) if one.change.startswith("order: depth")]
+    assert one.change == "order: depth nonincreasing"
+    inside = (trials[[f"stages.{k}.depth" for k in range(3)]].diff(axis=1).iloc[:, 1:] <= 0).all(
+        axis=1
+    )
+    accuracy = trials["val_accuracy"]
+    test = stats.mannwhitneyu(accuracy[inside], accuracy[~inside], alternative="greater")
+    assert one.p == pytest.approx(test.pvalue)
+    assert one.child.to_dict()["order"] == {"depth": "nonincreasing"}
+
+
+def test_a_range_is_the_bootstrap_s_and_the_other_knobs_stay():
+    trials = frame(lambda s: 0.9 - 0.01 * abs(s["stages.1.depth"] - 4), n=120)
+    (one,) = [one for one in proposals(SPACE, trials) if one.knob == "stages.1.depth"]
+    (best,) = best_values(trials, "stages.1.depth").to_dict("records")
+    kept = [value for value in range(1, 9) if best["low"] <= value <= best["high"]]
+    assert list(one.child.parameters["stages.1.depth"].values) == kept
+    assert one.change == f"stages.1.depth from {kept[0]} to {kept[-1]}"
+    assert one.child.parameters["stages.0.depth"] == SPACE.parameters["stages.0.depth"]
+    inside = trials["stages.1.depth"].between(kept[0], kept[-1])
+    test = stats.mannwhitneyu(
+        trials["val_accuracy"][inside], trials["val_accuracy"][~inside], alternative="greater"
+    )
+    assert one.p == pytest.approx(test.pvalue)
+
+
+def test_proposals_stand_by_their_evidence():
+    found = proposals(SPACE, frame(lambda s: 0.9 - 0.05 * (np.diff(values(s, "width")) < 0).sum()))
+    assert len(found) > 1
+    assert [one.p for one in found] == sorted(one.p for one in found)

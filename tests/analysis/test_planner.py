@@ -5,7 +5,7 @@ import pytest
 from random_studies import study
 from scipy import stats
 
-from nas.analysis import models_for, models_needed
+from nas.analysis import compare, models_for, models_needed
 from nas.analysis.planner import simulated_power
 from nas.errors import AnalysisError
 
@@ -71,3 +71,35 @@ def test_equal_pilots_need_no_number():
 def test_what_cannot_be_planned_is_refused(asked, said):
     with pytest.raises(AnalysisError, match=said):
         models_for(**asked)
+
+
+def test_a_plan_is_the_smallest_number_that_has_the_power_and_its_ends_are_by_formula():
+    a, b = pilots(0.03)
+    plan = models_needed(a, b, power=0.9, error_rate=0.1, simulations=400)
+    errors = [1 - frame["val_accuracy"].to_numpy() for frame in (a, b)]
+    assert simulated_power(*errors, plan.models, 0.1, 400, 0) >= 0.9
+    assert simulated_power(*errors, plan.models - 1, 0.1, 400, 0) < 0.9
+    found = compare(a, b)
+    far, near = sorted((found.a_better.low, found.a_better.high))[::-1]
+    ends = [models_for(end, power=0.9, error_rate=0.1).models for end in (far, near)]
+    assert (plan.fewest, plan.most) == (min(plan.models, ends[0]), max(plan.models, ends[1]))
+    assert (plan.power, plan.error_rate, plan.a_better) == (0.9, 0.1, found.a_better.value)
+
+
+def test_power_is_that_of_the_normal_approximation():
+    """Mann and Whitney's test of shifted normal samples, by Noether's formula turned around."""
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0, 1, 4000), rng.normal(np.sqrt(2) * stats.norm.ppf(0.65), 1, 4000)
+    found = simulated_power(a, b, 60, 0.05, 2000, 0)
+    expected = stats.norm.cdf(np.sqrt(6 * 60) * 0.15 - stats.norm.ppf(0.975))
+    assert found == pytest.approx(expected, abs=0.04)
+    assert simulated_power(a, b, 60, 0.2, 2000, 0) > found + 0.08
+
+
+def test_the_smallest_plan_is_five():
+    assert models_for(0.999).models == 6  # 7.8489 / (6 · 0.499²) = 5.25
+    assert models_for(0.999, power=0.3).models == 5
+    separate = study(np.linspace(0.1, 0.2, 20), "a"), study(np.linspace(0.5, 0.6, 20), "b")
+    assert models_needed(*separate, simulations=100).models == 5
+    with pytest.raises(AnalysisError, match="simulations is 99"):
+        models_needed(*separate, simulations=99)
