@@ -42,8 +42,9 @@ def page(url: str) -> None:
     )  # fmt: skip
     sources = [found for name in chosen if (found := data.source(url, name))]
     for source in sources:
-        if source.study().record.untrained:
-            st.warning(f"{visible(source.name)}: {source.study().record.untrained}")
+        if untrained := source.study().record.untrained:
+            st.warning(untrained)
+            st.text(visible(source.name))  # a warning is Markdown, which a name could bring
     frames = [source.trials() for source in sources]
     full = {
         source.name: trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
