@@ -138,7 +138,7 @@ def test_a_bad_study_is_a_row_that_says_what_is_wrong(statement, said, loose, ca
     progress = Progress(url).read().set_index("study")
     assert list(progress.loc[["good", "bad"], "state"]) == ["interrupted", "damaged"]
     assert shown == 2 and "study 'bad' is damaged: " in printed_.err
-    assert checked == 1 and found.out.endswith("bad: 1 violations\n")
+    assert checked == 1 and found.out.endswith("bad: 1 violation\n")
 
 
 def test_every_column_that_is_wrong_is_a_violation(loose, capsys):
