@@ -178,9 +178,9 @@ def latency_command(
     from nas.study.reader import open_study
 
     table = Table()
-    for header in ("trial", "latency", "validation accuracy", "MACs"):
-        table.add_column(header, justify="right")
     found = open_study(storage, study)
+    for header in ("trial", "latency", found.record.accuracy, "MACs"):
+        table.add_column(header, justify="right")
     measured = measure_study(found, trials, batch)
     rows = {row["number"]: row for row in found.frame().to_dict("records")}
     for number, milliseconds in measured.items():

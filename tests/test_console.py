@@ -87,7 +87,7 @@ def test_figures_and_tables_are_readable_in_ascii(url, terminal, monkeypatch):
     out, _ = terminal("ascii")
     assert main(["show", "é – 文 😀", "--storage", url]) == 0
     printed = written(out)
-    assert "| trial | validation accuracy | epochs |" in printed
+    assert "| trial | synthetic accuracy | epochs |" in printed
     assert "* Pareto front   o trained in full   . stopped early" in printed
     assert r"The best of \xe9 - \u6587 \U0001f600" in printed
     curves = printed.split("by epoch of the best trials\n")[1]

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nas.analysis.measured import untrained_notes
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
 from nas.study.frames import TRIALS
@@ -218,7 +219,7 @@ def _population(
     }
     full, other = _at_one_fidelity(study, full, epochs)
     counts["of other epochs, left out"] = other
-    notes = _chosen(study, trials, policy, flips)
+    notes = untrained_notes(full) + _chosen(study, trials, policy, flips)
     notes += [f"{plural(count, 'trial')} {what}" for what, count in counts.items() if count]
     kept = early if stopped == "bound" else early.iloc[:0]
     return Population(study, full, kept, int(full["epochs"].iloc[0]), "; ".join(notes))

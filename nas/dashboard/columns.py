@@ -35,7 +35,7 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "ended": st.column_config.DatetimeColumn("ended (UTC)", format=UTC),
     "reason": st.column_config.TextColumn("reason", help="Why it failed or was stopped."),
 }
-HIDDEN = ("study", "key", "val_accuracy", "params", "macs", "activations")
+HIDDEN = ("study", "key", "val_accuracy", "params", "macs", "activations", "objective")
 
 
 def in_units(trials: pd.DataFrame) -> pd.DataFrame:

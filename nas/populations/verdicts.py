@@ -93,8 +93,9 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
         sure = not row["low"] <= 0 <= row["high"]
         change = "changes" if sure else "was not shown to change"
         lines.append(
-            f"Flipping {flip} {change} validation accuracy: {100 * row['effect']:+.2f} points on "
-            f"average [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}], Wilcoxon p = "
+            f"Flipping {flip} {change} {study.record.accuracy}: "
+            f"{100 * row['effect']:+.2f} points on average [{100 * row['low']:+.2f}, "
+            f"{100 * row['high']:+.2f}], Wilcoxon p = "
             f"{row['p_wilcoxon']:.2g}, over {row['pairs']} pairs of networks that are equal in all "
             f"else ({row['cost_ratio']:.3f} times the MACs)."
         )
@@ -119,11 +120,14 @@ def said(comparison: Comparison, decision: Decision) -> str:
 def setup(study: Study) -> str:
     """How the networks were drawn and trained, from what the study stores."""
     config = study.record.config
-    images = f"{config.get('train_images') or 50_000:,} training images"
-    what = "Fashion-MNIST" if config["objective"] == "fashion_mnist" else "the synthetic objective"
     band = f", {config['band']}" if config.get("band") else ""
+    if study.record.untrained:
+        epochs = plural(config["epochs"], "epoch")
+        said = f"Random networks{band}, {epochs}, seed {config['seed']}."
+        return f"{said} {study.record.untrained}"
+    images = f"{config.get('train_images') or 50_000:,} training images"
     return (
         f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on {images} "
-        f"of {what}, measured on validation images, seed {config['seed']}. One seed per network; "
-        "the test images were not read."
+        f"of Fashion-MNIST, measured on validation images, seed {config['seed']}. One seed per "
+        "network; the test images were not read."
     )

@@ -6,6 +6,7 @@ is ``pd.NA``, a missing real number NaN, a missing time NaT.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,12 +29,12 @@ TRIALS = {  # and then a column for each knob
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
     "val_accuracy": "float64", "val_loss": "float64", "params": "Int64", "macs": "Int64",
     "activations": "Int64", "latency_ms": "float64", "seconds": "float64", "device": "string",
-    "attempts": "int64", "reason": "string", "key": "string",
+    "attempts": "int64", "reason": "string", "key": "string", "objective": "string",
 }  # fmt: skip
 EPOCHS = {
     "number": "int64", "attempt": "int64", "epoch": "int64", "train_loss": "float64",
     "val_loss": "float64", "val_accuracy": "float64", "learning_rate": "float64",
-    "seconds": "float64", "images_per_second": "float64",
+    "seconds": "float64", "images_per_second": "float64", "objective": "string",
 }  # fmt: skip
 ATTEMPTS = {
     "number": "int64", "attempt": "int64", "state": "string", "owner": "string", "host": "string",
@@ -128,6 +129,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     """
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
     found = _read(connection, _TRIALS.format(view=view), study_id)
+    found["objective"] = _objective(connection, study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
     found = _typed(found, TRIALS)
     # a result of no network of ours: an Optuna tool put it into the study; nas check names it
@@ -151,7 +153,9 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
 
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
     """One row per trial, attempt and epoch, in this order: ``EPOCHS``."""
-    found = _typed(_read(connection, _EPOCHS, study_id), EPOCHS)
+    found = _read(connection, _EPOCHS, study_id)
+    found["objective"] = _objective(connection, study_id)
+    found = _typed(found, EPOCHS)
     _check_values(found)
     return found
 
@@ -203,6 +207,16 @@ def dtype(domain: Domain) -> str:
             return "string"
         return "Int64" if kinds == {int} else "float64"
     return "Int64" if isinstance(domain, IntRange) else "float64"
+
+
+def _objective(connection: Connection, study_id: int) -> str | None:
+    """The name of the study's objective; None where its config cannot be read."""
+    query = text("SELECT config FROM nas_studies WHERE study_id = :study")
+    try:
+        found = json.loads(connection.scalar(query, {"study": study_id}))["objective"]
+    except UNREADABLE:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _comparable(measured: pd.DataFrame) -> pd.Series[float]:

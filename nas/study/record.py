@@ -51,17 +51,12 @@ class StudyRecord:
     def untrained(self) -> str | None:
         """That no network was trained, in a sentence to stand wherever results are shown; None
         where they were."""
-        if self.config.get("objective") != SYNTHETIC:
-            return None
-        return (
-            "The objective is synthetic: no network was trained, the accuracies are a function of "
-            "the architecture."
-        )
+        return untrained(self.config.get("objective"))
 
     @property
     def accuracy(self) -> str:
         """What the study's ``val_accuracy`` is, in two words."""
-        return "synthetic accuracy" if self.untrained else "validation accuracy"
+        return accuracy_of(self.config.get("objective"))
 
     def differences(self, other: StudyRecord) -> list[str]:
         """What makes results of ``other`` not comparable with ours, one phrase each."""
@@ -86,6 +81,21 @@ class StudyRecord:
                 f"study {name!r} exists and is another one: {'; '.join(differences[:3])}; choose "
                 "another --study, or leave these options out"
             )
+
+
+def untrained(objective: object) -> str | None:
+    """``StudyRecord.untrained`` of a study of that objective."""
+    if objective != SYNTHETIC:
+        return None
+    return (
+        "The objective is synthetic: no network was trained, the accuracies are a function of the "
+        "architecture."
+    )
+
+
+def accuracy_of(objective: object) -> str:
+    """``StudyRecord.accuracy`` of a study of that objective."""
+    return "synthetic accuracy" if untrained(objective) else "validation accuracy"
 
 
 def read_record(url: str, name: str) -> StudyRecord | None:

@@ -43,7 +43,7 @@ def front_figure(study: Study, width: int) -> Text:
             canvas.text(x, y, sign, color=colour)
     return _with_axes(
         canvas,
-        "validation accuracy against multiply-accumulates per image, a log scale",
+        f"{study.record.accuracy} against multiply-accumulates per image, a log scale",
         lambda value: count(10**value),
         "● Pareto front   o trained in full   · stopped early or running, accuracy then",
     )
@@ -67,7 +67,7 @@ def curves_figure(study: Study, width: int, most: int = 5) -> Text:
         for x, y in points:
             canvas.text(x, y, str(rank), color=colour)
     legend = "   ".join(f"{rank} trial {number}" for rank, number in enumerate(best, 1))
-    title = "validation accuracy by epoch of the best trials"
+    title = f"{study.record.accuracy} by epoch of the best trials"
     return _with_axes(canvas, title, _epoch, legend)
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import DataError
-from nas.quantity import plural
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -144,7 +143,7 @@ def _read_idx(path: Path, part: Part) -> NDArray[np.uint8]:
     if not content.startswith(header):
         raise DataError(f"{path}: does not begin as an idx file of {part.shape} bytes")
     if len(content) != size:
-        found = plural(len(content), "byte") if len(content) < size else "more"
+        found = len(content) if len(content) < size else "more"
         raise DataError(f"{path}: {size} bytes were expected, it has {found}")
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(part.shape)
 

@@ -93,8 +93,8 @@ def test_show_draws_both_in_a_pipe_of_80_columns(url, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["show", "s", "--storage", url]) == 0
     printed = capsys.readouterr().out
-    assert "validation accuracy against multiply-accumulates" in printed
-    assert "validation accuracy by epoch of the best trials" in printed
+    assert "synthetic accuracy against multiply-accumulates" in printed
+    assert "synthetic accuracy by epoch of the best trials" in printed
     assert "\x1b" not in printed
 
 

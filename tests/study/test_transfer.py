@@ -234,7 +234,7 @@ def test_an_exported_file_can_be_read_where_nothing_can_be_written(small, tmp_pa
 def test_a_study_that_runs_is_not_moved(store, helpers, database_url, tmp_path):
     helpers.add(store)
     before = set(tmp_path.iterdir())
-    with pytest.raises(StorageError, match="study 's' has 1 running trials; stop its search"):
+    with pytest.raises(StorageError, match="study 's' has 1 running trial; stop its search"):
         export_study(database_url, "s", tmp_path / "s.sqlite")
     assert not (tmp_path / "s.sqlite").exists()
     assert set(tmp_path.iterdir()) == before

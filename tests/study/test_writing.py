@@ -35,7 +35,7 @@ def test_an_enqueued_trial_is_adopted_or_refused_with_its_policy(store, helpers)
     network = helpers.network(1)
     domains = {"stages.0.depth": IntDistribution(1, 8)}
     store.adopt_trial(0, {"stages.0.depth": 1}, domains, network, cost(network))
-    store.refuse_trial(1, "no network")
+    store.refuse_trial(1, "no network", "enqueued")
     adopted, refused = store.trials()
     assert adopted.user_attrs == {"policy": "enqueued", "key": network.key}
     assert (adopted.state, adopted.params) == (TrialState.WAITING, {"stages.0.depth": 1})

@@ -19,8 +19,6 @@ from nas.quantity import count
 # colour-blind safe, and different in lightness, so that a black and white print can be read
 PALETTE = "colorblind"
 MARKERS = "osD^vPX*"
-ERROR = "error (1 − validation accuracy)"
-ACCURACY = "validation accuracy"
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from nas.analysis.plots.canvas import ACCURACY, canvas, cost_axis, percent_axes
+from nas.analysis.measured import accuracy_label, untrained_notes
+from nas.analysis.plots.canvas import canvas, caption, cost_axis, percent_axes
 from nas.analysis.population import COSTS
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
@@ -53,12 +54,11 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         axes.step(
             best[cost].astype(float), best["val_accuracy"], where="post", lw=1, label="Pareto front"
         )
-        axes.set_ylabel(ACCURACY)
+        axes.set_ylabel(accuracy_label(trials))
         cost_axis(axes, cost)
         percent_axes(axes, "y")
         axes.legend(loc="best", frameon=True)
         name = shown["study"].iloc[0]
-        axes.set_title(
-            f"{name}: {len(full)} of {plural(len(trials), 'trial')} trained in full", loc="left"
-        )
+        said = f"{name}: {len(full)} of {plural(len(trials), 'trial')} trained in full"
+        caption(axes, said, untrained_notes(trials))
     return figure

@@ -69,18 +69,5 @@ def draw(kind: str, studies: Sequence[Study], **options: Any) -> Figure:
         several = ", ".join(name for name, other in KINDS.items() if other.several)
         raise AnalysisError(f"kind {kind} shows one study; several: {several}")
     if figure.curves:
-        drawn = figure.draw(studies[0].epochs(), study=studies[0].name, **asked)
-    else:
-        drawn = figure.draw(pd.concat([study.frame() for study in studies]), **asked)
-    untrained = {s.name: s.record.untrained for s in studies if s.record.untrained}
-    if untrained:
-        names = f"{', '.join(untrained)}: " if len(studies) > 1 else ""
-        note = f"{names}{next(iter(untrained.values()))}"
-        drawn.supxlabel(note, fontsize=8, color="firebrick", wrap=True)
-        for axes in drawn.axes:
-            axes.set(xlabel=_made_up(axes.get_xlabel()), ylabel=_made_up(axes.get_ylabel()))
-    return drawn
-
-
-def _made_up(label: str) -> str:
-    return label.replace("validation accuracy", "synthetic accuracy")
+        return figure.draw(studies[0].epochs(), study=studies[0].name, **asked)
+    return figure.draw(pd.concat([study.frame() for study in studies]), **asked)

@@ -14,9 +14,8 @@ from nas.analysis.effects import Matching, differences
 from nas.analysis.effects import effects as effects_of
 from nas.analysis.importance import DEFAULT, Evaluator, order
 from nas.analysis.importance import importance as importance_of
+from nas.analysis.measured import accuracy_label, error_label
 from nas.analysis.plots.canvas import (
-    ACCURACY,
-    ERROR,
     MARKERS,
     canvas,
     caption,
@@ -59,7 +58,7 @@ def knob(
             said = f"best {knob}: {_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
         if knob not in COSTS:
             axes.set_xlabel(knob)
-        axes.set_ylabel(ERROR)
+        axes.set_ylabel(error_label(trials))
         percent_axes(axes, "y")
         caption(axes, space.title, [said, *notes([space])])
     return figure
@@ -120,7 +119,8 @@ def effects(
             ],
         )
         right.tick_params(length=0, labelsize=8)
-        axes.set_xlabel(f"effect on {ACCURACY} (percentage points, {100 * level:g} % interval)")
+        unit = f"percentage points, {100 * level:g} % interval"
+        axes.set_xlabel(f"effect on {accuracy_label(trials)} ({unit})")
         axes.set_ylim(-0.7, len(shown) - 0.3)
         axes.grid(False, axis="y")
         axes.legend(loc="best", fontsize=8, frameon=True)
@@ -162,7 +162,7 @@ def pairs(
             cost_axis(axes, against)
         else:
             axes.set_xlabel("blocks in all stages" if against == "blocks" else against)
-        axes.set_ylabel(f"effect on {ACCURACY} (points)")
+        axes.set_ylabel(f"effect on {accuracy_label(trials)} (points)")
         axes.legend(loc="best", fontsize=8, frameon=True)
         said = ["each point: two networks that are equal in every other knob"]
         caption(axes, f"Flipping {knob}: {space.title}", [*said, *notes([space])])
@@ -210,7 +210,7 @@ def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[
         else:
             axes.scatter(values.to_numpy(float), accuracy, s=16, color=colours(1)[0], alpha=0.8)
             said = "too many values for medians"
-        axes.set(xlabel=knob, ylabel=ACCURACY)
+        axes.set(xlabel=knob, ylabel=accuracy_label(trials))
         percent_axes(axes, "y")
         caption(axes, space.title, [said, *notes([space])])
     return figure

@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from nas.analysis.edf import edf as edf_of
 from nas.analysis.efficiency import efficiency as efficiency_of
+from nas.analysis.measured import error_label
 from nas.analysis.plots.canvas import (
-    ERROR,
     MARKERS,
     canvas,
     caption,
@@ -53,7 +53,7 @@ def edf(
                 label=f"{name} ({size}, {epochs})",
             )  # fmt: skip
             axes.fill_between(x[1:], low[1:], high[1:], step="post", color=colour, alpha=0.15, lw=0)
-        axes.set(xlabel=ERROR, ylabel="fraction of networks", ylim=(0, 1.02))
+        axes.set(xlabel=error_label(trials), ylabel="fraction of networks", ylim=(0, 1.02))
         percent_axes(axes, "x")
         axes.legend(loc="lower right", frameon=True)
         matched = f", at equal {cost} ({bins} ranges)" if cost else ""

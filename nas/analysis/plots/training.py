@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas.analysis.fidelity import last_curves, rank_correlation
-from nas.analysis.plots.canvas import ACCURACY, MARKERS, canvas, caption, colours, percent_axes
+from nas.analysis.measured import accuracy_label, untrained_notes
+from nas.analysis.plots.canvas import MARKERS, canvas, caption, colours, percent_axes
 from nas.errors import AnalysisError
 from nas.quantity import plural
 
@@ -38,7 +39,7 @@ def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
                 ms=5, label=f"trial {number} ({final[number]:.2%})",
             )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="epoch", ylabel=ACCURACY)
+        axes.set(xlabel="epoch", ylabel=accuracy_label(epochs))
         percent_axes(axes, "y")
         if len(leaders):
             axes.legend(loc="lower right", frameon=True)
@@ -47,7 +48,7 @@ def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
         caption(
             axes,
             _title("Learning curves", study),
-            [said + (f"; {short} ended earlier (dots)" if short else "")],
+            [said + (f"; {short} ended earlier (dots)" if short else ""), *untrained_notes(epochs)],
         )
     return figure
 
@@ -83,6 +84,7 @@ def fidelity(
         said = [f"n = {n} trials; intervals: {100 * level:g} % bootstrap"]
         if missing:
             said.append(f"{plural(missing, 'trial')} that did not come to epoch {end} left out")
+        said += untrained_notes(epochs)
         caption(axes, _title("Rank correlation between fidelities", study), said)
     return figure
 
