@@ -17,6 +17,15 @@ settings.register_profile("nas", deadline=None)
 settings.load_profile("nas")
 
 
+SLOW_SECONDS = 3600  # a slow test's share of time before it counts as hung
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Fashion-MNIST, from wherever this machine has it."""

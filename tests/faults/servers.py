@@ -38,13 +38,19 @@ class Server:
             return connection.scalar(query)
 
     @contextmanager
-    def dropping(self, seconds):
-        """Every so many seconds, whatever the others are just doing; yields the counts."""
+    def dropping(self, seconds, growth=1.0):
+        """Every so many seconds, whatever the others are just doing; yields the counts.
+
+        Each pause is ``growth`` times the one before: where it is above 1, even a machine on which
+        one transaction takes longer than the first pause gets its work done.
+        """
         done, counts = threading.Event(), []
 
         def drop():
-            while not done.wait(seconds):
+            pause = seconds
+            while not done.wait(pause):
                 counts.append(self.drop_connections())
+                pause *= growth
 
         thread = threading.Thread(target=drop)
         thread.start()

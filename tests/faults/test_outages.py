@@ -56,7 +56,7 @@ def test_a_search_whose_connections_are_dropped_all_the_time_ends_as_if_they_wer
 ):
     process = start(drive, server.url, tmp_path, "a", outbox=outbox, **OPTIONS)
     wait_for(process, 1, tmp_path / "diary")
-    with server.dropping(0.05) as counts:
+    with server.dropping(0.05, growth=1.02) as counts:
         process.join()
     assert process.exitcode == 0
     assert sum(counts) > 10
