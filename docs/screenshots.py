@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from nas.study.transfer import import_study
+from nas.study.exchange.transfer import import_study
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

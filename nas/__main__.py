@@ -2,7 +2,7 @@
 
 import sys
 
-from nas.command_line import main
+from nas.cli.app import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,12 +1,11 @@
-"""Numbers among the options: read in one way, whoever takes them: 20, 1k, 1e3, 1_000."""
+"""Types of options: numbers read in one way, whoever takes them (20, 1k, 1e3, 1_000)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-import typer
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field
 
 from nas.quantity import plain, read_number, whole
 
@@ -32,25 +31,6 @@ Whole = Annotated[int, BeforeValidator(number), Field(strict=True)]
 Real = Annotated[float, BeforeValidator(number), Field(strict=True)]
 
 
-def number_option(
-    *names: str,
-    least: int,
-    most: int | None = None,
-    help: str,  # noqa: A002
-    panel: str | None = None,
-) -> Any:
-    """The option of a command that takes a whole number from ``least`` to ``most``."""
-    return typer.Option(
-        *names,
-        help=help,
-        rich_help_panel=panel,
-        metavar="INTEGER",
-        min=least,  # of the help
-        max=most,
-        parser=_reader(least, most),
-    )
-
-
 def mismatch(error: Mapping[str, Any]) -> str:
     """What pydantic found wrong with a value, as ``0; it must be greater than or equal to 1``."""
     beyond = error["type"].startswith(("greater", "less"))
@@ -58,15 +38,3 @@ def mismatch(error: Mapping[str, Any]) -> str:
     found = found if len(found) <= 60 else f"{found[:59]}…"
     expected = _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
     return f"{found}; it must be {expected}"
-
-
-def _reader(least: int, most: int | None) -> Callable[[object], int]:
-    adapter = TypeAdapter[int](Annotated[Whole, Field(ge=least, le=most)])
-
-    def read(given: object) -> int:
-        try:
-            return adapter.validate_python(given)
-        except ValidationError as error:
-            raise typer.BadParameter(mismatch(error.errors()[0])) from None
-
-    return read

@@ -17,8 +17,8 @@ from nas.search.machine import Machine
 from nas.search.mirror import distribution
 from nas.search.synthetic import accuracy
 from nas.space import SearchSpace
-from nas.study import tables
-from nas.study.database import engine_for
+from nas.study.database import tables
+from nas.study.database.engines import engine_for
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore

@@ -61,13 +61,13 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 # --- the arrows: what each part of nas may import, besides itself ---
 
-BASE = {"errors", "output", "quantity", "text", "console"}
+BASE = {"errors", "output", "quantity", "text", "options", "faults"}
 DATA = BASE | {"architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
     "output": {"errors"},
     "text": set(),
-    "console": {"text"},
+    "faults": {"errors"},
     "quantity": {"errors"},
     "options": {"quantity"},
     "architecture": BASE,
@@ -77,20 +77,37 @@ MAY_IMPORT = {
     "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch
     "network": DATA | {"space"},
     "training": DATA | {"space", "network"},
-    "study": DATA | {"options", "space", "training.config"},
-    "search": DATA | {"options", "space", "network", "training", "study"},
+    "study": DATA | {"space", "training.config"},
+    "search": DATA | {"space", "network", "training", "study"},
     "analysis": DATA | {"space", "study"},
-    "populations": DATA | {"options", "space", "study", "search", "analysis"},
-    "dashboard": DATA | {"space", "study", "analysis"},
+    "report": DATA | {"space", "study", "analysis"},
+    "populations": DATA | {"space", "study", "search", "analysis"},
+    "dashboard": DATA | {"space", "study", "analysis", "report"},
+    "cli": {
+        *DATA,
+        "space",
+        "network",
+        "training",
+        "study",
+        "search",
+        "analysis",
+        "report",
+        "populations",
+        "dashboard",
+    },
 }
 # and which of the large libraries
 LIBRARIES = {
     "torch": {"network", "training", "search"},
     "torchvision": {"training"},
     "ray": {"search"},
-    "optuna": {"search", "study", "analysis"},
+    "optuna": {"search", "study", "analysis", "cli"},
     "sqlalchemy": {"search", "study"},
-    "pandas": {"study", "analysis", "populations", "dashboard"},
+    "pandas": {"study", "analysis", "report", "populations", "dashboard", "cli"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "plotille": {"cli"},
+    "jinja2": {"report"},
     "streamlit": {"dashboard"},
     "altair": {"dashboard"},
 }
@@ -98,8 +115,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def is_entry(path):
-    """Commands are above everything: they parse, call one function and print."""
-    return path.name in ("__main__.py", "command_line.py")
+    """``python -m`` of a package is above everything."""
+    return path.name == "__main__.py"
 
 
 def part_of(path):

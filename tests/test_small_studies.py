@@ -7,7 +7,7 @@ import pytest
 from dashboards import Search
 from populous import write_study
 
-from nas.command_line import main
+from nas.cli.app import main
 
 SINGLE = {
     "name": "single",

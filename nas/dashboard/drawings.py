@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from nas.analysis.drawing import draw, draw_pair
 from nas.dashboard.data import Source
+from nas.report.drawing import draw, draw_pair
 from nas.summary import summary
 
 

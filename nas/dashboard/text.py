@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.errors import NasError
-from nas.study import database
+from nas.study.database import engines
 from nas.study.shell import nas_command
 from nas.text import one_line, visible
 
@@ -50,7 +50,7 @@ def no_study(url: str) -> None:
 def refused(url: str) -> Iterator[None]:
     """What a user or a database caused becomes a box with its one line, instead of a traceback."""
     try:
-        with database.explained(url):
+        with engines.explained(url):
             yield
     except NasError as error:
         with st.container(border=True):

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 
+from nas.cli.session import storage_of
 from nas.errors import ConfigError
 from nas.options import Real, Whole
 from nas.output import check_folder
 from nas.populations.training import Population, opened, population, train
 from nas.search.config import SearchConfig, checked, complaint
-from nas.search.session import storage_of
 
 EPOCHS = 2
 

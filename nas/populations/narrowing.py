@@ -12,7 +12,7 @@ from rich.text import Text
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
-from nas.console import Table, plain
+from nas.cli.console import Table, plain
 from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import opened, population, train

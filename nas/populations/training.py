@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.cli.session import check, search
 from nas.errors import ConfigError
-from nas.search.session import check, search
 from nas.space import Bands, SearchSpace
 from nas.study.reader import Study, open_study
 

@@ -14,8 +14,8 @@ from nas.analysis.comparison import Comparison, Decision, compare
 from nas.analysis.effects import effects
 from nas.errors import AnalysisError
 from nas.quantity import plural
+from nas.study.exchange.tabular import defused
 from nas.study.reader import Study
-from nas.study.tabular import defused
 from nas.text import visible
 
 ENDINGS = (".svg", ".png")

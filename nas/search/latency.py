@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import ConfigError, StorageError, choose
-from nas.study.database import check_url
+from nas.study.database.engines import check_url
 from nas.study.latencies import record_latencies
 from nas.study.provenance import processor
 from nas.study.reader import Study

@@ -16,7 +16,7 @@ from nas.search.machine import Machine
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace
 from nas.space.messages import shown as spelled
-from nas.study.database import POSTGRESQL, check_url, shown, sqlite_path
+from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import SYNTHETIC, StudyRecord, read_record
 from nas.study.shell import nas_command

@@ -15,7 +15,7 @@ from nas.output import check_file
 from nas.quantity import percent, plural
 from nas.search.config import SearchConfig
 from nas.search.signals import EXIT_CODES, Signalled, raise_on_signal
-from nas.study.database import check_url
+from nas.study.database.engines import check_url
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study
 from nas.study.shell import nas_command

@@ -22,15 +22,15 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.architecture import Architecture
 from nas.cost import Cost, cost
 from nas.errors import NasError
+from nas.faults import crash_point
 from nas.quantity import plural
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
 from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
 from nas.space import SearchSpace
-from nas.study import crash
 from nas.study.attempts import LEASE, LostAttemptError
-from nas.study.outages import UnavailableError
+from nas.study.database.outages import UnavailableError
 from nas.study.store import CAUSES, StudyStore
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
@@ -136,7 +136,7 @@ class Searcher:
         with suppress(UnavailableError):
             self._renew()  # a driver that slept tells the others first that it is alive
             with self.store.claiming():
-                crash.point("ask.begin")
+                crash_point("ask.begin")
                 self.store.repair(self.config.epochs, self.running)
                 return self._claim()
         return None
@@ -150,7 +150,7 @@ class Searcher:
         key = (job.number, job.attempt)
         if key not in self.running:  # ended meanwhile
             return False
-        crash.point("report.begin")
+        crash_point("report.begin")
         reason = result.get("failure") or _unusable(result, self._previous(job))
         if reason:
             self.fail(job, str(reason), retry=False)
@@ -175,12 +175,12 @@ class Searcher:
     def checkpoint(self, job: Job, path: str) -> None:
         """Take note of where ``job`` can be carried on from."""
         if (job.number, job.attempt) in self.running:
-            crash.point("checkpoint.begin")
+            crash_point("checkpoint.begin")
             try:
                 self.store.record_checkpoint(job.number, job.attempt, path)
             except LostAttemptError:
                 self._lose(job)
-            crash.point("checkpoint.written")
+            crash_point("checkpoint.written")
 
     def fail(self, job: Job, reason: str, *, retry: bool, lost: bool = False) -> None:
         """The attempt cannot go on; with ``retry`` the trial gets another one, within limits.
@@ -309,7 +309,7 @@ class Searcher:
             return None
         if not self.store.resume_trial(trial.number):
             return None
-        crash.point("trial.resumed")
+        crash_point("trial.resumed")
         return self._start(trial.number, dict(trial.params))
 
     def _earlier(self, job: Job, epoch: int) -> list[float]:
@@ -357,10 +357,10 @@ class Searcher:
             training=training,
             checkpoint=_existing(last.checkpoint if last else None),
         )
-        crash.point("attempt.written")
+        crash_point("attempt.written")
         self.running[job.number, job.attempt] = job
         self._watcher.started(job)
-        crash.point("ask.end")
+        crash_point("ask.end")
         return job
 
     def _end(self, job: Job, state: str, reason: str | None = None) -> None:

@@ -17,7 +17,7 @@ from ray import tune
 
 from nas.architecture import Architecture
 from nas.errors import TrialFailedError
-from nas.search.misbehaviour import misbehaving
+from nas.faults import misbehaving
 from nas.search.synthetic import Synthetic
 from nas.training.config import TrainingConfig
 

@@ -2,10 +2,10 @@
 
 from nas.space.bands import Bands
 from nas.space.domains import Choice, Domain, FloatRange, IntRange, Setting, Value
-from nas.space.fields import amount
-from nas.space.files import available
+from nas.space.file.fields import amount
+from nas.space.file.finding import available
+from nas.space.file.schema import TRAINING_KEYS, json_schema
 from nas.space.limits import Band
-from nas.space.schema import TRAINING_KEYS, json_schema
 from nas.space.space import SearchSpace
 
 __all__ = [

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nas.errors import SpaceError, choose
 from nas.quantity import SUFFIXES
-from nas.space.fields import amount
+from nas.space.file.fields import amount
+from nas.space.file.schema import LimitsPart
 from nas.space.messages import shown
-from nas.space.schema import LimitsPart
 
 
 @dataclass(frozen=True)

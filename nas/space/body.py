@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from nas.architecture import Architecture, Stage
 from nas.space.counting import Relations
 from nas.space.domains import Knob, Setting, Value
-from nas.space.fields import STAGE_KEYS
+from nas.space.file.fields import STAGE_KEYS
+from nas.space.file.schema import Document
 from nas.space.membership import match_stages
 from nas.space.regnet import RegNetRule
-from nas.space.schema import Document
 from nas.space.stages import StageSequences
 
 

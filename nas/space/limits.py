@@ -11,9 +11,9 @@ from nas.architecture import Architecture
 from nas.cost import cost
 from nas.errors import ArchitectureError, SpaceError, choose
 from nas.quantity import plural
-from nas.space.fields import amount
+from nas.space.file.fields import amount
+from nas.space.file.schema import Bounds, LimitsPart
 from nas.space.messages import shown
-from nas.space.schema import Bounds, LimitsPart
 
 Band: TypeAlias = tuple[int | str | None, int | str | None]  # least and most, None for no bound
 

@@ -22,7 +22,7 @@ from math import prod
 from nas.architecture import Architecture, Stage
 from nas.errors import InfeasibleError, SpaceError
 from nas.space.domains import Domain, Knob, Setting, Value, options
-from nas.space.schema import RegNetPart
+from nas.space.file.schema import RegNetPart
 from nas.space.stages import adjusted
 
 KEYS = ("depth", "w_0", "w_a", "w_m", "group_width", "bottleneck")

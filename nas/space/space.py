@@ -22,17 +22,17 @@ from nas.architecture import Architecture, Stem
 from nas.errors import InfeasibleError, SpaceError, choose
 from nas.quantity import plain, whole
 from nas.space.body import Body, StagesBody, body_of
-from nas.space.canonical import canonical, to_dict
 from nas.space.domains import Domain, Knob, Setting, Value, options
-from nas.space.feasible import FeasibleDraws
-from nas.space.files import find_file
+from nas.space.draw.feasible import FeasibleDraws
+from nas.space.file.canonical import canonical, to_dict
+from nas.space.file.finding import find_file
+from nas.space.file.schema import Document, read_document
 from nas.space.limits import Band, Limits, tightened
 from nas.space.messages import read_yaml, shown
-from nas.space.schema import Document, read_document
 from nas.space.stages import StageSequences
 
 if TYPE_CHECKING:  # with NumPy, which only narrow limits need
-    from nas.space.narrow import Narrow
+    from nas.space.draw.cost_graph import Narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +298,7 @@ class SearchSpace:
         )
 
     def _narrow(self, sequences: StageSequences, measure: str) -> Narrow:
-        from nas.space.narrow import Narrow
+        from nas.space.draw.cost_graph import Narrow
 
         return Narrow(self._stem, sequences, measure, self._limits, self._flags)
 

@@ -14,7 +14,7 @@ from nas.architecture import Stage
 from nas.errors import ArchitectureError, InfeasibleError, SpaceError
 from nas.space.counting import DIRECTIONS, Chain, Option, Relations
 from nas.space.domains import Domain, Knob, Value, options
-from nas.space.fields import BOTTLENECK_KEYS
+from nas.space.file.fields import BOTTLENECK_KEYS
 
 StageKnobs: TypeAlias = Mapping[str, Knob]  # a complete stage of a space: block, depth, width, …
 StageValues: TypeAlias = Mapping[str, Value]  # one value for each of its keys

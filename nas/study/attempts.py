@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from nas.errors import StorageError
-from nas.study.tables import attempts, epochs
+from nas.study.database.tables import attempts, epochs
 
 LEASE = timedelta(seconds=30)
 _IDENTITY = ("study_id", "trial", "attempt")

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, text
 from nas.cost import cost
 from nas.errors import DamagedError, NasError
 from nas.quantity import plural
-from nas.study import database, frames
+from nas.study import frames
 from nas.study.attempts import LEASE
 from nas.study.damage import read_json, read_time, strangers, view_is_ours
+from nas.study.database import engines
 from nas.study.networks import stored_architecture
 from nas.study.policies import POLICIES
 from nas.study.reader import Study
@@ -285,7 +286,7 @@ class _Check:
 
 def _read(study: Study) -> _Rows:
     """All rows of a study, of one moment."""
-    with database.explained(study.url), database.snapshot(study.engine) as connection:
+    with engines.explained(study.url), engines.snapshot(study.engine) as connection:
 
         def rows(query: str) -> list[Row]:
             return _rows(connection, query, study)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from nas.errors import DamagedError
-from nas.study import tables
+from nas.study.database import tables
 
 MAX_NESTING = 50  # of JSON; a space has fewer than 10
 STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")

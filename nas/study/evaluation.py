@@ -8,18 +8,18 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StorageError
-from nas.study import database
+from nas.study.database import engines
+from nas.study.database.tables import evaluations
 from nas.study.store import utc_now
-from nas.study.tables import evaluations
 
 
 def evaluated(url: str, study: str, trial: int) -> dict[str, Any] | None:
     """The stored evaluation of a trial: test_accuracy (fraction of 1), evaluated (UTC), …"""
-    engine = database.engine_for(url, read_only=True)
+    engine = engines.engine_for(url, read_only=True)
     query = select(evaluations).where(
         evaluations.c.study_id == _study_id(study), evaluations.c.trial == trial
     )
-    with database.explained(url), engine.connect() as connection:
+    with engines.explained(url), engine.connect() as connection:
         row = connection.execute(query).first()
     engine.dispose()
     return dict(row._mapping) if row else None
@@ -40,7 +40,7 @@ def record_evaluation(
     Raises:
         StorageError: the trial was evaluated meanwhile.
     """
-    engine = database.engine_for(url)
+    engine = engines.engine_for(url)
     values = {
         "study_id": _study_id(study),
         "trial": trial,
@@ -50,7 +50,7 @@ def record_evaluation(
         "test_accuracy": test_accuracy,
         "evaluated": utc_now(),
     }
-    with database.explained(url):
+    with engines.explained(url):
         try:
             with engine.begin() as connection:
                 connection.execute(insert(evaluations).values(values))

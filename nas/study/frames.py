@@ -16,8 +16,8 @@ from sqlalchemy import Connection, text
 
 from nas.errors import DamagedError
 from nas.space import Choice, Domain, IntRange, SearchSpace
+from nas.study.database.tables import trials_query
 from nas.study.record import listed
-from nas.study.tables import trials_query
 
 UTC = "datetime64[us, UTC]"
 STUDIES = {

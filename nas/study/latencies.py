@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, insert
 
-from nas.study import database
+from nas.study.database import engines
+from nas.study.database.tables import latencies
 from nas.study.reader import Study
 from nas.study.store import utc_now
-from nas.study.tables import latencies
 
 
 def record_latencies(
@@ -23,9 +23,9 @@ def record_latencies(
         {**where, "key": key, "milliseconds": value, "measured": utc_now()}
         for key, value in milliseconds.items()
     ]
-    engine = database.engine_for(study.url)
+    engine = engines.engine_for(study.url)
     try:
-        with database.explained(study.url), engine.begin() as connection:
+        with engines.explained(study.url), engine.begin() as connection:
             for row in rows:
                 same = [latencies.c[name] == row[name] for name in (*where, "key")]
                 connection.execute(delete(latencies).where(*same))

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select, text
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.study.damage import read_json
-from nas.study.tables import architectures
+from nas.study.database.tables import architectures
 
 
 def add_architecture(engine: Engine, study_id: int, architecture: Architecture, cost: Cost) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from nas.study.attempts import LostAttemptError
-from nas.study.outages import UnavailableError
+from nas.study.database.outages import UnavailableError
 
 _log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ import pandas as pd
 from sqlalchemy import text
 
 from nas.errors import DamagedError, StorageError
-from nas.study import database
 from nas.study.damage import read_time
+from nas.study.database import engines
+from nas.study.database.upgrade import has_studies
 from nas.study.record import listed
 from nas.study.store import utc_now
-from nas.study.upgrade import has_studies
 
 COUNTS = (
     "trials", "complete", "pruned", "failed", "running", "waiting",
@@ -63,10 +63,10 @@ class Progress:
     def __init__(self, url: str, now: Callable[[], datetime] = utc_now) -> None:
         self.url = url
         self._now = now
-        self._engine = database.engine_for(url, read_only=True)
-        with database.explained(url):
+        self._engine = engines.engine_for(url, read_only=True)
+        with engines.explained(url):
             if not has_studies(self._engine, url):
-                raise StorageError(f"{database.shown(url)} has no studies of nas in it")
+                raise StorageError(f"{engines.shown(url)} has no studies of nas in it")
 
     def read(self) -> pd.DataFrame:
         """One row per study, the oldest first.
@@ -79,7 +79,7 @@ class Progress:
         Raises:
             StorageError: the database cannot be read.
         """
-        with database.explained(self.url), self._engine.connect() as connection:
+        with engines.explained(self.url), self._engine.connect() as connection:
             rows = connection.execute(text(_PROGRESS), {"now": self._now()}).fetchall()
         about = [listed(row) for row in rows]
         found = pd.DataFrame(

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine, text
 from nas.architecture import Architecture
 from nas.errors import ConfigError, DamagedError, NasError, StorageError, choose
 from nas.space import SearchSpace
-from nas.study import database, frames
+from nas.study import frames
 from nas.study.damage import damage, read_time
+from nas.study.database import engines
+from nas.study.database.upgrade import has_studies
 from nas.study.front import pareto_front
 from nas.study.networks import stored_architecture
 from nas.study.record import StudyRecord, read_record
-from nas.study.upgrade import has_studies
 
 COSTS = ("macs", "params", "activations", "latency_ms")
 
@@ -32,7 +33,7 @@ def studies(url: str) -> pd.DataFrame:
     """
     engine = _reading(url)
     try:
-        with database.explained(url), engine.connect() as connection:
+        with engines.explained(url), engine.connect() as connection:
             return frames.studies(connection)
     finally:
         engine.dispose()
@@ -49,7 +50,7 @@ def open_study(url: str, name: str) -> Study:
     if record is None:
         known = list(studies(url)["study"])
         raise StorageError(
-            f"there is no study {name!r} in {database.shown(url)}; "
+            f"there is no study {name!r} in {engines.shown(url)}; "
             + (choose(name, known) if known else "it has none")
         )
     study = Study(url, name, record)
@@ -197,13 +198,13 @@ class Study:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        with database.explained(self.url), database.snapshot(self.engine) as connection:
+        with engines.explained(self.url), engines.snapshot(self.engine) as connection:
             yield connection
 
 
 def _reading(url: str) -> Engine:
-    engine = database.engine_for(url, read_only=True)
-    with database.explained(url):
+    engine = engines.engine_for(url, read_only=True)
+    with engines.explained(url):
         if not has_studies(engine, url):
-            raise StorageError(f"{database.shown(url)} has no studies of nas in it")
+            raise StorageError(f"{engines.shown(url)} has no studies of nas in it")
     return engine

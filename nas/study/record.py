@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, Select, inspect, select, text
 
 from nas.errors import DamagedError, StorageError
 from nas.quantity import plural
-from nas.study import database
 from nas.study.damage import read_mapping, read_time
-from nas.study.tables import studies
-from nas.study.upgrade import has_studies
+from nas.study.database import engines
+from nas.study.database.tables import studies
+from nas.study.database.upgrade import has_studies
 
 SYNTHETIC = "synthetic"  # the objective that trains nothing
 
@@ -108,11 +108,11 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         name.encode()
     except UnicodeEncodeError:  # bytes of the command line that its encoding does not have
         raise StorageError(f"study {name!r} is not text in this terminal's encoding") from None
-    path = database.sqlite_path(database.parse_url(url))
+    path = engines.sqlite_path(engines.parse_url(url))
     if path is not None and not path.exists():
         return None
-    engine = database.engine_for(url, read_only=True)
-    with database.explained(url):
+    engine = engines.engine_for(url, read_only=True)
+    with engines.explained(url):
         ours = has_studies(engine, url)
         if not ours and not inspect(engine).has_table("trial_params"):
             return None  # Optuna's tables are not there either

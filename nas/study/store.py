@@ -24,15 +24,16 @@ from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
 from nas.cost import Cost
-from nas.study import crash, database
+from nas.faults import crash_point
 from nas.study.attempts import LEASE, MEASURED, Attempts
+from nas.study.database import engines
+from nas.study.database.outages import UnavailableError
+from nas.study.database.storage import open_storage
+from nas.study.database.tables import studies
+from nas.study.database.upgrade import create_tables
 from nas.study.networks import add_architecture, drop_orphans
-from nas.study.outages import UnavailableError
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
-from nas.study.storage import open_storage
-from nas.study.tables import studies
-from nas.study.upgrade import create_tables
 
 ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
@@ -81,7 +82,7 @@ class StudyStore:
         self.name = name
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with database.explained(url):
+        with engines.explained(url):
             try:
                 self._open(url, record)
             except (OperationalError, UnavailableError):  # a connection that was dropped
@@ -160,9 +161,9 @@ class StudyStore:
             user_attrs=attributes | (_told(source) if source else {}),
             system_attrs=dict(system_attrs or {}),
         )
-        crash.point("trial.architecture")
+        crash_point("trial.architecture")
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
-        crash.point("trial.written")
+        crash_point("trial.written")
         return int(self._storage.get_trial_number_from_id(trial_id))
 
     def tell_trial(self, number: int, source: FrozenTrial) -> None:
@@ -245,7 +246,7 @@ class StudyStore:
         Raises:
             LostAttemptError: the attempt is no longer ours.
         """
-        crash.point("end.begin")
+        crash_point("end.begin")
         self._write("end_attempt", number, attempt, state=state, reason=reason)
 
     def repair(self, epochs_in_full: int, live: Collection[tuple[int, int]] = ()) -> list[int]:
@@ -277,12 +278,12 @@ class StudyStore:
         self, owner: str, number: int, attempt: int, result: Mapping[str, Any]
     ) -> None:
         self._of(owner).record_epoch(number, attempt, result)
-        crash.point("epoch.ours")
+        crash_point("epoch.ours")
         with suppress(UpdateFinishedTrialError):  # then this has been written before
             self._storage.set_trial_intermediate_value(
                 self._trial_id(number), result["epoch"], result["val_accuracy"]
             )
-        crash.point("epoch.written")
+        crash_point("epoch.written")
 
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
         self._of(owner).record_checkpoint(number, attempt, path)
@@ -291,7 +292,7 @@ class StudyStore:
         self, owner: str, number: int, attempt: int, state: str, reason: str | None
     ) -> None:
         first = self._of(owner).end(number, attempt, state, reason)
-        crash.point("end.attempt")
+        crash_point("end.attempt")
         if first:
             self._end_trial(number, attempt, state, reason)
             return
@@ -305,7 +306,7 @@ class StudyStore:
         if self._has_lock:
             yield
             return
-        with database.locked(self.engine, CLAIM_SECONDS):
+        with engines.locked(self.engine, CLAIM_SECONDS):
             self._has_lock = True
             try:
                 yield
@@ -348,7 +349,7 @@ class StudyStore:
             self._storage.set_trial_user_attr(trial_id, "cause", CAUSES[ending])
         if reason and state.is_finished():
             self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
-            crash.point("end.reason")
+            crash_point("end.reason")
         values = None
         if state.is_finished():
             curve = self.attempts.curve(number, attempt)
@@ -356,7 +357,7 @@ class StudyStore:
             if state != TrialState.FAIL:
                 values = [curve[max(curve)]]
         self._storage.set_trial_state_values(trial_id, state, values)
-        crash.point("end.trial")
+        crash_point("end.trial")
 
     def _tell_curve(self, trial_id: int, curve: Mapping[int, float]) -> None:
         """Make Optuna's intermediate values those of one attempt.
@@ -374,7 +375,7 @@ class StudyStore:
 
     def _open(self, url: str, record: StudyRecord) -> None:
         self._storage = open_storage(url)
-        with database.locked(self.engine):
+        with engines.locked(self.engine):
             create_tables(self.engine, url)
             self._study = optuna.create_study(
                 storage=self._storage,

@@ -6,7 +6,7 @@ import pytest
 from populous import write_study
 
 from nas.analysis.plots.kinds import KINDS
-from nas.command_line import main
+from nas.cli.app import main
 
 OPTIONS = {
     "front": "--cost params",

@@ -10,7 +10,7 @@ from random_studies import study
 
 from nas.analysis import compare, plots, populations
 from nas.analysis.measured import accuracy_label, error_label, untrained_notes
-from nas.command_line import main
+from nas.cli.app import main
 from nas.populations.verdicts import setup
 from nas.study.reader import open_study
 

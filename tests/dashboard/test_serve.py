@@ -9,7 +9,7 @@ import populous
 import pytest
 from dashboards import serving
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.dashboard.serve import is_loopback
 
 CANARY = "s3cr3t-canary"

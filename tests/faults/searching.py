@@ -12,9 +12,9 @@ from faults.driving import twice
 from sqlalchemy import create_engine, update
 
 from nas.study.check import violations
+from nas.study.database.tables import attempts
 from nas.study.reader import open_study
 from nas.study.record import read_record
-from nas.study.tables import attempts
 
 STUDY = "resnext"
 FAST = ("--objective", "synthetic", "--sampler", "random", "--scheduler", "none")

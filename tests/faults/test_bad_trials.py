@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import create_engine, text
 
-from nas.search.misbehaviour import KINDS
+from nas.faults import KINDS
 from nas.study.check import violations
 from nas.study.reader import open_study
 
@@ -94,7 +94,7 @@ def test_the_end_of_a_traceback_is_kept_with_the_attempt(folder):
     (raised,) = [a for a in attempts(folder) if a["trial"] == number]
     first, *lines = raised["reason"].splitlines()
     assert first.startswith("ValueError: this network cannot be trained (attempt 1 on ")
-    assert "misbehaviour.py" in "".join(lines)
+    assert "faults.py" in "".join(lines)
     assert lines[-1] == "ValueError: this network cannot be trained"
 
 

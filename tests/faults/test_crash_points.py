@@ -3,7 +3,7 @@
 import pytest
 from faults.driving import diary_of, drive, promises_broken, start, told
 
-from nas.study.crash import POINTS, point
+from nas.faults import POINTS, point
 
 AHEAD = 90.0  # the next driver comes so much later: the leases of the dead one have run out
 OPTIONS = {"trials": 8, "scheduler": "asha", "epochs": 3}

@@ -18,8 +18,9 @@ from faults.servers import CANARY
 
 from nas.errors import StorageError
 from nas.search.synthetic import Synthetic
-from nas.study import database, store
-from nas.study.outages import UnavailableError
+from nas.study import store
+from nas.study.database import engines
+from nas.study.database.outages import UnavailableError
 from nas.study.store import utc_now
 from nas.training.config import TrainingConfig
 
@@ -183,8 +184,8 @@ def test_a_lock_that_is_lost_with_its_connection_is_given_back(server, outbox):
 def test_a_driver_that_hangs_with_the_lock_does_not_hang_the_others(database_url, monkeypatch):
     monkeypatch.setattr(store, "CLAIM_SECONDS", 0.1)
     searcher = open_driver(database_url, "a")
-    engine = database.engine_for(database_url)
-    with database.locked(engine):
+    engine = engines.engine_for(database_url)
+    with engines.locked(engine):
         assert searcher.next_job() is None
     assert searcher.next_job().number == 0
     engine.dispose()

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.space import SearchSpace
 from nas.study.check import violations
 from nas.study.reader import open_study, studies

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import ConfigError
 from nas.search.cluster import MAX_TEMP_BYTES, reached, temp_folder
 

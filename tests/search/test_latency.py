@@ -3,7 +3,7 @@
 import pytest
 from populous import write_study
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import StorageError
 from nas.search.latency import measure_study
 from nas.study.check import violations

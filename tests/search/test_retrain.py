@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nas
-from nas.command_line import main
+from nas.cli.app import main
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher

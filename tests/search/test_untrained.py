@@ -5,15 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from nas.analysis.caveats import caveats
 from nas.analysis.plots.kinds import draw
-from nas.analysis.report import report
-from nas.command_line import main
-from nas.search.advice import print_ending, print_header
+from nas.cli.advice import print_ending, print_header
+from nas.cli.app import main
+from nas.cli.view import LiveView
+from nas.report.caveats import caveats
+from nas.report.report import report
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.plan import prepare
-from nas.search.view import LiveView
 from nas.study.reader import open_study, studies
 from nas.study.record import StudyRecord
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from nas.command_line import main
+from nas.cli.app import main
+from nas.cli.spaces import DRAWS
 from nas.cost import cost
 from nas.quantity import count
 from nas.space import SearchSpace
-from nas.space.commands import DRAWS
 
 
 def printed(capsys, monkeypatch, *arguments):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nas.errors import SpaceError
 from nas.space import Choice, FloatRange, IntRange
 from nas.space.domains import below
-from nas.space.knobs import FLAG, MULTIPLIER, SIZE, hyper_parameter
+from nas.space.file.knobs import FLAG, MULTIPLIER, SIZE, hyper_parameter
 
 DOMAINS = [
     Choice((16, 32, 64)),

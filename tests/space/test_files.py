@@ -18,8 +18,8 @@ import yaml
 
 from nas.errors import ConfigError, SpaceError
 from nas.space import TRAINING_KEYS, SearchSpace, amount, available, json_schema
-from nas.space.fields import STAGE_KEYS
-from nas.space.schema import StagePart
+from nas.space.file.fields import STAGE_KEYS
+from nas.space.file.schema import StagePart
 from nas.training.config import TrainingConfig
 
 HEAD = "name: x\nstem: {width: 16}\n"
@@ -263,7 +263,6 @@ def test_a_bundled_space_fits_the_schema(name):
 def test_an_installed_package_has_its_spaces_inside(tmp_path):
     root = Path(__file__).parents[2]
     shutil.copytree(root / "nas", tmp_path / "nas")
-    shutil.copytree(root / "search_spaces", tmp_path / "nas" / "search_spaces")  # as in the wheel
     program = "import nas; from nas.space import available; print(nas.__file__, *available())"
     done = subprocess.run(
         [sys.executable, "-c", program],

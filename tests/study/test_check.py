@@ -9,7 +9,7 @@ import optuna
 import pytest
 from sqlalchemy import create_engine, text
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.study import check
 from nas.study.check import violations
 from nas.study.reader import open_study

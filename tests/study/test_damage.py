@@ -11,14 +11,14 @@ from optuna.storages._rdb.models import BaseModel
 from populous import write_study
 from sqlalchemy import Enum, Float, Integer, create_engine, text
 
-from nas.analysis.report import report
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import DamagedError
-from nas.study import tables
+from nas.report.report import report
 from nas.study.damage import OPTUNA, TABLES
+from nas.study.database import tables
+from nas.study.exchange.transfer import export_study, import_study
 from nas.study.progress import Progress
 from nas.study.reader import open_study, studies
-from nas.study.transfer import export_study, import_study
 
 ILL = "\x1b]52;c;cm0=\x07\x9b2J\u202e\u2066\t\r\nnas: all is well"
 DEEP = "[" * 100_000 + "]" * 100_000

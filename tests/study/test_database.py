@@ -10,8 +10,8 @@ from sqlalchemy import URL, insert, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from nas.errors import StorageError
-from nas.study import database
-from nas.study.database import (
+from nas.study.database import engines
+from nas.study.database.engines import (
     check_url,
     engine_for,
     engine_options,
@@ -21,9 +21,9 @@ from nas.study.database import (
     shown,
     snapshot,
 )
-from nas.study.outages import UnavailableError
-from nas.study.storage import open_storage
-from nas.study.tables import epochs
+from nas.study.database.outages import UnavailableError
+from nas.study.database.storage import open_storage
+from nas.study.database.tables import epochs
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_database_stays_as_it_is(tmp_path):
 
 
 def test_a_missing_driver_names_the_line_that_installs_it(monkeypatch):
-    monkeypatch.setattr("nas.study.database.find_spec", lambda name: None)
+    monkeypatch.setattr("nas.study.database.engines.find_spec", lambda name: None)
     with pytest.raises(StorageError, match=r"pip install 'nas\[postgres\]'"):
         check_url("postgresql+psycopg://host/db")
 
@@ -133,12 +133,12 @@ def test_a_second_process_waits_for_the_lock_as_long_as_it_says_and_no_longer(ta
 def test_a_driver_waits_5_seconds_for_its_turn_and_an_opening_60(open_store, monkeypatch):
     waited = []
 
-    class Lock(database.FileLock):
+    class Lock(engines.FileLock):
         def acquire(self, *args, **options):
             waited.append(self.timeout)
             return super().acquire(*args, **options)
 
-    monkeypatch.setattr(database, "FileLock", Lock)
+    monkeypatch.setattr(engines, "FileLock", Lock)
     store = open_store()
     if store.engine.dialect.name == "sqlite":
         assert set(waited) == {60}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from nas.errors import StorageError
-from nas.study.database import check_url, engine_for
-from nas.study.filesystem import NETWORK, filesystem, network_filesystem
-from nas.study.transfer import export_study, import_study
+from nas.study.database.engines import check_url, engine_for
+from nas.study.database.filesystem import NETWORK, filesystem, network_filesystem
+from nas.study.exchange.transfer import export_study, import_study
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -46,7 +46,7 @@ def share(tmp_path, monkeypatch):
     folder.mkdir()
     mounts = tmp_path / "mountinfo"
     mounts.write_text(MOUNTS + f"50 27 0:50 / {folder} rw - nfs4 server:/share rw\n")
-    monkeypatch.setattr("nas.study.filesystem._MOUNTS", mounts)
+    monkeypatch.setattr("nas.study.database.filesystem._MOUNTS", mounts)
     return folder
 
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from nas.study import database, outages
-from nas.study.outages import UnavailableError
+from nas.study.database import engines, outages
+from nas.study.database.outages import UnavailableError
 
 NOBODY = "postgresql+psycopg://me:canary@127.0.0.1:1/nas"  # a port that refuses at once
 
@@ -30,8 +30,8 @@ def clock(monkeypatch):
 @pytest.fixture
 def away(clock):
     """``away(seconds)``: a try to connect to nobody, which takes so long; whether it was made."""
-    engine = database.engine_for(NOBODY)
-    database.configure_writer(engine)
+    engine = engines.engine_for(NOBODY)
+    engines.configure_writer(engine)
     connect, tries = engine.dialect.connect, []
     engine.dialect.connect = lambda *args, **options: tries.append(1) or slow(*args, **options)
     took = [0.0]
@@ -73,11 +73,11 @@ def test_a_host_that_kept_us_waiting_is_left_alone_five_times_as_long(away, cloc
 @pytest.fixture
 def busy(tmp_path, monkeypatch):
     """A SQLite database that another process is writing to, and an engine that waits briefly."""
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
     with sqlite3.connect(tmp_path / "nas.db") as made:
         made.execute("CREATE TABLE t (x PRIMARY KEY)")
     other = sqlite3.connect(tmp_path / "nas.db", isolation_level=None)
-    engine = database.engine_for(f"sqlite:///{tmp_path}/nas.db")
+    engine = engines.engine_for(f"sqlite:///{tmp_path}/nas.db")
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO t VALUES (1)"))
     other.execute("BEGIN IMMEDIATE")
@@ -97,7 +97,7 @@ def test_a_sqlite_file_that_stays_locked_is_away(busy):
     [("SELECT * FROM missing", OperationalError), ("INSERT INTO t VALUES (1)", IntegrityError)],
 )
 def test_a_mistake_is_no_outage(tmp_path, statement, error):
-    engine = database.engine_for(f"sqlite:///{tmp_path}/nas.db")
+    engine = engines.engine_for(f"sqlite:///{tmp_path}/nas.db")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE t (x PRIMARY KEY)"))
         connection.execute(text("INSERT INTO t VALUES (1)"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from nas.study.attempts import LostAttemptError
-from nas.study.outages import UnavailableError
+from nas.study.database.outages import UnavailableError
 from nas.study.outbox import Outbox
 from nas.study.store import StudyStore
 
@@ -350,7 +350,7 @@ def line(owner, number, attempt, result):
 def test_results_of_an_outage_wait_and_come_back_with_the_next_claim(
     helpers, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("nas.study.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("nas.study.database.engines.BUSY_SECONDS", 0.05)
     path = tmp_path / "outbox.jsonl"
     url = f"sqlite:///{tmp_path}/busy.db"
     store = StudyStore(url, "s", helpers.record, owner="a", outbox=path)

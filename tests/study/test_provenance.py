@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 import nas.study.provenance
-from nas.command_line import main
+from nas.cli.app import main
 from nas.study.provenance import LIBRARIES, code, processor, provenance
 from nas.study.reader import open_study
 

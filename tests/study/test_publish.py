@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from nas.study.publish import anonymise
+from nas.study.exchange.publish import anonymise
 
 TRACE = "ValueError: no (attempt 1 on beta/7)\n  File /home/me/x.py"
 

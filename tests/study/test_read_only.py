@@ -14,12 +14,12 @@ from populous import write_study
 
 import nas.analysis.plots.kinds
 import nas.search.latency  # noqa: F401
-from nas.analysis.report import report
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import StorageError
+from nas.report.report import report
 from nas.study.check import violations
-from nas.study.database import check_url, engine_for, locked
-from nas.study.outages import UnavailableError
+from nas.study.database.engines import check_url, engine_for, locked
+from nas.study.database.outages import UnavailableError
 from nas.study.progress import Progress
 from nas.study.reader import open_study, studies
 from nas.study.store import StudyStore
@@ -251,7 +251,7 @@ def test_a_file_that_was_cut_off_is_said_to_be_malformed(share, good, folder, ca
 
 
 def test_a_locked_database_is_not_said_to_be_none(good, folder, monkeypatch):
-    monkeypatch.setattr("nas.study.sqlite_file.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("nas.study.database.sqlite_file.BUSY_SECONDS", 0.01)
     without_wal(good, folder / "nas.db")
     with closing(sqlite3.connect(folder / "nas.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from nas.cli.best import print_best
 from nas.errors import ConfigError, StorageError
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import open_study, studies
-from nas.study.summary import print_best
 from nas.summary import summary
 
 

@@ -7,8 +7,8 @@ import pytest
 from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine
 from nas.space import SearchSpace, available
+from nas.study.exchange.reproduce import CONFIG_FILE, SPACE_FILE, command, config_file, space_file
 from nas.study.record import StudyRecord
-from nas.study.reproduce import CONFIG_FILE, SPACE_FILE, command, config_file, space_file
 
 MACHINE = Machine(cpus=8, gpus=0)
 

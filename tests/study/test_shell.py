@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.study.reader import open_study
 from nas.study.shell import install_command, nas_command, needs_password, without_password
 

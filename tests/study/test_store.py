@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from nas.errors import StorageError
 from nas.study.attempts import LostAttemptError
+from nas.study.database.tables import metadata
 from nas.study.record import read_record
 from nas.study.store import StudyStore
-from nas.study.tables import metadata
 
 
 def rows(store, query):

@@ -7,9 +7,9 @@ import pytest
 from populous import write_study
 from sqlalchemy import create_engine, text
 
-from nas.command_line import main
+from nas.cli.app import main
+from nas.study.exchange.tabular import FORMULA, WHAT, defused, export_frame
 from nas.study.reader import open_study
-from nas.study.tabular import FORMULA, WHAT, defused, export_frame
 from nas.text import visible
 
 HOSTILE = ['=HYPERLINK("http://x","y")', "+1+1", "-2", "@SUM(A1)", "\t=1", "  =1", "＝1"]

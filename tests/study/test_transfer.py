@@ -13,15 +13,15 @@ import pytest
 from conftest import new_postgres_database
 from sqlalchemy import Engine, create_engine, event, text
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import StorageError
-from nas.study import transfer
 from nas.study.check import violations
 from nas.study.evaluation import evaluated, record_evaluation
+from nas.study.exchange import transfer
+from nas.study.exchange.transfer import export_study, import_study
 from nas.study.latencies import record_latencies
 from nas.study.reader import open_study, studies
 from nas.study.store import StudyStore
-from nas.study.transfer import export_study, import_study
 
 
 @pytest.fixture

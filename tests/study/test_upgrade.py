@@ -9,16 +9,16 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from nas.command_line import main
+from nas.cli.app import main
 from nas.errors import StorageError
 from nas.study.check import violations
-from nas.study.database import engine_for
+from nas.study.database.engines import engine_for
+from nas.study.database.tables import REVISION
+from nas.study.database.upgrade import SCRIPTS, has_studies, upgrade
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore, utc_now
-from nas.study.tables import REVISION
-from nas.study.upgrade import SCRIPTS, has_studies, upgrade
 
 NEXT = f"{int(REVISION) + 1:04}"
 MIGRATION = """
@@ -43,7 +43,7 @@ def later_nas(tmp_path, monkeypatch):
         (folder / "versions" / f"{NEXT}_colour.py").write_text(
             MIGRATION.format(after=NEXT, before=REVISION, then=then)
         )
-        monkeypatch.setattr("nas.study.upgrade.SCRIPTS", folder)
+        monkeypatch.setattr("nas.study.database.upgrade.SCRIPTS", folder)
 
     return install
 
@@ -128,8 +128,8 @@ def first_nas(tmp_path, monkeypatch):
         others = shutil.ignore_patterns(*(f"{n:04}_*" for n in range(2, int(NEXT))))
         shutil.copytree(SCRIPTS, folder, ignore=others)
         with monkeypatch.context() as patch:
-            patch.setattr("nas.study.upgrade.SCRIPTS", folder)
-            patch.setattr("nas.study.upgrade.REVISION", "0001")
+            patch.setattr("nas.study.database.upgrade.SCRIPTS", folder)
+            patch.setattr("nas.study.database.upgrade.REVISION", "0001")
             yield
 
     return pretend

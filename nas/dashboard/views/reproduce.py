@@ -9,7 +9,7 @@ import streamlit as st
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading
 from nas.quantity import plural
-from nas.study import reproduce
+from nas.study.exchange import reproduce
 
 
 def page(source: Source) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from nas.dashboard import data
 from nas.dashboard.text import no_study, refused
-from nas.study import database
+from nas.study.database import engines
 from nas.text import visible
 
 COLUMNS = {
@@ -40,7 +40,7 @@ COLUMNS = {
 def page(url: str) -> None:
     """All studies, refreshed by itself."""
     st.title("Studies")
-    st.text(database.shown(url))
+    st.text(engines.shown(url))
     st.caption("Each study searches one design space. Choose one on the left to look into it.")
     _table(url, data.names(url))
 

@@ -12,7 +12,7 @@ from nas.dashboard import columns
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.quantity import plural
-from nas.study.tabular import defused
+from nas.study.exchange.tabular import defused
 
 COLUMNS = (
     "number", "state", "policy", "epochs", "accuracy", "val_loss", "params_k", "macs_m",

@@ -1,0 +1,106 @@
+"""What is said before and after a search, with the commands that a person may want next."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from rich.console import Console
+from rich.text import Text
+
+from nas.quantity import count, plural
+from nas.search.duration import format_duration
+from nas.search.plan import Plan
+from nas.search.sampling import ENUMERATED, things
+from nas.search.signals import EXIT_CODES
+from nas.study.database.engines import shown
+from nas.study.shell import nas_command, needs_password
+
+TIME_OVER = "time budget"
+
+
+def print_header(console: Console, plan: Plan) -> None:
+    """What is going to happen, and where."""
+    config, space = plan.config, plan.space
+    trained = plan.record.untrained is None
+    images = f" on {config.train_images or 50_000:,} training images" if trained else ""
+    console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
+    console.print(
+        f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "
+        "Fashion-MNIST"
+        if config.objective == "fashion_mnist"
+        else f"{config.study}: {space.name} with the synthetic objective",
+        markup=False,
+    )
+    budget = f", at most {format_duration(config.time_budget)}" if config.time_budget else ""
+    lines = [
+        f"{plural(config.trials, 'trial')} of up to {plural(config.epochs, 'epoch')}{images}, "
+        f"{config.concurrency} at a time{budget}",
+        f"sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}",
+        f"study database  {shown(config.storage)}",
+        f"log             {plan.log}",
+    ]
+    few = space.distinct_settings(ENUMERATED)
+    if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
+        lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
+    if plan.record.untrained:
+        lines.insert(1, plan.record.untrained)
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def print_ending(
+    console: Console,
+    plan: Plan,
+    reason: str | None,
+    seconds: float,
+    *,
+    exhausted: str | None,
+    trials: int,
+    best: bool,
+    again: str | None = None,
+) -> None:
+    """Why the search is over, and the commands that a person may want next.
+
+    ``exhausted`` says that every network of the space has been tried, if that is so; ``trials`` are
+    those of the study; ``again`` is the command that goes on, by default this search's own.
+    """
+    config = plan.config
+    study, storage = config.study, config.storage
+    if reason == TIME_OVER:
+        why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
+        commands = [(why, again or plan.command())]
+    elif reason:
+        why = f"Stopped by {reason}" if reason in EXIT_CODES else f"Stopped: {reason}"
+        commands = [(f"{why}; everything is stored. To go on:", again or plan.command())]
+    elif exhausted:
+        console.print(
+            Text(
+                f"The space is exhausted ({format_duration(seconds)}): {exhausted}.\n"
+                "More trials would train nothing new; a larger space would."
+            )
+        )
+        commands = []
+    else:
+        ended = f"{'All ' * (trials > 1)}{plural(trials, 'trial')} ended"
+        why = f"{ended} ({format_duration(seconds)}). For more:"
+        commands = [(why, plan.command(trials=2 * trials))]
+    commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
+    if best and plan.record.untrained is None:
+        retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
+        commands.append(("To train the winner for longer and ship it:", retrain))
+    _print(console, storage, commands)
+
+
+def print_outage(console: Console, plan: Plan, again: str | None = None) -> None:
+    """Where results are that the database could not take."""
+    storage = plan.config.storage
+    console.print(Text(f"The study database {shown(storage)} cannot be reached or written."))
+    why = f"What it does not have yet is in {plan.outbox}. To write that and go on:"
+    _print(console, storage, [(why, again or plan.command())])
+
+
+def _print(console: Console, storage: str, commands: Iterable[tuple[str, str]]) -> None:
+    for why, command in commands:
+        console.print(Text(why))
+        console.print(Text(f"  {command}"), soft_wrap=True)  # a command that is cut is another one
+    if needs_password(storage):
+        console.print(Text("The password is not shown: set PGPASSWORD, or NAS_STORAGE to the URL."))

@@ -1,0 +1,289 @@
+"""The command line: each command parses, calls one function and prints."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.compare import population_commands
+from nas.cli.console import Console, Table, plain, prepare_output, say
+from nas.cli.numbers import number_option
+from nas.cli.search import search_command
+from nas.cli.spaces import space_commands
+from nas.cli.studies import Storage, study_commands
+from nas.errors import NasError, SpaceError
+from nas.output import check_file
+from nas.quantity import count, percent, read_number, whole
+from nas.study.shell import DEFAULT_STORAGE
+from nas.text import one_line
+
+FIGURES = (".png", ".svg", ".pdf")
+
+app = typer.Typer(
+    name="nas",
+    help="Search and compare neural-architecture design spaces.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("search")(search_command)
+app.add_typer(population_commands)
+app.add_typer(study_commands)
+app.add_typer(space_commands, name="space")
+
+
+@app.command("plot")
+def plot_command(
+    studies: Annotated[
+        list[str], typer.Argument(help="Names of studies: several for edf and efficiency.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf file.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="front, edf, efficiency, knob, marginal, effects, pairs, importance, curves "
+            "or fidelity."
+        ),
+    ] = "front",
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            help="macs, params, activations or latency_ms; edf then compares at equal cost. "
+            "(default: macs)"
+        ),
+    ] = None,
+    knob: Annotated[
+        str | None, typer.Option(help="Of knob, marginal and effects: such as stages.0.width.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="random, or any to take guided trials. (default: random)")
+    ] = None,
+    stopped: Annotated[
+        str | None,
+        typer.Option(help="Trials stopped early: refuse, drop or bound (edf). (default: refuse)"),
+    ] = None,
+    epochs: Annotated[
+        int | None, number_option(least=1, help="Trained so long. (default: all must agree)")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Draw a figure of a study: its front, the distribution of its errors, what knobs do.
+
+    The front shows all trials. Statistics of the space need a random sample at one fidelity, and
+    say what they refuse and why (docs/statistics.md).
+    """
+    from nas.analysis.plots.kinds import draw
+    from nas.study.reader import open_study
+
+    check_file(output, "output", FIGURES)
+    figure = draw(
+        kind,
+        [open_study(storage, study) for study in studies],
+        cost=cost,
+        knob=knob,
+        policy=policy,
+        stopped=stopped,
+        epochs=epochs,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output)
+
+
+@app.command("report")
+def report_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print it to a .pdf beside it, too; needs Chromium.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study as one file to read and print: question, set-up, figures, winner, limits."""
+    from nas.report.pdf import find_chromium, print_pdf
+    from nas.report.report import report
+    from nas.study.reader import open_study
+
+    found = open_study(storage, study)
+    check_file(output, "output", (".html",))
+    chromium = find_chromium() if pdf else None
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(report(found), encoding="utf-8")
+    if chromium:
+        print_pdf(chromium, output, output.with_suffix(".pdf"))
+
+
+@app.command("dashboard")
+def dashboard_command(
+    storage: Storage = DEFAULT_STORAGE,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine read the studies.")
+    ] = "127.0.0.1",
+    port: Annotated[int, number_option(least=1, most=65535, help="Port to listen on.")] = 8501,
+) -> None:
+    """Show the studies of a database in a browser, live while they run; reads only."""
+    from nas.dashboard.serve import serve
+
+    serve(storage, host, port)
+
+
+@app.command("retrain")
+def retrain_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    trial: Annotated[
+        int | None, number_option(least=0, help="Number of the trial. (default: the best)")
+    ] = None,
+    epochs: Annotated[int, number_option(least=1, help="Passes over all 50,000 images.")] = 20,
+    test: Annotated[
+        bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder with Fashion-MNIST.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Train a study's best network for longer and write it to a file that can be shipped."""
+    from nas.search.retrain import retrain
+
+    code = retrain(
+        storage,
+        study,
+        output,
+        console=Console(highlight=False),
+        number=trial,
+        epochs=epochs,
+        data=data,
+        device=device,
+        test=test,
+    )
+    raise typer.Exit(code)
+
+
+@app.command("latency")
+def latency_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    trials: Annotated[str, typer.Option(help="front, best or all.")] = "front",
+    batch: Annotated[int, number_option(least=1, most=4096, help="Images at a time.")] = 1,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Measure how long networks take on this machine's processor, and store it with the study.
+
+    The median forward pass in one thread, after a warm-up, the networks in turns. Frames have it as
+    latency_ms; it says something about this machine alone.
+    """
+    from nas.search.latency import measure_study
+    from nas.study.reader import open_study
+
+    table = Table()
+    found = open_study(storage, study)
+    for header in ("trial", "latency", found.record.accuracy, "MACs"):
+        table.add_column(header, justify="right")
+    measured = measure_study(found, trials, batch)
+    rows = {row["number"]: row for row in found.frame().to_dict("records")}
+    for number, milliseconds in measured.items():
+        row = rows[number]
+        accuracy = row["val_accuracy"]
+        table.add_row(
+            str(number),
+            f"{milliseconds:.2f} ms",
+            percent(accuracy) if accuracy == accuracy else "–",  # not a number: not measured yet
+            count(row["macs"]),
+        )
+    Console().print(table)
+
+
+@app.command("spaces")
+def spaces_command(
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of space files, for editors.")
+    ] = False,
+) -> None:
+    """List the bundled design spaces."""
+    from nas.space import SearchSpace, available, json_schema
+
+    if schema:
+        say(json.dumps(json_schema(), indent=2))
+        return
+    table = Table("space", "settings", "knobs", "description")
+    table.columns[1].justify = "right"
+    for name in available():
+        space = SearchSpace.load(name)
+        table.add_row(
+            name, f"{space.size():,}", str(len(space.parameters)), plain(space.description)
+        )
+    Console().print(table)
+
+
+@app.command("cost")
+def cost_command(
+    network: Annotated[str, typer.Argument(help="A preset, such as resnext50_32x4d.")],
+    input: Annotated[str, typer.Option(help="Channels × height × width.")] = "1x28x28",  # noqa: A002
+    classes: Annotated[int, number_option(least=1, help="Outputs of the linear layer.")] = 10,
+) -> None:
+    """Print shapes, parameters and multiply-accumulates of a known network."""
+    from nas.cost import cost
+    from nas.presets import preset
+    from nas.summary import summary
+
+    architecture, shape = preset(network), _shape(input)
+    total = cost(architecture, shape, classes)
+    say(str(summary(architecture, shape, classes)))
+    say(
+        f"\n{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
+        f"({count(total.macs)}), {total.activations:,} activations ({count(total.activations)})"
+    )
+
+
+@app.command("sample")
+def sample_command(
+    space: Annotated[str, typer.Argument(help="A bundled space or the path of a YAML file.")],
+    number: Annotated[int, number_option("-n", least=1, help="How many architectures.")] = 1,
+    seed: Annotated[int, number_option(least=0, help="Of the first one; the others count on.")] = 0,
+) -> None:
+    """Draw random architectures from a space, one JSON object a line."""
+    from nas.space import SearchSpace
+
+    loaded = SearchSpace.load(space)
+    for k in range(number):
+        say(json.dumps(loaded.sample(seed + k).to_dict()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a user's mistake is one line on standard error and exit code 2."""
+    prepare_output()
+    try:
+        code = app(
+            args=list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="nas",
+            standalone_mode=False,
+        )
+    except typer.Exit as stop:
+        return stop.exit_code
+    except NasError as error:
+        return _refuse(str(error))
+    except typer.TyperException as error:  # what Typer itself could not parse
+        message = error.format_message()
+        return _refuse(message) if message else 2  # help was printed instead
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # the reader of our output left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"nas: {one_line(message)}", file=sys.stderr)
+    return 2
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    parts = text.lower().replace("×", "x").split("x")
+    sizes = [size for part in parts if (size := whole(read_number(part))) and size > 0]
+    if len(parts) != 3 or len(sizes) != 3:
+        raise SpaceError(f"input is {text!r}; accepted: channels x height x width, as 3x224x224")
+    channels, height, width = sizes
+    return channels, height, width

@@ -1,0 +1,239 @@
+"""``nas search``: options in, exit code out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.session import search
+from nas.search.config import read_config_file
+
+WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help
+
+# Options that nas compare has, too
+Band = Annotated[
+    str | None,
+    typer.Option(
+        help="Only networks within these costs, as in macs=4M:8M or macs=4M:8M,params=:500k.",
+        rich_help_panel=WHAT,
+    ),
+]
+TrainImages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTEGER",
+        help="Training images per epoch, of 50,000. (default: a part of them without a GPU)",
+        rich_help_panel=WHAT,
+    ),
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        help="fashion_mnist, or synthetic: a function of the architecture that needs no "
+        "training, for trying a cluster or a sampler. (default: fashion_mnist)",
+        rich_help_panel=WHAT,
+    ),
+]
+Seed = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTEGER",
+        help="Of the proposals, the split, the weights. (default: 0)",
+        rich_help_panel=HOW,
+    ),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop after this long, such as 10m or 1h30m; none for no limit. (default: 7m without "
+        "a GPU)",
+        rich_help_panel=HOW,
+    ),
+]
+StorageUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Study database: sqlite:///file.db or postgresql+psycopg://user:password@host/db; "
+        "NAS_STORAGE says the same without showing a password. (default: sqlite:///nas.db)",
+        rich_help_panel=WHERE,
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder with Fashion-MNIST. (default: NAS_DATA, else found or downloaded)",
+        rich_help_panel=WHERE,
+    ),
+]
+
+
+def search_command(
+    context: typer.Context,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundled design space (see nas spaces) or a YAML file. (default: resnext)",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    max_params: Annotated[
+        str | None,
+        typer.Option(help="No network with more parameters, as in 500k.", rich_help_panel=WHAT),
+    ] = None,
+    max_macs: Annotated[
+        str | None,
+        typer.Option(
+            help="No network with more multiply-accumulates per image, as in 20M.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    band: Band = None,
+    train_images: TrainImages = None,
+    objective: Objective = None,
+    trials: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Trials of the whole study, those of earlier runs included. "
+            "(default: by the machine)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Epochs of a trial that is not stopped early. (default: 4, with a GPU 8)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="tpe, random, nsga2 or qmc. (default: tpe)", rich_help_panel=HOW),
+    ] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            help="Train pairs that differ in this knob alone, such as residual; with random.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="asha stops poor trials early; none trains all in full. (default: asha)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Epochs before a trial can be stopped early. (default: 1)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    reduction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="One in this many trials goes on at each rung. (default: 3)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    time_budget: TimeBudget = None,
+    seed: Seed = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of options; flags go before it. Its training: mapping sets "
+            "hyper-parameters.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the study; one that exists is carried on. (default: the space's name)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    storage: StorageUrl = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for checkpoints and logs; on a cluster, one that all nodes share. "
+            "(default: nas-runs)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    data: Data = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda or mps. (default: auto)", rich_help_panel=WHERE),
+    ] = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER", help="Trials at a time. (default: what fits)", rich_help_panel=WHERE
+        ),
+    ] = None,
+    cpus_per_trial: Annotated[
+        str | None, typer.Option(metavar="FLOAT", help="(default: 1)", rich_help_panel=WHERE)
+    ] = None,
+    gpus_per_trial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOAT",
+            help="May be a fraction, such as 0.25. (default: 0.25 with a GPU)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    max_failures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="How often a trial whose process died is tried again. (default: 2)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    max_consecutive_failures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Stop the search when so many trials in a row failed. (default: 10)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    trial_timeout: Annotated[
+        str | None,
+        typer.Option(
+            help="End an attempt that trains no epoch so long; none for never. (default: 30m)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    log_to: Annotated[
+        str | None,
+        typer.Option(
+            help="tensorboard, or tensorboard:FOLDER, writes learning curves for it as well, by "
+            "default below --runs. (default: none)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing but the result.", rich_help_panel=WHERE)
+    ] = False,
+) -> None:
+    """Search a design space for its best network; the same command again carries on.
+
+    Samples architectures with Optuna, trains them on Fashion-MNIST with Ray Tune (on the cluster at
+    RAY_ADDRESS, if that is set), stops the poor ones early and writes every result into the study
+    database. Ctrl-C ends it in order.
+    """
+    flags = {
+        name: value
+        for name, value in context.params.items()
+        if value is not None and name not in ("config", "quiet")
+    }
+    file = read_config_file(config) if config else {}
+    raise typer.Exit(search({**file, **flags}, quiet=quiet))

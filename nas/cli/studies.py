@@ -1,0 +1,186 @@
+"""The commands that look after studies: list, show, check, upgrade, move."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.console import Console, Table, plain, say
+from nas.cli.numbers import number_option
+from nas.errors import DamagedError
+from nas.quantity import percent, plural
+from nas.study.record import SYNTHETIC
+from nas.study.shell import DEFAULT_STORAGE
+from nas.text import one_line
+
+WIDEST = 100  # characters of a figure
+
+STATES = ("complete", "pruned", "failed", "running", "waiting")
+
+study_commands = typer.Typer()
+database_commands = typer.Typer(help="Look after the study database.", no_args_is_help=True)
+study_commands.add_typer(database_commands, name="db")
+
+Storage = Annotated[
+    str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
+]
+
+
+@study_commands.command("studies")
+def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
+    """List the studies of a database."""
+    from nas.study.reader import studies
+
+    table = Table()
+    table.add_column("study")
+    table.add_column("created (UTC)")
+    table.add_column("trials")
+    table.add_column("best accuracy", justify="right")
+    for row in studies(storage).to_dict("records"):
+        states = [f"{row[state]} {state}" for state in STATES if row[state]]
+        best, made, problem = row["best_accuracy"], row["created"], row["problem"]
+        damaged = f"damaged: {problem}" if isinstance(problem, str) else None
+        table.add_row(
+            plain(row["study"]),
+            f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
+            plain(damaged or ", ".join(states) or "none"),
+            _accuracy(best, row["objective"]),
+        )
+    Console().print(table)
+
+
+def _accuracy(best: float, objective: object) -> str:
+    if best != best:  # not a number: none is complete
+        return "–"
+    return f"{percent(best)} ({SYNTHETIC})" if objective == SYNTHETIC else percent(best)
+
+
+@study_commands.command("show")
+def show_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+    rows: Annotated[int, number_option(least=1, help="How many of the best trials.")] = 5,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
+    ] = False,
+) -> None:
+    """Show a study: how far it is, its best trials, the winner, the front and learning curves."""
+    from nas.cli.best import print_best
+    from nas.cli.figures import curves_figure, front_figure
+    from nas.study.reader import open_study
+
+    found = open_study(storage, study)
+    console = Console()
+    if provenance:
+        record = found.record
+        parts = {
+            "provenance": record.provenance,
+            "devices": found.devices(),
+            "dataset": record.dataset,
+            "config": record.config,
+            "space": record.space,
+        }
+        console.print_json(json.dumps(parts))
+        return
+    states = found.frame()["state"].str.lower().replace("fail", "failed").value_counts()
+    counts = ", ".join(f"{states[state]} {state}" for state in STATES if state in states)
+    console.print(f"{study}: {counts or 'no trial yet'}", markup=False, highlight=False)
+    print_best(console, found, rows)
+    for figure in (front_figure, curves_figure):
+        console.print(figure(found, min(console.width, WIDEST)))
+        console.print()
+
+
+@study_commands.command("check")
+def check_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Verify every invariant of a study; exit code 1 if one is broken."""
+    from nas.study.check import violations
+    from nas.study.reader import open_study
+
+    try:
+        opened = open_study(storage, study)
+        found = violations(opened)
+        if found:  # a driver that is just claiming a trial has written one of two rows: look again
+            found = [violation for violation in violations(opened) if violation in found]
+    except DamagedError as error:
+        found = error.problems
+    for violation in found:
+        say(one_line(violation))
+    say(f"{study}: {plural(len(found), 'violation')}" if found else f"{study}: all is well")
+    raise typer.Exit(1 if found else 0)
+
+
+@study_commands.command("export-frame")
+def export_frame_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    file: Annotated[Path, typer.Argument(help="A .parquet or .csv file that is not there yet.")],
+    what: Annotated[str, typer.Option(help="trials, epochs or attempts.")] = "trials",
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study's frame into a Parquet or CSV file, with the columns of docs/frames.md.
+
+    Parquet keeps the types of the columns. CSV is safe to open in a spreadsheet: text that it would
+    run as a formula (beginning with =, +, -, @ or a tab) gets an apostrophe in front.
+    """
+    from nas.study.exchange.tabular import export_frame
+    from nas.study.reader import open_study
+
+    found = open_study(storage, study)
+    rows = export_frame(found, file, what)
+    say(f"{study}: {plural(rows, what.removesuffix('s'))} written to {file}")
+    if found.record.untrained:
+        say(found.record.untrained)
+
+
+@study_commands.command("export-study")
+def export_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    file: Annotated[Path, typer.Argument(help="The SQLite file to write.")],
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Without names of hosts, paths and tracebacks."),
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write a study, with all that belongs to it, into a file of its own."""
+    from nas.study.exchange.transfer import export_study
+
+    trials = export_study(storage, study, file, publish=publish)
+    say(f"{study}: {plural(trials, 'trial')} written to {file}")
+
+
+@study_commands.command("import-study")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A file that nas export-study wrote.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study here. (default: that of the file)")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Take a study from a file into the study database."""
+    from nas.study.exchange.transfer import import_study
+
+    study, trials = import_study(file, storage, name)
+    say(f"{study}: {plural(trials, 'trial')} taken from {file}")
+
+
+@database_commands.command("upgrade")
+def upgrade_command(storage: Storage = DEFAULT_STORAGE) -> None:
+    """Bring the database of an older nas to this version's tables.
+
+    A SQLite file is copied beside itself first. Optuna's own tables are upgraded by its own
+    command, optuna storage upgrade.
+    """
+    from nas.study.database.upgrade import upgrade
+
+    done = upgrade(storage)
+    if done.before == done.after:
+        say(f"has revision {done.after} already: nothing to do")
+        return
+    if done.backup:
+        say(f"copied to {done.backup}")
+    say(f"upgraded from revision {done.before} to {done.after}")

@@ -1,0 +1,156 @@
+"""What a person sees of a running search: a live table on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from nas.cli.console import Table
+from nas.quantity import count, percent, plural
+from nas.search.config import SearchConfig
+from nas.search.duration import format_duration
+from nas.search.searcher import Job
+from nas.study.record import SYNTHETIC
+
+_STYLES = {
+    "complete": "green",
+    "pruned": "yellow",
+    "failed": "red",
+    "died": "red",
+    "abandoned": "red",
+    "interrupted": "magenta",
+}
+_FAILURES = ("failed", "died", "abandoned")
+
+
+class View:
+    """Follows a search as a ``Watcher``; subclasses decide what is shown when."""
+
+    def __init__(self, console: Console, config: SearchConfig, deadline: float | None) -> None:
+        """``deadline`` is a time of ``time.monotonic``."""
+        self.console = console
+        self.config = config
+        self.deadline = deadline
+        self.trained = config.objective != SYNTHETIC  # else speeds are made up
+        self.begun = time.monotonic()
+        self.counts: Counter[str] = Counter()
+        self.running: dict[tuple[int, int], tuple[Job, float, Mapping[str, Any]]] = {}
+        self.best: tuple[float, Job] | None = None
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def started(self, job: Job) -> None:
+        """See ``Watcher``."""
+        self.running[job.number, job.attempt] = (job, time.monotonic(), {})
+
+    def measured(self, job: Job, result: Mapping[str, Any]) -> None:
+        """See ``Watcher``."""
+        _, begun, _ = self.running[job.number, job.attempt]
+        self.running[job.number, job.attempt] = (job, begun, result)
+
+    def ended(self, job: Job, state: str, reason: str | None) -> None:
+        """See ``Watcher``."""
+        _, begun, last = self.running.pop((job.number, job.attempt))
+        self.counts[state] += 1
+        if state == "complete" and (self.best is None or last["val_accuracy"] > self.best[0]):
+            self.best = (last["val_accuracy"], job)
+        self.line(_ending(job, state, reason, last, time.monotonic() - begun), _STYLES[state])
+
+    def refused(self, number: int, reason: str) -> None:
+        """See ``Watcher``."""
+        self.counts["failed"] += 1
+        self.line(f"trial {number:>4}  failed       {reason}", _STYLES["failed"])
+
+    def reused(self, number: int, source: FrozenTrial) -> None:
+        """See ``Watcher``."""
+        self.counts["reused"] += 1
+        accuracy = "     –" if source.value is None else percent(source.value)
+        same = f"same network as trial {source.number}"
+        self.line(f"trial {number:>4}  reused       {accuracy}  {same}", "cyan")
+
+    def line(self, text: str, style: str) -> None:
+        """A trial came to an end."""
+
+    def status(self) -> str:
+        """One line on the whole search."""
+        done = ", ".join(f"{n} {state}" for state, n in self.counts.items()) or "no trial ended yet"
+        best = ""
+        if self.best:
+            accuracy, job = self.best
+            costs = f"{count(job.cost.params)} params, {count(job.cost.macs)} MACs"
+            best = f"best {percent(accuracy).strip()} (trial {job.number}: {costs})"
+        left = ""
+        if self.deadline is not None:
+            left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
+        spent = format_duration(time.monotonic() - self.begun)
+        return "  ·  ".join(part for part in (done, best, spent, left) if part)
+
+
+class LinesView(View):
+    """One line per trial that ended: for files and pipes."""
+
+    def line(self, text: str, style: str) -> None:
+        """Print it at once."""
+        self.console.print(text, style=style, markup=False)
+        self.console.file.flush()
+
+
+class LiveView(LinesView):
+    """The trials that run, redrawn in place, below the lines of those that ended."""
+
+    def __init__(self, console: Console, config: SearchConfig, deadline: float | None) -> None:
+        super().__init__(console, config, deadline)
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _render(self) -> Group:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for header in ("running", "epoch", "accuracy", "params", "MACs", "images/s", "time"):
+            table.add_column(header, justify="left" if header == "running" else "right")
+        for job, begun, result in list(self.running.values()):
+            table.add_row(
+                f"trial {job.number}" + (f" (attempt {job.attempt})" if job.attempt > 1 else ""),
+                f"{result.get('epoch', 0)}/{self.config.epochs}",
+                percent(result["val_accuracy"]) if result else "–",
+                count(job.cost.params),
+                count(job.cost.macs),
+                f"{result['images_per_second']:,.0f}" if result and self.trained else "–",
+                format_duration(time.monotonic() - begun),
+            )
+        return Group(Text(""), table, Text(self.status(), style="bold"))
+
+
+class QuietView(View):
+    """Nothing until the end."""
+
+
+def _ending(
+    job: Job, state: str, reason: str | None, last: Mapping[str, Any], seconds: float
+) -> str:
+    accuracy = percent(last["val_accuracy"]) if last else f"{'–':>7}"
+    epochs = int(last.get("epoch", 0))
+    text = (
+        f"trial {job.number:>4}  {state:<11}  {accuracy}  after "
+        f"{plural(epochs, 'epoch'):<8}  {count(job.cost.params):>6} params  "
+        f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
+    )
+    return f"{text}  {reason.splitlines()[0]}" if reason and state in _FAILURES else text

@@ -1,0 +1,146 @@
+"""Faults on demand, for the tests: a process that dies at a named point, trials that misbehave.
+
+``NAS_CRASH_AT=epoch.written`` kills the process, as ``kill -9`` does, when it comes to that point;
+``NAS_CRASH_AT=epoch.written:7`` when it comes there for the seventh time. The points stand between
+the writes of a driver, so that each prefix of them is left behind once by the tests.
+
+``NAS_MISBEHAVE=nan:3,exit:5`` spoils the trials 3 and 5 in each of their attempts, of
+the synthetic objective: ``silent`` from the first epoch on, the other kinds from the second one.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from math import inf, nan
+from pathlib import Path
+from typing import Any, Protocol
+
+from nas.errors import ConfigError, choose
+
+Result = dict[str, Any]
+
+POINTS = (
+    "ask.begin",  # the lock on "which trial is next" is held
+    "trial.architecture",  # the network is stored, its trial is not
+    "trial.written",  # a trial without an attempt
+    "trial.resumed",  # a trial that waited is RUNNING, without a new attempt
+    "attempt.written",
+    "ask.end",
+    "report.begin",
+    "epoch.ours",  # in our tables, not yet among Optuna's intermediate values
+    "epoch.written",
+    "checkpoint.begin",
+    "checkpoint.written",
+    "end.begin",
+    "end.attempt",  # the attempt has ended, its trial is RUNNING
+    "end.reason",  # a failed trial has its reason, not yet its state
+    "end.trial",
+)
+_passed: Counter[str] = Counter()
+
+
+def crash_point(name: str) -> None:
+    """Die here if NAS_CRASH_AT says so.
+
+    Raises:
+        ConfigError: NAS_CRASH_AT names no point.
+    """
+    wanted = os.environ.get("NAS_CRASH_AT")
+    if not wanted:
+        return
+    where, _, times = wanted.partition(":")
+    if where not in POINTS or not (times or "1").isdecimal():
+        raise ConfigError(f"NAS_CRASH_AT: no point {wanted!r}; {choose(where, POINTS)}")
+    if name == where:
+        _passed[name] += 1
+        if _passed[name] == int(times or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Objective(Protocol):
+    """What is trained epoch by epoch, with plain dicts as results."""
+
+    def epoch(self) -> Result:
+        """The result of the next epoch."""
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+
+
+class UnpicklableError(Exception):
+    """One that cannot be sent to another process."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("this exception cannot be pickled")
+
+
+def _raise(error: Exception) -> Result:
+    raise error
+
+
+def _die(how: Callable[[], None]) -> Result:
+    how()
+    raise AssertionError("the process lives")
+
+
+def _hang(_: Result) -> Result:
+    while True:
+        time.sleep(60)
+
+
+KINDS: dict[str, Callable[[Result], Result]] = {
+    "nan": lambda result: {**result, "val_accuracy": nan},
+    "inf": lambda result: {**result, "val_loss": inf},
+    "missing": lambda result: {k: v for k, v in result.items() if k != "val_accuracy"},
+    "string": lambda result: {**result, "val_accuracy": "0.9"},
+    "none": lambda result: {**result, "val_accuracy": None},
+    "raises": lambda _: _raise(ValueError("this network cannot be trained")),
+    "unpicklable": lambda _: _raise(UnpicklableError("it stays here")),
+    "memory": lambda _: _raise(MemoryError("cannot allocate 1 TiB")),
+    "exit": lambda _: _die(lambda: os._exit(3)),
+    "killed": lambda _: _die(lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    "hangs": _hang,
+    "silent": _hang,
+}
+
+
+class Misbehaving:
+    """A trial whose results are spoilt."""
+
+    def __init__(self, objective: Objective, kind: str) -> None:
+        self._objective = objective
+        self._kind = kind
+
+    def epoch(self) -> Result:
+        """The result of the next epoch, or what has become of it."""
+        result = self._objective.epoch()
+        spoilt = result["epoch"] > 1 or self._kind == "silent"
+        return KINDS[self._kind](result) if spoilt else result
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        self._objective.save(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        self._objective.load(path)
+
+
+def misbehaving(objective: Objective, trial: int) -> Objective:
+    """The objective, or one that spoils its results as NAS_MISBEHAVE says of this trial.
+
+    Raises:
+        ConfigError: NAS_MISBEHAVE names no kind of misbehaviour.
+    """
+    for entry in filter(None, os.environ.get("NAS_MISBEHAVE", "").split(",")):
+        kind, _, number = entry.partition(":")
+        if kind not in KINDS or not number.isdecimal():
+            raise ConfigError(f"NAS_MISBEHAVE: no kind:trial in {entry!r}; {choose(kind, KINDS)}")
+        if int(number) == trial:
+            return Misbehaving(objective, kind)
+    return objective

@@ -1,0 +1,1 @@
+"""Fair draws of settings under limits."""

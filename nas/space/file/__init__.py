@@ -1,0 +1,1 @@
+"""What a space file may say: schema, fields, knobs, canonical form, and where files are."""

@@ -1,0 +1,1 @@
+"""Studies leave and enter: files of studies, frames, commands that reproduce them."""

@@ -1,0 +1,156 @@
+"""What a person reads of a search while it runs."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from nas.architecture import Architecture, Stage, Stem
+from nas.cli import view
+from nas.cli.view import LinesView, LiveView, QuietView
+from nas.cost import Cost
+from nas.search.config import resolve
+from nas.search.machine import Machine
+from nas.search.searcher import Job
+
+WAITING = TrialState.WAITING
+CONFIG = resolve({"epochs": 4}, None, Machine(cpus=2, gpus=0))
+NET = Architecture(Stem(8), (Stage("basic", 1, 8),))
+
+
+def job(number, attempt=1):
+    costs = Cost(params=12_345, macs=6_700_000, activations=1)
+    return Job(number, attempt, NET, costs, {}, None)
+
+
+def result(epoch, accuracy):
+    return {"epoch": epoch, "val_accuracy": accuracy, "images_per_second": 1234.4}
+
+
+@pytest.fixture
+def time(monkeypatch):
+    """A clock that the test sets."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(view, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def shown(time):
+    """``shown(View, deadline)``: a view, whose console's file holds what was printed."""
+
+    def make(kind, deadline=None):
+        console = Console(file=io.StringIO(), width=200, color_system=None, force_terminal=False)
+        return kind(console, CONFIG, deadline)
+
+    return make
+
+
+def run(one, time):
+    one.started(job(0))
+    one.measured(job(0), result(1, 0.5))
+    one.measured(job(0), result(4, 0.81))
+    time.now += 83
+    one.ended(job(0), "complete", None)
+    one.started(job(1))
+    one.measured(job(1), result(1, 0.75))
+    time.now += 5
+    one.ended(job(1), "pruned", None)
+    one.started(job(2))
+    one.ended(job(2), "failed", "out of [memory]\na traceback")
+    one.started(job(3, attempt=2))
+    one.measured(job(3, attempt=2), result(2, 0.9))
+
+
+def test_each_ending_is_a_line_with_what_it_led_to(shown, time):
+    one = shown(LinesView)
+    run(one, time)
+    assert one.console.file.getvalue().splitlines() == [
+        "trial    0  complete     81.00 %  after 4 epochs   12.3k params   6.70M MACs   1m23s",
+        "trial    1  pruned       75.00 %  after 1 epoch    12.3k params   6.70M MACs      5s",
+        "trial    2  failed             –  after 0 epochs   12.3k params   6.70M MACs      0s"
+        "  out of [memory]",
+    ]
+
+
+def test_the_status_counts_and_names_the_best_that_was_trained_in_full(shown, time):
+    one = shown(LinesView, deadline=250.0)
+    assert one.status() == "no trial ended yet  ·  0s  ·  2m30s left at most"
+    run(one, time)
+    assert one.status() == (
+        "1 complete, 1 pruned, 1 failed  ·  best 81.00 % (trial 0: 12.3k params, 6.70M MACs)  ·  "
+        "1m28s  ·  1m02s left at most"
+    )
+    one.ended(job(3, attempt=2), "interrupted", "the search was stopped")
+    one.started(job(4))
+    one.measured(job(4), result(4, 0.82))
+    one.ended(job(4), "complete", None)
+    one.started(job(5))
+    one.measured(job(5), result(4, 0.8))
+    one.ended(job(5), "complete", None)
+    time.now = 300.0
+    assert "best 82.00 % (trial 4:" in one.status()
+    assert one.status().endswith("·  3m20s  ·  0s left at most")
+
+
+def test_without_a_deadline_nothing_is_said_of_one(shown):
+    assert shown(LinesView).status() == "no trial ended yet  ·  0s"
+
+
+def test_a_reason_is_given_where_something_went_wrong_alone(shown):
+    one = shown(LinesView)
+    for number, state in enumerate(["died", "failed", "interrupted", "pruned"]):
+        one.started(job(number))
+        one.ended(job(number), state, "because")
+    assert [row.endswith("  because") for row in one.console.file.getvalue().splitlines()] == [
+        True, True, False, False
+    ]  # fmt: skip
+
+
+def test_a_live_view_shows_what_runs(shown, time):
+    one = shown(LiveView)
+    run(one, time)
+    one.started(job(4))
+    time.now += 7
+    one.console.file.truncate(0)
+    one.console.print(one._render())
+    text = one.console.file.getvalue().strip("\0\n ")
+    rows = [" ".join(row.split()) for row in text.splitlines()]
+    assert rows[:-1] == [
+        "running epoch accuracy params MACs images/s time",
+        "trial 3 (attempt 2) 2/4 90.00 % 12.3k 6.70M 1,234 7s",
+        "trial 4 0/4 – 12.3k 6.70M – 7s",
+    ]
+    assert rows[-1].startswith("1 complete, 1 pruned, 1 failed · best")
+
+
+def test_a_quiet_view_says_nothing_and_knows_all(shown, time):
+    one = shown(QuietView)
+    run(one, time)
+    assert one.console.file.getvalue() == ""
+    assert one.best[0] == 0.81
+
+
+def test_what_was_not_trained_is_a_line_and_counts(shown):
+    one, earlier, waits = shown(LinesView), create_trial(value=0.9), create_trial(state=WAITING)
+    earlier.number, waits.number = 4, 5
+    one.reused(6, earlier)
+    one.reused(7, waits)
+    one.refused(8, "does not fit [here]")
+    assert one.console.file.getvalue().splitlines() == [
+        "trial    6  reused       90.00 %  same network as trial 4",
+        "trial    7  reused            –  same network as trial 5",
+        "trial    8  failed       does not fit [here]",
+    ]
+    assert one.status() == "2 reused, 1 failed  ·  0s"
+
+
+def test_of_equal_bests_the_first_is_named(shown):
+    one = shown(LinesView)
+    for number in (0, 1):
+        one.started(job(number))
+        one.measured(job(number), result(4, 0.8))
+        one.ended(job(number), "complete", None)
+    assert "(trial 0:" in one.status()
