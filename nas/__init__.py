@@ -4,6 +4,7 @@ Names that need torch or a schema are resolved on first use: ``import nas`` load
 ray.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,19 +19,28 @@ from nas.summary import summary
 if TYPE_CHECKING:
     from nas.analysis import plots
     from nas.network import build
+    from nas.populations.comparing import compare_spaces
+    from nas.populations.narrowing import narrow_space
+    from nas.search.run import run_search
+    from nas.search.searcher import Watcher
     from nas.space import SearchSpace
-    from nas.study.reader import open_study, studies
+    from nas.study.reader import Study, open_study, studies
     from nas.training import TrainingConfig, fit
     from nas.training.export import load
 
 _HOMES = {
     "SearchSpace": "nas.space",
+    "Study": "nas.study.reader",
     "TrainingConfig": "nas.training",
+    "Watcher": "nas.search.searcher",
     "build": "nas.network",
+    "compare_spaces": "nas.populations.comparing",
     "fit": "nas.training",
     "load": "nas.training.export",
+    "narrow_space": "nas.populations.narrowing",
     "open_study": "nas.study.reader",
     "plots": "nas.analysis",
+    "run_search": "nas.search.run",
     "studies": "nas.study.reader",
 }
 
@@ -41,21 +51,34 @@ __all__ = [
     "SearchSpace",
     "Stage",
     "Stem",
+    "Study",
     "TrainingConfig",
+    "Watcher",
+    "__version__",
     "build",
+    "compare_spaces",
     "cost",
     "fit",
     "load",
+    "narrow_space",
     "open_study",
     "plots",
     "preset",
+    "run_search",
     "studies",
     "summary",
 ]
 
 
+logging.getLogger("nas").addHandler(logging.NullHandler())  # it prints nothing by itself
+
+
 def __getattr__(name: str) -> object:
     """The public name, from the module that defines it."""
+    if name == "__version__":
+        from importlib.metadata import version  # 20 ms that few need
+
+        return version("nas")
     if name not in _HOMES:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

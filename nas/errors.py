@@ -52,6 +52,10 @@ class AnalysisError(NasError):
     """Trials that a statistic cannot honestly use, or an option of it that there is not."""
 
 
+class SearchFailedError(NasError):
+    """A search that ended itself: so many trials in a row failed that it made no sense to go on."""
+
+
 class TrialFailedError(NasError):
     """A trial that cannot go on (a loss that is not finite, for one); the search does."""
 

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 
 import psutil
 from selenium.webdriver.support.ui import WebDriverWait
-from unwatched import Unwatched
 
 from nas.search.config import resolve
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher
+from nas.search.searcher import Searcher, Watcher
 from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
@@ -37,7 +36,7 @@ class Search:
             self.space.to_dict(), self.space.hash, self.config.to_dict(), "synthetic", provenance()
         )
         self.store = StudyStore(url, study, record, owner="here/1")
-        self.searcher = Searcher(self.store, self.space, self.config, Unwatched())
+        self.searcher = Searcher(self.store, self.space, self.config, Watcher())
 
     def begin(self):
         """The next trial and what trains it; None where there is none left."""

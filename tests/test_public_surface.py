@@ -13,9 +13,9 @@ import nas
 PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
-    "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "TrainingConfig",
-    "build", "cost", "fit", "load", "open_study", "plots", "preset",
-    "studies", "summary",
+    "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "Study",
+    "TrainingConfig", "Watcher", "__version__", "build", "compare_spaces", "cost", "fit", "load",
+    "narrow_space", "open_study", "plots", "preset", "run_search", "studies", "summary",
 }  # fmt: skip
 
 

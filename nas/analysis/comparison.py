@@ -100,6 +100,9 @@ class Comparison:
     median_draws: Floats  # (draws,) the bootstrap behind the interval of ``median``
     best_draws: Floats
 
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.verdict}>"
+
     @property
     def cliffs_delta(self) -> float:
         """P(A better) − P(B better), from −1 to 1."""

@@ -9,12 +9,10 @@ from rich.text import Text
 from nas.quantity import count, plural
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
+from nas.search.run import TIME_OVER, Outcome
 from nas.search.sampling import ENUMERATED, things
-from nas.search.signals import EXIT_CODES
 from nas.study.database.engines import shown
 from nas.study.shell import nas_command, needs_password
-
-TIME_OVER = "time budget"
 
 
 def print_header(console: Console, plan: Plan) -> None:
@@ -49,27 +47,30 @@ def print_header(console: Console, plan: Plan) -> None:
 
 def print_ending(
     console: Console,
-    plan: Plan,
-    reason: str | None,
-    seconds: float,
+    outcome: Outcome,
     *,
-    exhausted: str | None,
     trials: int,
     best: bool,
     again: str | None = None,
 ) -> None:
     """Why the search is over, and the commands that a person may want next.
 
-    ``exhausted`` says that every network of the space has been tried, if that is so; ``trials`` are
-    those of the study; ``again`` is the command that goes on, by default this search's own.
+    ``trials`` are those of the study, ``best`` says whether one of them was completed; ``again`` is
+    the command that goes on, by default this search's own.
     """
+    plan, reason, exhausted, seconds = (
+        outcome.plan,
+        outcome.reason,
+        outcome.exhausted,
+        outcome.seconds,
+    )
     config = plan.config
     study, storage = config.study, config.storage
     if reason == TIME_OVER:
         why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
         commands = [(why, again or plan.command())]
     elif reason:
-        why = f"Stopped by {reason}" if reason in EXIT_CODES else f"Stopped: {reason}"
+        why = f"Stopped by {reason}" if outcome.signal else f"Stopped: {reason}"
         commands = [(f"{why}; everything is stored. To go on:", again or plan.command())]
     elif exhausted:
         console.print(

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,9 @@ from nas.cli.studies import Storage, study_commands
 from nas.errors import NasError, SpaceError
 from nas.output import check_file
 from nas.quantity import count, percent, read_number, whole
-from nas.study.shell import DEFAULT_STORAGE
+from nas.search.signals import EXIT_CODES, Signalled
+from nas.study.shell import nas_command
+from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import one_line
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -146,20 +148,22 @@ def retrain_command(
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Train a study's best network for longer and write it to a file that can be shipped."""
-    from nas.search.retrain import retrain
+    from nas.search.retrain import checkpoint_of, chosen, retrain
+    from nas.study.reader import open_study
 
-    code = retrain(
-        storage,
-        study,
-        output,
-        console=Console(highlight=False),
-        number=trial,
-        epochs=epochs,
-        data=data,
-        device=device,
-        test=test,
-    )
-    raise typer.Exit(code)
+    found = open_study(storage, study)
+    number = chosen(found, trial)
+    options: dict[str, Any] = {"epochs": epochs, "data": data, "test": test}
+    try:
+        retrain(found, output, number=number, device=device, tell=say, **options)
+    except Signalled as signalled:
+        again = nas_command(
+            "retrain", study, output=output, trial=number, **options,
+            device=None if device == "auto" else device, storage=storage,
+        )  # fmt: skip
+        say(f"Stopped by {signalled}; {checkpoint_of(output)} has the last epoch. To go on:")
+        say(f"  {again}")
+        raise typer.Exit(EXIT_CODES[str(signalled)]) from None
 
 
 @app.command("latency")

@@ -1,11 +1,14 @@
 """``nas compare`` and ``nas narrow``: options in, exit code out."""
 
+from __future__ import annotations
+
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.console import Console
+from nas.cli.console import Console, Table, plain, say
 from nas.cli.numbers import number_option
 from nas.cli.search import (
     HOW,
@@ -19,10 +22,16 @@ from nas.cli.search import (
     TimeBudget,
     TrainImages,
 )
-from nas.cli.session import storage_of
+from nas.cli.session import show
 from nas.cli.studies import Storage
+from nas.output import check_folder
+from nas.quantity import count, plural
 from nas.search.config import read_config_file
-from nas.study.shell import DEFAULT_STORAGE, nas_command
+from nas.study.shell import nas_command
+from nas.study.storage_url import DEFAULT_STORAGE, storage_url
+
+if TYPE_CHECKING:
+    from nas.populations.narrowing import Proposals
 
 population_commands = typer.Typer()
 
@@ -109,7 +118,7 @@ def compare_command(
     Draws networks at random from both spaces within the same band of costs, trains all of them in
     full, and says which space is better, with what certainty. The same command again carries on.
     """
-    from nas.populations.comparing import OPTIONS, compare, options_of
+    from nas.populations.comparing import OPTIONS, compare, options_of, sides_of, title_of
 
     flags = {
         name: value
@@ -117,14 +126,18 @@ def compare_command(
         if value not in (None, [], ()) and name not in ("config", "quiet")
     }
     file = read_config_file(config, options_of, also=OPTIONS) if config else {}
+    given = options_of({**file, **flags})
+    given["storage"] = storage_url(given.get("storage"))
     again = nas_command(
         "compare",
         *flags.get("spaces", ()),
-        **{"storage": storage_of(flags), "config": config, **flags, "spaces": None},
+        **{"config": config, **flags, "spaces": None, "storage": given["storage"]},
     )
-    raise typer.Exit(
-        compare({**file, **flags}, console=Console(highlight=False), quiet=quiet, again=again)
-    )
+    folder = check_folder(given.get("output") or title_of(sides_of(given)), "output")
+    verdict = compare(given, partial(show, quiet=quiet, again=again))
+    verdict.write(folder)
+    for line in (*verdict.lines, f"Table and figures are in {folder}/"):
+        say(f"\n{line}")
 
 
 @population_commands.command("narrow")
@@ -174,22 +187,51 @@ def narrow_command(
     better, equal or worse than its parent.
     """
     from nas.populations.comparing import own_options
-    from nas.populations.narrowing import narrow
+    from nas.populations.narrowing import narrow_space, write_space
 
     given = {"margin": margin, "error_rate": error_rate}
     judged_by = own_options({name: text for name, text in given.items() if text is not None})
-    raise typer.Exit(
-        narrow(
-            space,
-            study,
-            storage,
-            console=Console(highlight=False),
-            take=take,
-            models=models,
-            margin=judged_by.margin,
-            error_rate=judged_by.error_rate,
-            output=output,
-            data=data,
-            quiet=quiet,
-        )
+    found = narrow_space(space, study, storage=storage)
+    if not found:
+        many = plural(found.networks, "network")
+        say(f"{many} of {found.space.name} are no evidence for a smaller space.")
+        raise typer.Exit(1)
+    chosen = found.take(take)
+    Console(highlight=False).print(_table(found))
+    path = output or Path(f"{chosen.name}.yaml")
+    write_space(chosen, path)
+    say(f"\n{path} has {chosen.change}, and its lineage.")
+    size = found.study.trials if models is None else models
+    if size == 0:
+        return
+    again = nas_command(
+        "narrow",
+        space,
+        study=study,
+        take=take,
+        models=models,
+        margin=margin,
+        error_rate=error_rate,
+        output=output,
+        data=data,
+        storage=storage,
     )
+    child = found.child(path, size, {"data": data} if data else {})
+    run = partial(show, quiet=quiet, again=again)
+    judged = found.judged(child, run, judged_by.margin, judged_by.error_rate)
+    following = nas_command("narrow", str(path), study=child.study, data=data, storage=storage)
+    for line in (*judged.lines, f"The next step:  {following}"):
+        say(f"\n{line}")
+
+
+def _table(found: Proposals) -> Table:
+    space = found.space
+    table = Table(title=f"What would make {space.name} ({count(space.size())}) smaller")
+    table.add_column("", justify="right")
+    table.add_column("rule")
+    table.add_column("settings", justify="right")
+    table.add_column("evidence")
+    for number, one in enumerate(found, start=1):
+        table.add_row(str(number), plain(one.change), count(one.child.size()), plain(one.evidence))
+    table.caption = "found in these data: whether it holds is for a fresh population to say"
+    return table

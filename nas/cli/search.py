@@ -223,6 +223,14 @@ def search_command(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing but the result.", rich_help_panel=WHERE)
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            help="Print all that is asked, reported and decided, as search.log has it.",
+            rich_help_panel=WHERE,
+        ),
+    ] = False,
 ) -> None:
     """Search a design space for its best network; the same command again carries on.
 
@@ -233,7 +241,7 @@ def search_command(
     flags = {
         name: value
         for name, value in context.params.items()
-        if value is not None and name not in ("config", "quiet")
+        if value is not None and name not in ("config", "quiet", "verbose")
     }
     file = read_config_file(config) if config else {}
-    raise typer.Exit(search({**file, **flags}, quiet=quiet))
+    search({**file, **flags}, quiet=quiet, verbose=verbose)

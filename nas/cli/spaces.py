@@ -11,7 +11,6 @@ import typer
 from rich.markup import escape
 
 from nas.cli.console import Console, Table
-from nas.cost import cost
 from nas.quantity import count, plural
 from nas.space.bands import Bands
 from nas.space.domains import FloatRange, IntRange
@@ -74,7 +73,7 @@ def _costs(space: SearchSpace) -> Table:
         column.justify = "right"
     rng = random.Random(0)
     networks = [space.architecture(space.sample_setting(rng)) for _ in range(DRAWS)]
-    costs = [cost(network, space.input_shape, space.num_classes) for network in networks]
+    costs = [space.cost(network) for network in networks]
     amounts = {
         "params": [one.params for one in costs],
         "macs": [one.macs for one in costs],

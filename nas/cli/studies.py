@@ -11,7 +11,7 @@ from nas.cli.numbers import number_option
 from nas.errors import DamagedError
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
-from nas.study.shell import DEFAULT_STORAGE
+from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
 from nas.text import one_line
 
 WIDEST = 100  # characters of a figure
@@ -23,7 +23,7 @@ database_commands = typer.Typer(help="Look after the study database.", no_args_i
 study_commands.add_typer(database_commands, name="db")
 
 Storage = Annotated[
-    str, typer.Option(envvar="NAS_STORAGE", help="The study database.", show_envvar=True)
+    str, typer.Option(envvar=VARIABLE, help="The study database.", show_envvar=True)
 ]
 
 

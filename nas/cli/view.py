@@ -16,7 +16,7 @@ from nas.cli.console import Table
 from nas.quantity import count, percent, plural
 from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
-from nas.search.searcher import Job
+from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
 
 _STYLES = {
@@ -30,8 +30,8 @@ _STYLES = {
 _FAILURES = ("failed", "died", "abandoned")
 
 
-class View:
-    """Follows a search as a ``Watcher``; subclasses decide what is shown when."""
+class View(Watcher):
+    """Follows a search; subclasses decide what is shown when."""
 
     def __init__(self, console: Console, config: SearchConfig, deadline: float | None) -> None:
         """``deadline`` is a time of ``time.monotonic``."""
@@ -49,6 +49,10 @@ class View:
 
     def __exit__(self, *_: object) -> None:
         return None
+
+    def starting(self) -> None:
+        """See ``Watcher``."""
+        self.line("Starting Ray …\n", "dim")
 
     def started(self, job: Job) -> None:
         """See ``Watcher``."""
@@ -115,9 +119,10 @@ class LiveView(LinesView):
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )
 
-    def __enter__(self) -> LiveView:
+    def starting(self) -> None:
+        """See ``Watcher``."""
+        super().starting()
         self._live.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()

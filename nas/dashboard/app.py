@@ -1,7 +1,5 @@
 """The script that Streamlit runs for each visitor, from top to bottom after each click."""
 
-import os
-
 import streamlit as st
 
 from nas.dashboard import data
@@ -19,6 +17,7 @@ from nas.dashboard.views import (
     trials,
     workers,
 )
+from nas.study.storage_url import storage_url
 from nas.text import visible
 
 # The heading in the sidebar, and below it: title, address, function
@@ -38,7 +37,7 @@ ONE_STUDY = {
 def main() -> None:
     """Choose the page and, for those of one study, the study."""
     st.set_page_config("nas", layout="wide")
-    url = os.environ["NAS_STORAGE"]
+    url = storage_url()
     pages = {
         title: st.Page(_page(page), title=title, url_path=path)
         for title, (path, page) in ONE_STUDY.items()
@@ -57,9 +56,9 @@ def main() -> None:
 
 def _page(page: data.Page) -> data.View:
     def view() -> None:
-        source = data.chosen(os.environ["NAS_STORAGE"])
+        source = data.chosen(storage_url())
         if source is None:
-            no_study(os.environ["NAS_STORAGE"])
+            no_study(storage_url())
             return
         untrained = source.study().record.untrained
         if untrained:

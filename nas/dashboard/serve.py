@@ -15,6 +15,7 @@ from typing import NoReturn
 from nas.errors import ConfigError
 from nas.study.progress import Progress
 from nas.study.shell import install_command
+from nas.study.storage_url import VARIABLE
 
 APP = Path(__file__).with_name("app.py")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -61,7 +62,7 @@ def command(host: str, port: int) -> list[str]:
 def environment(url: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the server is told besides: the URL, which may hold a password."""
     kept = {k: v for k, v in inherited.items() if not k.startswith("STREAMLIT_")}
-    return {**kept, "NAS_STORAGE": url}
+    return {**kept, VARIABLE: url}
 
 
 def is_loopback(host: str) -> bool:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from rich.console import Console
 
-from nas.cli.session import storage_of
 from nas.errors import ConfigError
 from nas.options import Real, Whole
-from nas.output import check_folder
-from nas.populations.training import Population, opened, population, train
+from nas.populations.training import Population, population, silently, train
 from nas.search.config import SearchConfig, checked, complaint
+from nas.search.plan import Plan
+from nas.search.searcher import Watcher
+from nas.study.storage_url import storage_url
+
+if TYPE_CHECKING:
+    from nas.populations.verdicts import Verdict
 
 EPOCHS = 2
 
@@ -58,12 +62,54 @@ def own_options(given: Mapping[str, Any]) -> ComparisonOptions:
         raise ConfigError(complaint(error)) from None
 
 
-def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bool = False) -> int:
-    """Train the populations as far as they are not there yet, and write the verdict.
+def compare_spaces(
+    a: str | Path,
+    b: str | Path | None = None,
+    *,
+    flip: str | None = None,
+    storage: str | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Verdict:
+    """Which of two design spaces is better, or whether a knob matters, by random populations.
 
-    ``given`` has ``OPTIONS`` and options of a search; ``spaces`` are two, or one with ``flip``;
-    ``again`` is the command to be shown for going on.
-    Returns the exit code: 0, or that of the search that did not come to its end.
+    Draws networks at random from both within the same band of costs, trains all of them alike and
+    in full, and tests. Prints nothing; the same call again carries on. The method is that of
+    Radosavovic et al. 2020 (arXiv:2003.13678, section 3.1): docs/statistics.md.
+
+    Args:
+        a: a bundled space's name or the path of a space file.
+        b: the other one; none with ``flip``.
+        flip: a knob, such as ``residual``: compare networks of ``a`` that differ in it alone.
+        storage: URL of the study database; by default ``NAS_STORAGE``, else ``sqlite:///nas.db``.
+        watcher: told of all that happens, as it happens.
+        options: those of ``nas compare``, with _ for -: ``models=60``, ``band="macs=4M:8M"``,
+            ``epochs=2``, ``margin=0.005`` (accuracy as a fraction of 1), ``error_rate=0.05``, …
+
+    Raises:
+        NasError: an option cannot be carried out, a search did not come to its end, or the data
+            allow no verdict.
+
+    >>> verdict = compare_spaces("resnet_vs_plain", flip="residual", models=12, epochs=1,
+    ...     objective="synthetic", storage=f"sqlite:///{folder}/nas.db", runs=f"{folder}/runs")
+    >>> verdict.title
+    'resnet_vs_plain: residual'
+    """
+    spaces = [str(space) for space in (a, b) if space is not None]
+    given = {"spaces": spaces, "flip": flip, "storage": storage, **options}
+    given = {name: value for name, value in given.items() if value is not None}
+    return compare(given, silently(watcher), keep=True)
+
+
+def compare(
+    given: Mapping[str, Any], run: Callable[[Plan], object], *, keep: bool = False
+) -> Verdict:
+    """Train the populations as far as they are not there yet; the verdict.
+
+    Args:
+        given: ``OPTIONS`` and options of a search; ``spaces`` are two, or one with ``flip``.
+        run: as ``train`` takes it.
+        keep: as ``train`` takes it.
 
     Raises:
         NasError: an option cannot be carried out, or the data allow no verdict.
@@ -71,23 +117,19 @@ def compare(given: Mapping[str, Any], *, console: Console, again: str, quiet: bo
     from nas.populations import verdicts  # pandas and SciPy: an error need not wait for them
 
     given = options_of(given)
-    storage = storage_of(given)
-    sides = sides_of(given)
-    folder = check_folder(given.get("output") or "-vs-".join(_words(sides)), "output")
-    code = train(sides, storage, again, quiet=quiet)
-    if code:
-        return code
     own = own_options(given)
     margin, error_rate = own.margin, own.error_rate
+    studies = train(sides_of(given), storage_url(given.get("storage")), run, keep=keep)
     if given.get("flip"):
-        result = verdicts.of_flips(opened(sides, storage)[0], given["flip"], error_rate)
-    else:
-        result = verdicts.of_spaces(*opened(sides, storage), margin=margin, error_rate=error_rate)
-    result.write(folder)
-    for line in result.lines:
-        console.print(f"\n{line}", markup=False, soft_wrap=True)
-    console.print(f"\nTable and figures are in {folder}/", markup=False, soft_wrap=True)
-    return 0
+        return verdicts.of_flips(studies[0], given["flip"], error_rate)
+    return verdicts.of_spaces(*studies, margin=margin, error_rate=error_rate)
+
+
+def title_of(sides: Sequence[Population]) -> str:
+    """What is compared, in words for a folder's name."""
+    if len(sides) == 1:
+        return f"{sides[0].space.name}-vs-{sides[0].options['flip']}"
+    return "-vs-".join(one.space.name for one in sides)
 
 
 def sides_of(given: Mapping[str, Any]) -> list[Population]:
@@ -118,10 +160,3 @@ def sides_of(given: Mapping[str, Any]) -> list[Population]:
             + " and ".join(str(shape) for shape in sorted(shapes))
         )
     return sides
-
-
-def _words(sides: list[Population]) -> list[str]:
-    """What is compared, in words for a folder's name."""
-    if len(sides) == 1:
-        return [sides[0].space.name, str(sides[0].options["flip"])]
-    return [one.space.name for one in sides]

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.text import Text
 
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
-from nas.cli.console import Table, plain
 from nas.errors import ConfigError
 from nas.output import check_file
-from nas.populations.training import opened, population, train
+from nas.populations.training import Population, population, silently, train
 from nas.populations.verdicts import said
-from nas.quantity import count, plural
 from nas.search.config import SearchConfig
+from nas.search.plan import Plan
+from nas.search.searcher import Watcher
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study
-from nas.study.shell import nas_command
+from nas.study.storage_url import storage_url
 
 # what a population of the child must share with its parent's, to be compared with it
 SHARED = (
@@ -36,93 +36,119 @@ SHARED = (
 )
 
 
-def narrow(
-    source: str,
-    name: str,
-    storage: str,
-    *,
-    console: Console,
-    take: int,
-    models: int | None,
-    margin: float,
-    error_rate: float,
-    output: Path | None,
-    data: str | None,
-    quiet: bool,
-) -> int:
-    """Narrow the space ``source`` by what its random study ``name`` supports.
+def narrow_space(space: str | Path, study: str, *, storage: str | None = None) -> Proposals:
+    """Smaller design spaces that a study of random networks of ``space`` supports.
 
-    Returns the exit code: 0, 1 where the data support nothing smaller, or that of the search.
+    Args:
+        space: a bundled space's name or the path of a space file.
+        study: the name of a study of random networks of it, as ``nas.compare_spaces`` makes.
+        storage: URL of the study database; by default ``NAS_STORAGE``, else ``sqlite:///nas.db``.
 
     Raises:
-        NasError: the study is none of random networks of that space, or an option is wrong.
+        NasError: the study is none of random networks of that space.
     """
-    space, study = SearchSpace.load(source), open_study(storage, name)
-    config = SearchConfig(**{**study.record.config, "storage": storage})
-    if config.within(space).hash != study.record.space_hash:
-        raise ConfigError(f"study {name!r} is not of {source!r}, but of {study.space.name!r}")
-    trials = study.frame()
-    drawn = sample(trials, {})
-    found = proposals(space, drawn.trials)
-    if not found:
-        many = f"{plural(len(drawn.distinct), 'network')} of {space.name}"
-        console.print(f"{many} are no evidence for a smaller space.", markup=False)
-        return 1
-    if take > len(found):
-        raise ConfigError(f"take is {take}; accepted: 1 to {len(found)}")
-    console.print(_table(space, found))
-    chosen = found[take - 1]
-    path = output or Path(f"{chosen.name}.yaml")
-    _write(chosen, path)
-    console.print(f"\n{path} has {chosen.change}, and its lineage.", markup=False)
-    size = len(trials) if models is None else models
-    if size == 0:
-        return 0
-    options: dict[str, Any] = {key: getattr(config, key) for key in SHARED}
-    options = {key: value for key, value in options.items() if value not in (None, {})}
-    child = population(path, size, {**options, **({"data": data} if data else {})})
-    again = nas_command(
-        "narrow",
-        source,
-        study=name,
-        take=take,
-        models=models,
-        margin=margin,
-        error_rate=error_rate,
-        output=output,
-        data=data,
-        storage=storage,
-    )
-    code = train([child], storage, again, quiet=quiet)
-    if code:
-        return code
-    _judge(console, opened([child], storage)[0], study, margin, error_rate)
-    further = nas_command("narrow", str(path), study=child.study, data=data, storage=storage)
-    console.print(Text(f"\nThe next step:  {further}"), soft_wrap=True)
-    return 0
+    loaded, found = SearchSpace.load(space), open_study(storage_url(storage), study)
+    config = SearchConfig(**{**found.record.config, "storage": found.url})
+    if config.within(loaded).hash != found.record.space_hash:
+        raise ConfigError(f"study {study!r} is not of {str(space)!r}, but of {found.space.name!r}")
+    drawn = sample(found.frame(), {})
+    return Proposals(loaded, found, tuple(proposals(loaded, drawn.trials)), len(drawn.distinct))
 
 
-def _judge(console: Console, child: Study, parent: Study, margin: float, error_rate: float) -> None:
-    frames = [one.frame().assign(study=one.space.name) for one in (child, parent)]
-    comparison = compare(*frames, level=1 - error_rate)
-    for line in (comparison.verdict, said(comparison, comparison.decide(margin, error_rate))):
-        console.print(f"\n{line}", markup=False, soft_wrap=True)
+@dataclass(frozen=True)
+class Proposals:
+    """Smaller spaces with their evidence, the best supported first."""
+
+    space: SearchSpace
+    study: Study
+    found: tuple[Proposal, ...]
+    networks: int
+    """How many different networks they rest on."""
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Proposal]:
+        return iter(self.found)
+
+    def __repr__(self) -> str:
+        lines = (f"{k}. {one.change} ({one.evidence})" for k, one in enumerate(self, start=1))
+        return "\n".join([f"<{len(self)} proposals for {self.space.name}>", *lines])
+
+    def take(self, number: int) -> Proposal:
+        """One of them, counted from 1.
+
+        Raises:
+            ConfigError: there is none of that number.
+        """
+        if not 1 <= number <= len(self):
+            raise ConfigError(f"take is {number}; accepted: 1 to {len(self)}")
+        return self.found[number - 1]
+
+    def judge(
+        self,
+        path: Path | str,
+        models: int | None = None,
+        *,
+        margin: float = 0.005,
+        error_rate: float = 0.05,
+        watcher: Watcher | None = None,
+        **options: Any,
+    ) -> Judged:
+        """Train random networks of a smaller space within the same costs, and judge it.
+
+        Args:
+            path: its file, as ``write_space`` makes it.
+            models: how many networks; by default as many as the study has.
+            margin: a difference of accuracy that does not matter, as a fraction of 1.
+            error_rate: how often the verdict may be wrong.
+            watcher: told of all that happens.
+            options: of the search: ``data``, ``runs``, …
+
+        Raises:
+            NasError: they cannot be trained, or allow no verdict.
+        """
+        child = self.child(path, self.study.trials if models is None else models, options)
+        return self.judged(child, silently(watcher), margin, error_rate, keep=True)
+
+    def child(self, path: Path | str, models: int, options: dict[str, Any]) -> Population:
+        """The population of a smaller space that can be compared with the study."""
+        config = SearchConfig(**{**self.study.record.config, "storage": self.study.url})
+        shared = {key: getattr(config, key) for key in SHARED}
+        shared = {key: value for key, value in shared.items() if value not in (None, {})}
+        return population(path, models, {**shared, **options})
+
+    def judged(
+        self,
+        child: Population,
+        run: Callable[[Plan], object],
+        margin: float,
+        error_rate: float,
+        *,
+        keep: bool = False,
+    ) -> Judged:
+        """Train the ``child`` as ``train`` does, and compare it with the study."""
+        [study] = train([child], self.study.url, run, keep=keep)
+        frames = [one.frame().assign(study=one.space.name) for one in (study, self.study)]
+        comparison = compare(*frames, level=1 - error_rate)
+        decision = comparison.decide(margin, error_rate)
+        return Judged(study, (comparison.verdict, said(comparison, decision)))
 
 
-def _table(space: SearchSpace, found: list[Proposal]) -> Table:
-    table = Table(title=f"What would make {space.name} ({count(space.size())}) smaller")
-    table.add_column("", justify="right")
-    table.add_column("rule")
-    table.add_column("settings", justify="right")
-    table.add_column("evidence")
-    for number, one in enumerate(found, start=1):
-        table.add_row(str(number), plain(one.change), count(one.child.size()), plain(one.evidence))
-    table.caption = "found in these data: whether it holds is for a fresh population to say"
-    return table
+@dataclass(frozen=True)
+class Judged:
+    """What a population of a smaller space says of it."""
+
+    study: Study
+    lines: tuple[str, ...]
 
 
-def _write(proposal: Proposal, path: Path) -> None:
-    """The child's file; one that is there already must be the same space."""
+def write_space(proposal: Proposal, path: Path) -> None:
+    """Write a proposal's file; one that is there already must be the same space.
+
+    Raises:
+        ConfigError: it is another one, or cannot be written.
+    """
     if path.exists():
         if SearchSpace.load(path).hash != proposal.child.hash:
             raise ConfigError(f"{path} exists and is another space; choose another --output")

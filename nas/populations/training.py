@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.cli.session import check, search
 from nas.errors import ConfigError
+from nas.search.plan import Plan, prepare
+from nas.search.run import carry_out, machine, study_of
+from nas.search.searcher import Watcher
 from nas.space import Bands, SearchSpace
 from nas.study.reader import Study, open_study
 
@@ -72,26 +75,39 @@ def population(source: str | Path, models: int, options: Mapping[str, Any]) -> P
 
 
 def train(
-    populations: Sequence[Population], storage: str, again: str, *, quiet: bool = False
-) -> int:
-    """Train what is missing of each, one after another; the exit code of the search that failed.
-
-    ``again`` is the command that goes on, shown where one is stopped.
+    populations: Sequence[Population],
+    storage: str,
+    run: Callable[[Plan], object],
+    *,
+    keep: bool = False,
+) -> list[Study]:
+    """Train what is missing of each, one after another; their studies.
 
     Everything that can be wrong with any of them is refused before the first one begins.
+
+    Args:
+        populations: what is to be trained.
+        storage: URL of the study database.
+        run: carries out one search; it raises where that one did not come to its end.
+        keep: whether a cluster at RAY_ADDRESS stays joined.
 
     Raises:
         NasError: one cannot be trained; the message is one line.
     """
-    for one in populations:
-        check({**one.search_options, "storage": storage})
-    for one in populations:
-        code = search({**one.search_options, "storage": storage}, quiet=quiet, again=again)
-        if code:
-            return code
-    return 0
-
-
-def opened(populations: Sequence[Population], storage: str) -> list[Study]:
-    """Their studies."""
+    with machine(keep=keep) as found:
+        plans = [prepare({**one.search_options, "storage": storage}, found) for one in populations]
+        for plan in plans:
+            run(plan)
     return [open_study(storage, one.study) for one in populations]
+
+
+def silently(watcher: Watcher | None = None) -> Callable[[Plan], object]:
+    """What ``train`` needs to carry out searches that print nothing.
+
+    It raises as ``nas.run_search`` does.
+    """
+
+    def run(plan: Plan) -> Study:
+        return study_of(carry_out(plan, watcher or Watcher(), time.monotonic()))
+
+    return run

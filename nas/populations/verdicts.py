@@ -36,6 +36,9 @@ class Verdict:
     table: pd.DataFrame
     figures: Mapping[str, Figure]
 
+    def __repr__(self) -> str:
+        return "\n".join([f"<Verdict on {self.title}>", *self.lines])
+
     def write(self, folder: Path) -> None:
         """Write verdict.md, table.csv and each figure as SVG and PNG."""
         folder.mkdir(parents=True, exist_ok=True)

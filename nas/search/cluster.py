@@ -14,6 +14,7 @@ from typing import Any
 
 from nas.errors import ConfigError
 from nas.search.machine import Machine, cluster_address
+from nas.study.storage_url import VARIABLE
 
 # Before ray is imported: it reads some of these then.
 _RAY_ENVIRONMENT = {
@@ -47,13 +48,19 @@ SYSTEM_TEMP = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 @contextmanager
-def cluster() -> Iterator[Machine]:
+def cluster(*, keep: bool = False) -> Iterator[Machine]:
     """Ray, connected to ``RAY_ADDRESS`` or started here, and what it has.
+
+    Where this process is connected to a Ray already, that one is used, and left as it is; with
+    ``keep``, a new connection is left for later, too.
 
     Raises:
         ConfigError: there is no cluster at ``RAY_ADDRESS`` that answers, or Ray cannot start.
     """
     address = cluster_address()
+    if ray.is_initialized():
+        yield _resources(f"the Ray cluster at {address}" if address else "this process's Ray")
+        return
     here = Machine.here()
     if address is None:
         os.environ.pop("RAY_ADDRESS", None)  # Ray takes an empty one for an address
@@ -68,7 +75,7 @@ def cluster() -> Iterator[Machine]:
         reached(address)
         options = {"address": address}
     # workers inherit our environment, and need no database
-    storage = os.environ.pop("NAS_STORAGE", None)
+    storage = os.environ.pop(VARIABLE, None)
     try:
         with _silence():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -76,21 +83,12 @@ def cluster() -> Iterator[Machine]:
         raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
     finally:
         if storage is not None:
-            os.environ["NAS_STORAGE"] = storage
+            os.environ[VARIABLE] = storage
     try:
-        if address is None:
-            yield here
-            return
-        found = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        nodes = ray.nodes()  # type: ignore[no-untyped-call]
-        yield Machine(
-            int(found.get("CPU", 0)),
-            int(found.get("GPU", 0)),
-            f"the Ray cluster at {address}",
-            nodes=sum(node["Alive"] for node in nodes),
-        )
+        yield here if address is None else _resources(f"the Ray cluster at {address}")
     finally:
-        ray.shutdown()
+        if not keep:
+            ray.shutdown()
 
 
 def reached(address: str, seconds: float = ANSWER_SECONDS) -> str:
@@ -126,6 +124,14 @@ def reached(address: str, seconds: float = ANSWER_SECONDS) -> str:
         "host:port of the head node, as ray start prints it; auto; or leave it out to search on "
         "this machine alone"
     )
+
+
+def _resources(name: str) -> Machine:
+    """All that the Ray of this process has."""
+    found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    alive = sum(node["Alive"] for node in nodes)
+    return Machine(int(found.get("CPU", 0)), int(found.get("GPU", 0)), name, nodes=alive)
 
 
 def temp_folder() -> Path:

@@ -20,7 +20,7 @@ from nas.search.duration import parse_duration
 from nas.search.machine import Machine
 from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
-from nas.study.shell import DEFAULT_STORAGE
+from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200

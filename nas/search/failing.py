@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.cost import cost
 from nas.errors import SpaceError
 from nas.space import Choice, SearchSpace
 from nas.study.store import OWN_FAILURE
@@ -71,7 +70,7 @@ class Failing:
     def _point(self, setting: Mapping[str, Any]) -> Points:
         """(d,) logarithms of the costs; each hyper-parameter on a scale from 0 to 1."""
         space = self._space
-        found = cost(space.architecture(setting), space.input_shape, space.num_classes)
+        found = space.cost(space.architecture(setting))
         costs = [math.log(n) for n in (found.params, found.macs, found.activations)]
         return np.array(costs + [self._scaled(k, v) for k, v in space.training(setting).items()])
 

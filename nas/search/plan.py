@@ -81,7 +81,11 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
             f"storage: SQLite is for one machine, and {machine.name} has {machine.nodes} nodes; "
             f"use PostgreSQL: {POSTGRESQL}"
         )
-    asked = SearchSpace.load(given["space"]) if "space" in given else None
+    asked = given.get("space")
+    if isinstance(asked, SearchSpace):
+        given = {**given, "space": asked.name}
+    elif asked is not None:
+        asked = SearchSpace.load(asked)
     study = given.get("study")
     if study is None:
         study = asked.name if asked else "resnext"

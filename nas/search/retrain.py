@@ -3,72 +3,73 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.text import Text
 
 from nas.errors import CheckpointError, ConfigError, StorageError
 from nas.output import check_file
 from nas.quantity import percent, plural
 from nas.search.config import SearchConfig
-from nas.search.signals import EXIT_CODES, Signalled, raise_on_signal
+from nas.search.signals import raise_on_signal
 from nas.study.database.engines import check_url
 from nas.study.evaluation import evaluated, record_evaluation
-from nas.study.reader import open_study
-from nas.study.shell import nas_command
+from nas.study.reader import Study
 from nas.training import Training, TrainingConfig, fetch, fingerprint, load_test, load_train
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import export, load, read_origin
 
+Teller = Callable[[str], object]  # takes lines on what happens
+
+
+def chosen(study: Study, number: int | None) -> int:
+    """The trial that is trained anew: ``number``, by default the best one.
+
+    Raises:
+        NasError: the study trained no network, or none in full yet.
+    """
+    if study.record.untrained:
+        raise ConfigError(
+            f"study {study.name!r} has the synthetic objective: no network was trained in it, so "
+            "none is to be trained for longer; accepted: a study of a data set"
+        )
+    return study.best_trial.number if number is None else number
+
 
 def retrain(
-    url: str,
-    study: str,
+    study: Study,
     output: Path,
     *,
-    console: Console,
     number: int | None = None,
     epochs: int = 20,
     data: Path | None = None,
     device: str = "auto",
     test: bool = False,
-) -> int:
+    tell: Teller = lambda _: None,
+) -> None:
     """Train trial ``number`` (by default the best) on all training images; write ``output``.
 
     After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
-    and one that finds the finished file trains nothing. Returns the exit code: 0, or 130 and 143
-    where SIGINT and SIGTERM stopped it.
+    and one that finds the finished file trains nothing.
 
     With ``test``, the test images are read when the training is over. That happens once per trial:
     whoever chooses between networks by their test accuracy has none left to report.
 
     Raises:
-        NasError: no such study or trial, an output that cannot be written or is another network, a
-            trial evaluated before.
+        NasError: no such trial, an output that cannot be written or is another network, a trial
+            evaluated before.
+        Signalled: SIGINT or SIGTERM came; ``checkpoint_of(output)`` has the last epoch.
     """
-    found = open_study(url, study)
-    if found.record.untrained:
-        raise ConfigError(
-            f"study {study!r} has the synthetic objective: no network was trained in it, so none "
-            "is to be trained for longer; accepted: a study of a data set"
-        )
+    url, number = study.url, chosen(study, number)
     check_file(output, "output")
-    if number is None:
-        best = found.best(1)
-        if best.empty:
-            raise StorageError(f"study {study!r} has no trial that was trained in full yet")
-        number = int(best["number"].iloc[0])
-    architecture = found.architecture(number)
+    architecture = study.architecture(number)
     if test:
         check_url(url)  # before hours are spent on what cannot be recorded
-    searched = found.space.training(found.setting(number))
-    config = SearchConfig(**found.record.config).training_config(**searched)
+    searched = study.space.training(study.setting(number))
+    config = SearchConfig(**study.record.config).training_config(**searched)
     config = config.replace(epochs=epochs, train_images=None)
     origin = {
-        "study": study,
+        "study": study.name,
         "trial": number,
         "architecture": architecture.key,
         "dataset": fingerprint(),
@@ -76,40 +77,35 @@ def retrain(
     done = output.exists()
     if done:
         _refuse_another(output, origin, config)
-    before = evaluated(url, study, number) if test else None
+    before = evaluated(url, study.name, number) if test else None
     if before and not (done and json.loads(before["training"]) == read_origin(output)["training"]):
         raise StorageError(
-            f"trial {number} of {study!r} was evaluated on the test images on "
+            f"trial {number} of {study.name!r} was evaluated on the test images on "
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
     if done:
-        trained = f"trial {number} of {study} after {plural(epochs, 'epoch')}"
-        console.print(Text(f"{output} is {trained}: done"))
+        trained = f"trial {number} of {study.name} after {plural(epochs, 'epoch')}"
+        tell(f"{output} is {trained}: done")
     if not done or (test and not before):
         folder = fetch(data)
         training = Training(architecture, config, load_train(folder), device)
         if not done:
-            again = nas_command(
-                "retrain", study, output=output, trial=number, epochs=epochs, test=test, data=data,
-                device=None if device == "auto" else device, storage=url,
-            )  # fmt: skip
-            code = _train(training, output, origin, console, again)
-            if code:
-                return code
+            _train(training, output, origin, tell)
         if test:
-            _test(training, output, folder, url, console)
+            _test(training, output, folder, url, tell)
     if before:
-        accuracy = percent(before["test_accuracy"])
-        console.print(Text(f"test accuracy {accuracy} (recorded before)"))
-    console.print(Text(f"To use it: nas.load({str(output)!r})"), soft_wrap=True)
-    return 0
+        tell(f"test accuracy {percent(before['test_accuracy'])} (recorded before)")
+    tell(f"To use it: nas.load({str(output)!r})")
 
 
-def _train(
-    training: Training, output: Path, origin: dict[str, Any], console: Console, again: str
-) -> int:
-    """Train to the end and write ``output``, or until a signal comes; returns the exit code."""
-    checkpoint = output.with_name(f"{output.name}.checkpoint")
+def checkpoint_of(output: Path) -> Path:
+    """Where the last epoch of the training that leads to ``output`` is kept."""
+    return output.with_name(f"{output.name}.checkpoint")
+
+
+def _train(training: Training, output: Path, origin: dict[str, Any], tell: Teller) -> None:
+    """Train to the end and write ``output``, or until a signal comes."""
+    checkpoint = checkpoint_of(output)
     epochs = training.config.epochs
     accuracy = float("nan")
     if checkpoint.exists():
@@ -121,32 +117,23 @@ def _train(
 
     keep()  # what cannot be written is known before the work
     begun = f", going on after epoch {training.epochs_done}" if training.epochs_done else ""
-    console.print(
-        Text(
-            f"Training trial {origin['trial']} of {origin['study']} for "
-            f"{plural(epochs, 'epoch')}{begun}"
-        )
+    tell(
+        f"Training trial {origin['trial']} of {origin['study']} for "
+        f"{plural(epochs, 'epoch')}{begun}"
     )
-    try:
-        with raise_on_signal():
-            while training.epochs_done < epochs:
-                result = training.epoch()
-                accuracy = result.val_accuracy
-                keep()
-                console.print(
-                    f"epoch {result.epoch:>3}/{epochs}  validation {percent(accuracy)}  "
-                    f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s",
-                    markup=False,
-                )
-            trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
-            export(training, output, {**origin, **trained})
-            checkpoint.unlink()
-    except Signalled as signalled:
-        console.print(Text(f"Stopped by {signalled}; {checkpoint} has the last epoch. To go on:"))
-        console.print(Text(f"  {again}"), soft_wrap=True)
-        return EXIT_CODES[str(signalled)]
-    console.print(Text(f"Wrote {output}"))
-    return 0
+    with raise_on_signal():
+        while training.epochs_done < epochs:
+            result = training.epoch()
+            accuracy = result.val_accuracy
+            keep()
+            tell(
+                f"epoch {result.epoch:>3}/{epochs}  validation {percent(accuracy)}  "
+                f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s"
+            )
+        trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
+        export(training, output, {**origin, **trained})
+        checkpoint.unlink()
+    tell(f"Wrote {output}")
 
 
 def _resume(training: Training, checkpoint: Path, origin: Mapping[str, Any]) -> float:
@@ -184,7 +171,7 @@ def _refuse_other_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> 
             raise CheckpointError(f"{name} {there.get(name)!r}, not {value!r}")
 
 
-def _test(training: Training, output: Path, folder: Path, url: str, console: Console) -> None:
+def _test(training: Training, output: Path, folder: Path, url: str, tell: Teller) -> None:
     """Read the test images with the network in ``output``, and record what they say."""
     origin = read_origin(output)
     finished = Training(
@@ -204,4 +191,4 @@ def _test(training: Training, output: Path, folder: Path, url: str, console: Con
         test_loss=loss,
         test_accuracy=accuracy,
     )
-    console.print(Text(f"test accuracy {percent(accuracy)} (recorded)"))
+    tell(f"test accuracy {percent(accuracy)} (recorded)")

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.architecture import Architecture
+from nas.cost import Cost
 from nas.errors import ConfigError, InfeasibleError, choose
 from nas.quantity import plural
 from nas.search.failing import Failing
@@ -41,10 +43,21 @@ POINT = "nas:point"  # of the quasi-random sequence that a trial's proposal went
 
 @dataclass(frozen=True)
 class Proposal:
-    """A feasible setting, and what made it one."""
+    """A feasible setting, its network, and what made it one."""
 
     setting: Setting
     policy: str  # of nas.study.policies
+    architecture: Architecture
+    cost: Cost
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a sampler chose: a proposal before its network is built."""
+
+    setting: Setting
+    policy: str
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,10 +113,18 @@ class Sampler:
         """The setting of trial ``number``, given all trials before it; None where it is at an end:
         every network has been tried."""
         self.tried.update(trials)
+        choice = self._choose(number, trials)
+        if choice is None:
+            return None
+        architecture = self._space.architecture(choice.setting)
+        costs = self._space.cost(architecture)
+        return Proposal(choice.setting, choice.policy, architecture, costs, choice.system_attrs)
+
+    def _choose(self, number: int, trials: Sequence[FrozenTrial]) -> _Choice | None:
         if self._flip is not None:
             return self._paired(number)
         if self.repeats:
-            return Proposal(self._space.sample_setting(self._rng(number)), "random")
+            return _Choice(self._space.sample_setting(self._rng(number)), "random")
         if self._mirror is None:
             return self._quasi_random(number, trials)
         finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
@@ -123,16 +144,14 @@ class Sampler:
         every = things(self._space, len(self._everything))
         return f"all {every} of {self._space.name} have been tried"
 
-    def _guided(
-        self, number: int, trials: Sequence[FrozenTrial], mirror: Mirror
-    ) -> Proposal | None:
+    def _guided(self, number: int, trials: Sequence[FrozenTrial], mirror: Mirror) -> _Choice | None:
         """A proposal that learns from the results so far."""
         mirror.update(trials)
         self._failing.update(trials)
         found = mirror.ask(number, self._hash(number), self._is_promising, REFUSED)
-        return found and Proposal(found[0], "guided", found[1])
+        return found and _Choice(found[0], "guided", found[1])
 
-    def _quasi_random(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
+    def _quasi_random(self, number: int, trials: Sequence[FrozenTrial]) -> _Choice | None:
         """The next point of one low-discrepancy sequence whose network is new, in the values that
         the space draws at such shares."""
         # the study's last trial that came from the sequence says how far it is
@@ -150,11 +169,11 @@ class Sampler:
                 for (path, domain), share in zip(parameters.items(), shares, strict=True)
             }
             if self._is_new(setting):
-                return Proposal(setting, "quasi_random", {POINT: point})
+                return _Choice(setting, "quasi_random", {POINT: point})
         found = self._untried(number, "quasi_random")
         return found and replace(found, system_attrs={POINT: first + REFUSED - 1})
 
-    def _untried(self, number: int, policy: str) -> Proposal | None:
+    def _untried(self, number: int, policy: str) -> _Choice | None:
         """One of the space's own draws that is new, if there is one.
 
         The first draw is one like any other. Those after it depend on what the study has, so they
@@ -164,12 +183,12 @@ class Sampler:
         for draw in range(DRAWS):
             setting = self._space.sample_setting(rng)
             if self._is_new(setting):
-                return Proposal(setting, policy if draw else "random")
+                return _Choice(setting, policy if draw else "random")
             if not draw and self._everything is not None:
                 left = [one for what, one in self._everything.items() if what not in self.tried]
                 if not left:
                     return None
-        return Proposal(left[below(rng, len(left))], policy) if self._everything else None
+        return _Choice(left[below(rng, len(left))], policy) if self._everything else None
 
     def _is_new(self, setting: Setting) -> bool:
         """Whether it is feasible, and the study does not have it."""
@@ -193,7 +212,7 @@ class Sampler:
 
         return Sobol(len(self._space.parameters), scramble=True, seed=self._hash(-1))
 
-    def _paired(self, number: int) -> Proposal:
+    def _paired(self, number: int) -> _Choice:
         """Settings 2k and 2k + 1 differ in one knob alone, and both are feasible."""
         assert self._flip is not None
         rng = self._rng(number - number % 2)
@@ -207,7 +226,7 @@ class Sampler:
                 self._space.architecture(flipped)
             except InfeasibleError:
                 continue
-            return Proposal(flipped, "flipped") if number % 2 else Proposal(setting, "random")
+            return _Choice(flipped, "flipped") if number % 2 else _Choice(setting, "random")
         raise ConfigError(
             f"flip: of {PAIRS:,} random settings of {self._space.name}, none was feasible with "
             f"another value of {self._flip}; widen the limits"

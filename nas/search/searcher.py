@@ -1,4 +1,4 @@
-"""The next architecture, please; and here is a result. No Ray: a driver of any kind can ask.
+"""Ask-and-tell engine: proposes attempts, records results, decides early stopping. No Ray in it.
 
 Every decision is taken from what the study database holds and is written there before it is
 acted on, so that a search can be killed at any instant and carried on by the same command.
@@ -9,18 +9,19 @@ is begun, and none is stopped at a rung: that takes the results of all.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
-from nas.cost import Cost, cost
+from nas.cost import Cost
 from nas.errors import NasError
 from nas.faults import crash_point
 from nas.quantity import plural
@@ -32,6 +33,8 @@ from nas.space import SearchSpace
 from nas.study.attempts import LEASE, LostAttemptError
 from nas.study.database.outages import UnavailableError
 from nas.study.store import CAUSES, StudyStore
+
+log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
 METRICS = (
@@ -56,8 +59,11 @@ class Job:
     checkpoint: str | None  # where an earlier attempt stopped
 
 
-class Watcher(Protocol):
-    """Who wants to see a search happen: the live view."""
+class Watcher:
+    """Is told of all that happens in a search; a subclass overrides what it wants to know."""
+
+    def starting(self) -> None:
+        """There is something to run, and Ray starts."""
 
     def started(self, job: Job) -> None:
         """An attempt begins."""
@@ -158,6 +164,10 @@ class Searcher:
         try:
             self.store.record_epoch(job.number, job.attempt, result)
             self._epochs[key] = result["epoch"]
+            log.info(
+                "trial %d reported: attempt %d, epoch %d, val_accuracy %.4f",
+                job.number, job.attempt, result["epoch"], result["val_accuracy"],
+            )  # fmt: skip
             self._watcher.measured(job, result)
             if result["epoch"] >= self.config.epochs:
                 self._end(job, "complete")
@@ -165,6 +175,10 @@ class Searcher:
             if result["epoch"] in self._rungs:
                 earlier = self._earlier(job, result["epoch"])
                 if stops(result["val_accuracy"], earlier, self.config.reduction):
+                    log.info(
+                        "trial %d is stopped: not in the best 1/%d of %d at epoch %d",
+                        job.number, self.config.reduction, len(earlier), result["epoch"],
+                    )  # fmt: skip
                     self._end(job, "pruned")
                     return False
         except LostAttemptError:
@@ -254,8 +268,7 @@ class Searcher:
 
     def _begin(self, proposal: Proposal, trials: Sequence[FrozenTrial]) -> Job | None:
         """Write a proposal as a trial; the job, where it is to be trained now."""
-        tried = self._sampler.tried
-        architecture = self.space.architecture(proposal.setting)
+        tried, architecture = self._sampler.tried, proposal.architecture
         equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
         source = telling(equal)
         waits = source is None and any(not t.state.is_finished() for t in equal)
@@ -263,17 +276,26 @@ class Searcher:
             proposal.setting,
             self._sampler.distributions,
             architecture,
-            self._cost(architecture),
+            proposal.cost,
             policy=proposal.policy,
             source=source,
             waits=waits,
             system_attrs=proposal.system_attrs,
         )
+        log.info(
+            "trial %d asked: %s, network %s, %d parameters, %d MACs",
+            number, proposal.policy, architecture.key[:12],
+            proposal.cost.params, proposal.cost.macs,
+        )  # fmt: skip
         if source is not None:
-            self._watcher.reused(number, source)
+            self._reuse(number, source)
         elif not waits:
-            return self._start(number, proposal.setting)
+            return self._start(number, proposal.setting, architecture, proposal.cost)
         return None
+
+    def _reuse(self, number: int, source: FrozenTrial) -> None:
+        log.info("trial %d trains nothing: the same network as trial %d", number, source.number)
+        self._watcher.reused(number, source)
 
     def _is_ready(
         self, trial: FrozenTrial, trials: Sequence[FrozenTrial], begun: Collection[int]
@@ -305,7 +327,7 @@ class Searcher:
         source = telling(self._sampler.tried.others(trial, trials))
         if source is not None and trial.number not in begun:
             self.store.tell_trial(trial.number, source)
-            self._watcher.reused(trial.number, source)
+            self._reuse(trial.number, source)
             return None
         if not self.store.resume_trial(trial.number):
             return None
@@ -336,11 +358,20 @@ class Searcher:
         """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
         return self._epochs.get((job.number, job.attempt), None if job.checkpoint else 0)
 
-    def _start(self, number: int, setting: Mapping[str, Any]) -> Job | None:
-        """Begin an attempt of a RUNNING trial; a trial that cannot be begun fails alone."""
+    def _start(
+        self,
+        number: int,
+        setting: Mapping[str, Any],
+        architecture: Architecture | None = None,
+        cost: Cost | None = None,
+    ) -> Job | None:
+        """Begin an attempt of a RUNNING trial; a trial that cannot be begun fails alone.
+
+        ``architecture`` and ``cost`` are those of the setting, where they are known.
+        """
         try:
-            architecture = self.space.architecture(setting)
-            cost = self._cost(architecture)
+            architecture = architecture or self.space.architecture(setting)
+            cost = cost or self.space.cost(architecture)
             training = self.config.training_config(**self.space.training(setting)).to_dict()
             last = self.store.attempts.last(number)
             attempt = self.store.attempts.start(number)
@@ -358,6 +389,8 @@ class Searcher:
             checkpoint=_existing(last.checkpoint if last else None),
         )
         crash_point("attempt.written")
+        begun = f"goes on from {job.checkpoint}" if job.checkpoint else "begins"
+        log.info("trial %d claimed: attempt %d %s", number, attempt, begun)
         self.running[job.number, job.attempt] = job
         self._watcher.started(job)
         crash_point("ask.end")
@@ -372,6 +405,11 @@ class Searcher:
             self._lose(job)
             return
         del self.running[job.number, job.attempt]
+        log.log(
+            logging.WARNING if reason else logging.INFO,
+            "trial %d ended: attempt %d %s%s",
+            job.number, job.attempt, state, f": {reason}" if reason else "",
+        )  # fmt: skip
         if state in ("complete", "pruned"):
             self._failed_in_a_row = 0
         elif state in CAUSES:
@@ -380,6 +418,7 @@ class Searcher:
 
     def _lose(self, job: Job) -> None:
         if self.running.pop((job.number, job.attempt), None) is not None:
+            log.warning("trial %d: attempt %d is another driver's", job.number, job.attempt)
             self._watcher.ended(job, "interrupted", "another driver carries it on")
 
     def _adopt(self, trial: FrozenTrial) -> None:
@@ -388,7 +427,7 @@ class Searcher:
         try:
             architecture = self.space.architecture(setting)
             self.space.training(setting)
-            cost = self._cost(architecture)
+            cost = self.space.cost(architecture)
             distributions = self._sampler.distributions
             self.store.adopt_trial(trial.number, setting, distributions, architecture, cost)
         except (UnavailableError, UpdateFinishedTrialError):
@@ -402,6 +441,7 @@ class Searcher:
         # below its first line, SQLAlchemy quotes the statement
         reason = f"it cannot be begun: {kind}{str(error).partition(chr(10))[0]}"
         self.store.refuse_trial(number, reason, policy)
+        log.warning("trial %d failed: %s", number, reason)
         if policy is None:  # else what others asked for says nothing of the search
             self._note_failure(reason)
         self._watcher.refused(number, reason)
@@ -409,9 +449,6 @@ class Searcher:
     def _note_failure(self, reason: str) -> None:
         self._failed_in_a_row += 1
         self._last_failure = reason
-
-    def _cost(self, architecture: Architecture) -> Cost:
-        return cost(architecture, self.space.input_shape, self.space.num_classes)
 
 
 def _existing(checkpoint: str | None) -> str | None:

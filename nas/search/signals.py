@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
@@ -41,6 +42,9 @@ def stop_on_signal() -> Iterator[Callable[[], str | None]]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if current_thread() is not main_thread():
+        yield  # Python handles signals in its main thread alone
+        return
     before = {name: signal.signal(getattr(signal, name), handler) for name in EXIT_CODES}
     try:
         yield

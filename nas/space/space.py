@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.architecture import Architecture, Stem
+from nas.cost import Cost, cost
 from nas.errors import InfeasibleError, SpaceError, choose
 from nas.quantity import plain, whole
 from nas.space.body import Body, StagesBody, body_of
@@ -150,6 +151,10 @@ class SearchSpace:
         """Every combination of the lowest and the highest values of what is searched of the
         training, by their own names; one that is empty where nothing is."""
         return self.document.training.extremes()
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """What the network costs on the images and classes that the space is for."""
+        return cost(architecture, self.input_shape, self.num_classes)
 
     def sample(self, seed: int) -> Architecture:
         """The network of one random setting: the same on every machine.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, text
 
 from nas.architecture import Architecture
+from nas.cost import Cost
 from nas.errors import ConfigError, DamagedError, NasError, StorageError, choose
 from nas.space import SearchSpace
 from nas.study import frames
@@ -58,6 +60,19 @@ def open_study(url: str, name: str) -> Study:
     return study
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a study that was trained in full."""
+
+    number: int
+    accuracy: float
+    """On the validation images, a fraction of 1."""
+    architecture: Architecture
+    cost: Cost
+    params: Mapping[str, Any]
+    """The value of each knob, by its path: what Optuna calls params."""
+
+
 class Study:
     """One study, read only. docs/frames.md has the columns of its frames, dtypes and units.
 
@@ -92,6 +107,34 @@ class Study:
         """One row per network, machine and way of measuring it, by time."""
         with self._snapshot() as connection:
             return frames.latencies(connection, self.id)
+
+    def __repr__(self) -> str:
+        states = self.frame()["state"].value_counts()
+        told = (
+            ", ".join(f"{number} {str(state).lower()}" for state, number in states.items())
+            or "no trials"
+        )
+        return f"<Study {self.name!r} of {self.space.name} in {engines.shown(self.url)}: {told}>"
+
+    @property
+    def best_trial(self) -> Trial:
+        """The most accurate trial of those trained in full; of equal ones the cheapest.
+
+        Raises:
+            StorageError: no trial was trained in full yet.
+        """
+        best = self.best(1)
+        if best.empty:
+            raise StorageError(f"study {self.name!r} has no trial that was trained in full yet")
+        [row] = best.to_dict("records")
+        architecture = self.architecture(row["number"])
+        return Trial(
+            int(row["number"]),
+            float(row["val_accuracy"]),
+            architecture,
+            self.space.cost(architecture),
+            self.setting(row["number"]),
+        )
 
     def best(self, count: int = 1) -> pd.DataFrame:
         """The most accurate trials that were trained in full; a reused result counts once."""

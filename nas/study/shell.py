@@ -12,9 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sqlalchemy import make_url
-
-DEFAULT_STORAGE = "sqlite:///nas.db"
+from nas.study.storage_url import DEFAULT_STORAGE, default_storage, without_password
 
 
 def nas_command(
@@ -35,7 +33,7 @@ def nas_command(
     words = [*(program() if here else ["nas"]), *verb.split()]
     hidden = any(argument.startswith("-") for argument in arguments)  # it would pass for an option
     words += [] if hidden else arguments
-    if storage != ((here and os.environ.get("NAS_STORAGE")) or DEFAULT_STORAGE):
+    if storage != (default_storage() if here else DEFAULT_STORAGE):
         options = {**options, "storage": without_password(storage)}
     for name, value in options.items():
         if value is None or value is False:
@@ -69,24 +67,9 @@ def program() -> list[str]:
     return [_beside(script)]
 
 
-def without_password(url: str) -> str:
-    """The URL as it is, or less its password, so that the driver takes it from PGPASSWORD."""
-    parsed = make_url(url)
-    secrets = [name for name in parsed.query if "password" in name]  # libpq takes it there, too
-    if parsed.password is None and not secrets:
-        return url
-    return (
-        parsed._replace(password=None)
-        .difference_update_query(secrets)
-        .render_as_string(hide_password=False)
-    )
-
-
 def needs_password(url: str) -> bool:
     """Whether ``nas_command`` leaves out a password that the environment does not have."""
-    return without_password(url) not in (url, os.environ.get("NAS_STORAGE")) and (
-        url != os.environ.get("NAS_STORAGE")
-    )
+    return url != default_storage() and without_password(url) not in (url, default_storage())
 
 
 def _beside(path: Path) -> str:

@@ -8,6 +8,7 @@ which every prefix can be repaired: an attempt ends before its trial does.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -34,6 +35,8 @@ from nas.study.database.upgrade import create_tables
 from nas.study.networks import add_architecture, drop_orphans
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
+
+log = logging.getLogger(__name__)
 
 ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
@@ -334,6 +337,10 @@ class StudyStore:
             state, reason = ("complete", None) if whole else ("interrupted", "its driver died")
             if not self.attempts.expire(number, last.attempt, state, reason):
                 return False
+            log.warning(
+                "trial %d: attempt %d of %s, whose lease is over, ended: %s",
+                number, last.attempt, last.owner, reason or state,
+            )  # fmt: skip
             self._end_trial(number, last.attempt, state, reason)
             return True
         # another driver may be about to end the trial; our own words have all been written by now

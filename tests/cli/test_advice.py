@@ -8,6 +8,7 @@ from rich.console import Console
 from nas.cli.advice import print_ending, print_header
 from nas.search.machine import Machine
 from nas.search.plan import prepare
+from nas.search.run import Outcome
 
 FOUR = """
 name: four
@@ -36,7 +37,7 @@ def said(print_, *arguments, **options):
 
 
 def ending(plan, trials, exhausted=None):
-    return said(print_ending, plan, None, 1.0, exhausted=exhausted, trials=trials, best=True)
+    return said(print_ending, Outcome(plan, None, exhausted, 1.0), trials=trials, best=True)
 
 
 def test_one_of_each_is_said_in_the_singular(plan):

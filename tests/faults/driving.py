@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
-from unwatched import Unwatched
 
 from nas.search.config import resolve
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher
+from nas.search.searcher import Searcher, Watcher
 from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.check import violations
@@ -50,7 +49,7 @@ def open_driver(url, owner, clock=utc_now, watcher=None, outbox=None, **options)
     config = resolve(given, None, Machine(cpus=16, gpus=0))
     record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "synthetic", {})
     store = StudyStore(url, "s", record, owner=owner, clock=clock, outbox=outbox)
-    return Searcher(store, space, config, watcher or Unwatched())
+    return Searcher(store, space, config, watcher or Watcher())
 
 
 def drive(url, folder, owner, *, crash_at="", ahead=0.0, at_a_time=1, **options):

@@ -7,7 +7,7 @@ import pytest
 
 from nas.search.config import SearchConfig, resolve
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher
+from nas.search.searcher import Searcher, Watcher
 from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.record import StudyRecord
@@ -26,7 +26,7 @@ SPACE = {
 }
 
 
-class Record:
+class Record(Watcher):
     """A watcher that remembers."""
 
     def __init__(self) -> None:

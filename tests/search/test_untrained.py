@@ -14,6 +14,7 @@ from nas.report.report import report
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.plan import prepare
+from nas.search.run import Outcome
 from nas.study.reader import open_study, studies
 from nas.study.record import StudyRecord
 
@@ -51,7 +52,7 @@ def test_a_search_says_it_at_its_beginning_and_advises_no_retraining(tmp_path):
     header = printed(print_header, plan)
     assert SAID in header
     assert "images" not in header
-    ending = printed(print_ending, plan, None, 1.0, exhausted=None, trials=3, best=True)
+    ending = printed(print_ending, Outcome(plan, None, None, 1.0), trials=3, best=True)
     assert "retrain" not in ending
     assert "show" in ending
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from optuna.distributions import IntDistribution
-from unwatched import Unwatched
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
 from nas.search.config import resolve
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher
+from nas.search.searcher import Searcher, Watcher
 from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
@@ -168,7 +167,7 @@ def searched():
             space.to_dict(), space.hash, config.to_dict(), "synthetic", provenance()
         )
         store = StudyStore(url, name, record, owner="a")
-        searcher = Searcher(store, space, config, Unwatched())
+        searcher = Searcher(store, space, config, Watcher())
         while (job := searcher.next_job()) is not None:
             objective = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
             if job.number == 1:

@@ -10,7 +10,8 @@ import pytest
 
 from nas.cli.app import main
 from nas.study.reader import open_study
-from nas.study.shell import install_command, nas_command, needs_password, without_password
+from nas.study.shell import install_command, nas_command, needs_password
+from nas.study.storage_url import without_password
 
 NAMES = ["it's mine", "-x", '100 % $HOME `id` "q" \\', "Größe ☃", "a;b&c|d", "*", "a\x1b\nb"]
 SECRET = "postgresql+psycopg://me:pass%20word@host/db?sslpassword=hidden&connect_timeout=3"

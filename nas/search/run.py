@@ -1,0 +1,215 @@
+"""A search as a function: from its options to its study."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import SearchFailedError, StorageError
+from nas.search.machine import Machine, cluster_address
+from nas.search.plan import Plan, prepare, run_name
+from nas.search.searcher import Searcher, Watcher
+from nas.search.signals import EXIT_CODES, stop_on_signal
+from nas.study.database.engines import shown
+from nas.study.storage_url import storage_url
+from nas.study.store import StudyStore
+
+if TYPE_CHECKING:
+    from nas.space import SearchSpace
+    from nas.study.reader import Study
+
+TIME_OVER = "time budget"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a search ended."""
+
+    plan: Plan
+    reason: str | None
+    """Why it was stopped before its end: the time budget, a signal, or failures in a row."""
+    exhausted: str | None
+    """In one clause, that every network of the space has been tried, if that is so."""
+    seconds: float
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the database was away at the end, so that results wait in the outbox."""
+        return self.plan.outbox.exists()
+
+    @property
+    def signal(self) -> str | None:
+        """SIGINT or SIGTERM, where that stopped the search."""
+        return self.reason if self.reason in EXIT_CODES else None
+
+
+def run_search(
+    space: str | SearchSpace | None = None,
+    *,
+    trials: int | None = None,
+    objective: Any = None,
+    storage: str | None = None,
+    study: str | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Study:
+    """Search a design space for its best network; the same call again carries the study on.
+
+    Prints nothing. Ctrl-C ends the search in order, everything safely stored, and then raises
+    ``KeyboardInterrupt``. Ray, once started, is kept for the next call of the process.
+
+    Args:
+        space: the name of a bundled space, the path of a YAML file, or a ``SearchSpace``; by
+            default that of the study where there is one, else ``resnext``.
+        trials: how many the whole study has, those of earlier calls included; by default what
+            suits the machine.
+        objective: what a trial trains; by default Fashion-MNIST.
+        storage: URL of the study database; by default ``NAS_STORAGE``, else
+            ``sqlite:///nas.db``.
+        study: its name; by default the space's.
+        watcher: told of all that happens, as it happens.
+        options: any other option of ``nas search``, with _ for -: ``epochs``, ``sampler``,
+            ``max_macs="20M"``, ``time_budget="10m"``, ``training={"peak_lr": 0.2}``, …
+
+    Raises:
+        NasError: an option cannot be carried out; nothing was begun.
+        SearchFailedError: so many trials in a row failed that it makes no sense to go on.
+        StorageError: the database was away at the end. The same call writes what it lacks.
+
+    >>> study = run_search("resnext", trials=4, epochs=2, objective="synthetic",
+    ...                    storage=f"sqlite:///{folder}/nas.db", runs=f"{folder}/runs")
+    >>> study.trials
+    4
+    """
+    named = {"space": space, "trials": trials, "objective": objective, "study": study}
+    given = {name: value for name, value in {**named, **options}.items() if value is not None}
+    given["storage"] = storage_url(storage)
+    begun = time.monotonic()
+    with machine(keep=True) as found:
+        outcome = carry_out(prepare(given, found), watcher or Watcher(), begun)
+    return study_of(outcome)
+
+
+def study_of(outcome: Outcome) -> Study:
+    """The study of a search that came to an end, or to that of its time.
+
+    Raises:
+        SearchFailedError, StorageError, KeyboardInterrupt: as ``run_search``.
+    """
+    plan, reason = outcome.plan, outcome.reason
+    if outcome.signal:
+        signal.raise_signal(getattr(signal, outcome.signal))  # its former handler decides
+    if outcome.unwritten:
+        raise StorageError(
+            f"the study database {shown(plan.config.storage)} cannot be reached or written; what "
+            f"it does not have yet is in {plan.outbox}, and the same call again writes it"
+        )
+    if reason not in (None, TIME_OVER, outcome.signal):
+        raise SearchFailedError(str(reason))
+    from nas.study.reader import open_study  # pandas: half a second that an error need not wait
+
+    return open_study(plan.config.storage, plan.config.study)
+
+
+@contextmanager
+def machine(*, keep: bool = False) -> Iterator[Machine]:
+    """What a search runs on: the Ray that this process is connected to, the cluster at RAY_ADDRESS,
+    joined meanwhile, or this machine.
+
+    With ``keep``, the connection outlives the search.
+    """
+    if cluster_address() or connected():
+        from nas.search.cluster import cluster
+
+        with cluster(keep=keep) as found:
+            yield found
+    else:
+        yield Machine.here()
+
+
+def connected() -> bool:
+    """Whether this process is connected to a Ray, found out without loading it."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
+
+
+def carry_out(plan: Plan, watcher: Watcher, begun: float, *, keep: bool = True) -> Outcome:
+    """Run what is left of a study; Ray starts only if something is.
+
+    Args:
+        plan: what was prepared.
+        watcher: is told of all that happens.
+        begun: the time of ``time.monotonic`` that the time budget counts from.
+        keep: whether Ray, if it is started here, stays up for the next search of the process.
+    """
+    config = plan.config
+    deadline = begun + config.time_budget if config.time_budget else None
+    with logged(plan):
+        log.info("study %s in %s: %s", config.study, shown(config.storage), config.to_dict())
+        reason, exhausted = _run(plan, watcher, deadline, keep)
+        seconds = time.monotonic() - begun
+        log.info("ended after %.1f s: %s", seconds, reason or exhausted or "all trials ended")
+    return Outcome(plan, reason, exhausted, seconds)
+
+
+def _run(
+    plan: Plan, watcher: Watcher, deadline: float | None, keep: bool
+) -> tuple[str | None, str | None]:
+    """Why it was stopped before its end, if it was; and that every network was tried, if so."""
+    config = plan.config
+    owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+    @contextmanager
+    def searcher() -> Iterator[Searcher]:
+        store = StudyStore(
+            config.storage, config.study, plan.record, owner=owner, outbox=plan.outbox
+        )
+        with closing(store):
+            yield Searcher(store, plan.space, config, watcher)
+
+    if plan.continued:
+        with searcher() as earlier:
+            if earlier.finished:
+                return None, earlier.exhausted
+    watcher.starting()
+    from nas.search.cluster import cluster
+    from nas.search.driver import run
+
+    # Ray takes SIGTERM for itself when it starts, so our handlers come after it
+    with cluster(keep=keep), searcher() as current, stop_on_signal() as signalled:
+
+        def stopped() -> str | None:
+            over = deadline is not None and time.monotonic() > deadline
+            return signalled() or (TIME_OVER if over else None)
+
+        reason = run(current, stopped, run_name(config))
+        return reason, None if reason else current.exhausted
+
+
+@contextmanager
+def logged(plan: Plan) -> Iterator[None]:
+    """Write what nas logs meanwhile into the search's log file."""
+    plan.log.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(plan.log, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logger = logging.getLogger("nas")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

@@ -1,0 +1,33 @@
+"""Which study database is meant, and its URL without the password."""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import make_url
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+VARIABLE = "NAS_STORAGE"
+
+
+def storage_url(given: str | None = None) -> str:
+    """The URL that is given, else that of the environment, else the default."""
+    return given or default_storage()
+
+
+def default_storage() -> str:
+    """What is meant where nothing is given: ``NAS_STORAGE``, else a file in this folder."""
+    return os.environ.get(VARIABLE) or DEFAULT_STORAGE
+
+
+def without_password(url: str) -> str:
+    """The URL as it is, or less its password, so that the driver takes it from PGPASSWORD."""
+    parsed = make_url(url)
+    secrets = [name for name in parsed.query if "password" in name]  # libpq takes it there, too
+    if parsed.password is None and not secrets:
+        return url
+    return (
+        parsed._replace(password=None)
+        .difference_update_query(secrets)
+        .render_as_string(hide_password=False)
+    )

@@ -1,0 +1,139 @@
+"""A search as a function, in a process of its own: real Ray, no terminal."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import nas
+from nas.errors import StorageError
+from nas.search.machine import Machine
+from nas.search.plan import prepare
+from nas.search.run import Outcome, study_of
+from nas.study.reader import open_study
+
+PROGRAM = """
+import json, threading
+import ray
+import nas
+
+class Counting(nas.Watcher):
+    measured_epochs = 0
+    def measured(self, job, result):
+        self.measured_epochs += 1
+
+watcher, said = Counting(), {}
+options = dict(epochs=2, objective="synthetic", scheduler="none", storage="sqlite:///n.db")
+first = nas.run_search("resnext", trials=3, watcher=watcher, **options)
+said["repr"] = repr(first)
+said["epochs"] = watcher.measured_epochs
+said["kept"] = ray.is_initialized()
+
+space = nas.SearchSpace.load("resnext")
+def elsewhere():  # as in a notebook's thread: no signal handlers are allowed there
+    said["trials"] = nas.run_search(space, trials=5, study="other", **options).trials
+thread = threading.Thread(target=elsewhere)
+thread.start()
+thread.join()
+best = first.best_trial
+said["best"] = [best.number, best.accuracy, best.architecture.key, best.cost.macs, len(best.params)]
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def called(tmp_path_factory):
+    """What the program said, and the folder that it ran in."""
+    folder = tmp_path_factory.mktemp("called")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done, folder
+
+
+def test_a_search_by_function_prints_nothing_and_returns_its_study(called):
+    done, _ = called
+    assert done.stdout.count("\n") == 1  # our own line
+    assert done.stderr == ""
+    said = json.loads(done.stdout)
+    assert said["repr"] == "<Study 'resnext' of resnext in sqlite:///n.db: 3 complete>"
+    assert said["epochs"] == 3 * 2
+
+
+def test_ray_is_kept_for_the_next_call_which_may_come_from_another_thread(called):
+    said = json.loads(called[0].stdout)
+    assert said["kept"]
+    assert said["trials"] == 5
+
+
+def test_the_best_trial_is_the_most_accurate_with_its_network_and_costs(called):
+    done, folder = called
+    number, accuracy, key, macs, params = json.loads(done.stdout)["best"]
+    trials = open_study(f"sqlite:///{folder}/n.db", "resnext").frame().set_index("number")
+    assert accuracy == trials["val_accuracy"].max() == trials.loc[number, "val_accuracy"]
+    assert (key, macs) == (trials.loc[number, "key"], trials.loc[number, "macs"])
+    assert params == len(nas.SearchSpace.load("resnext").parameters)
+
+
+def test_the_log_tells_what_was_asked_claimed_reported_and_how_it_ended(called):
+    [log] = (called[1] / "nas-runs").glob("resnext-*/search.log")
+    told = log.read_text()
+    for event in ("asked: ", "claimed: attempt 1 begins", "reported: attempt 1, epoch 2, val_acc"):
+        assert f"trial 2 {event}" in told
+    assert "trial 2 ended: attempt 1 complete" in told
+    assert "all trials ended" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampler": "tpes"}, "did you mean tpe"),
+        ({"smapler": "tpe"}, "unknown option 'smapler'"),
+        ({"space": "resnxt"}, "did you mean resnext"),
+        ({"trials": 0}, "trials is 0"),
+        ({"concurrency": 100_000}, "concurrency is 100000, but this machine"),
+        ({"device": "cuda", "gpus_per_trial": 0}, "device is cuda, but trials get no GPU"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(nas.NasError, match=message):
+        nas.run_search(**{"objective": "synthetic", "trials": 3, **options})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def plan(tmp_path):
+    given = {"storage": f"sqlite:///{tmp_path}/n.db", "runs": str(tmp_path / "runs"), "trials": 3}
+    given |= {"objective": "synthetic", "space": "resnext"}
+    return prepare(given, Machine(cpus=2, gpus=0))
+
+
+def test_a_search_that_failed_all_the_time_is_an_error(plan):
+    with pytest.raises(nas.NasError, match="10 trials in a row failed"):
+        study_of(Outcome(plan, "10 trials in a row failed, the last one with: x", None, 1.0))
+
+
+def test_ctrl_c_in_a_search_is_a_keyboard_interrupt_after_it(plan):
+    with pytest.raises(KeyboardInterrupt):
+        study_of(Outcome(plan, "SIGINT", None, 1.0))
+
+
+def test_results_that_the_database_could_not_take_are_said(plan):
+    plan.outbox.parent.mkdir(parents=True)
+    plan.outbox.touch()
+    with pytest.raises(StorageError, match="the same call again writes it"):
+        study_of(Outcome(plan, None, None, 1.0))
+
+
+def test_a_study_without_a_finished_trial_has_no_best_one(plan, tmp_path):
+    from nas.study.store import StudyStore
+
+    StudyStore(plan.config.storage, "resnext", plan.record, owner="a").close()
+    found = open_study(plan.config.storage, "resnext")
+    with pytest.raises(StorageError, match="no trial that was trained in full yet"):
+        _ = found.best_trial
+    assert repr(found).endswith("no trials>")
