@@ -16,24 +16,12 @@ from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import Population, population, silently, train
 from nas.populations.verdicts import said
-from nas.search.config import SearchConfig
+from nas.search.config import Scope, SearchConfig, options
 from nas.search.plan import Plan
 from nas.search.searcher import Watcher
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study
 from nas.study.storage_url import storage_url
-
-# what a population of the child must share with its parent's, to be compared with it
-SHARED = (
-    "objective",
-    "epochs",
-    "train_images",
-    "training",
-    "seed",
-    "band",
-    "max_params",
-    "max_macs",
-)
 
 
 def narrow_space(space: str | Path, study: str, *, storage: str | None = None) -> Proposals:
@@ -93,7 +81,7 @@ class Proposals:
         margin: float = 0.005,
         error_rate: float = 0.05,
         watcher: Watcher | None = None,
-        **options: Any,
+        **more: Any,
     ) -> Judged:
         """Train random networks of a smaller space within the same costs, and judge it.
 
@@ -103,20 +91,21 @@ class Proposals:
             margin: a difference of accuracy that does not matter, as a fraction of 1.
             error_rate: how often the verdict may be wrong.
             watcher: told of all that happens.
-            options: of the search: ``data``, ``runs``, …
+            more: options of the search: ``data``, ``runs``, …
 
         Raises:
             NasError: they cannot be trained, or allow no verdict.
         """
-        child = self.child(path, self.study.trials if models is None else models, options)
+        child = self.child(path, self.study.trials if models is None else models, more)
         return self.judged(child, silently(watcher), margin, error_rate, keep=True)
 
-    def child(self, path: Path | str, models: int, options: dict[str, Any]) -> Population:
+    def child(self, path: Path | str, models: int, more: dict[str, Any]) -> Population:
         """The population of a smaller space that can be compared with the study."""
         config = SearchConfig(**{**self.study.record.config, "storage": self.study.url})
-        shared = {key: getattr(config, key) for key in SHARED}
+        # both are compared: trained alike, within the same limits
+        shared = {name: getattr(config, name) for name in options(Scope.FIXED, Scope.LIMIT)}
         shared = {key: value for key, value in shared.items() if value not in (None, {})}
-        return population(path, models, {**shared, **options})
+        return population(path, models, {**shared, **more})
 
     def judged(
         self,

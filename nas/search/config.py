@@ -7,6 +7,7 @@ continued, else from the defaults for this machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -66,6 +67,20 @@ Count = Annotated[Whole, Field(ge=1, le=10_000_000)]
 Unlimited = BeforeValidator(_unlimited)
 
 
+class Scope(Enum):
+    """How far an option reaches, as metadata of its field in ``SearchConfig``."""
+
+    FIXED = "results of a study are comparable only where it is equal"
+    LIMIT = "narrows the space; kept with the study, as part of its space"
+    KEPT = "kept with the study; a later call may say otherwise"
+    CALL = "of the machine or of one call; a later call begins with the default again"
+    SECRET = "as CALL, and never stored"
+
+
+class Unnamed:
+    """Metadata of a field that no flag of the command line sets."""
+
+
 class SearchConfig(BaseModel):
     """A resolved search. Field names are the option names of the command line.
 
@@ -75,35 +90,37 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
 
-    space: str = Field("resnext", min_length=1)
-    study: str = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
-    storage: str = DEFAULT_STORAGE
-    runs: str = "nas-runs"
-    objective: Literal["fashion_mnist", "synthetic"] = "fashion_mnist"
-    trials: Count
-    epochs: Annotated[Whole, Field(ge=1, le=10_000)]
-    sampler: Literal["tpe", "random", "nsga2", "qmc"] = "tpe"
-    scheduler: Literal["asha", "none"] = "asha"
-    grace: Count = 1
-    reduction: Annotated[Whole, Field(ge=2, le=100)] = 3
-    time_budget: Duration = None
-    concurrency: Annotated[Count | None, Unlimited] = None
-    cpus_per_trial: Annotated[Real, Field(gt=0, le=1024)] = 1
-    gpus_per_trial: Annotated[Real, Field(ge=0, le=64)] = 0
-    max_failures: Annotated[Whole, Field(ge=0, le=1000)] = 2
-    max_consecutive_failures: Count = 10
-    trial_timeout: Duration = 1800.0
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
-    data: str | None = None
-    train_images: Annotated[Annotated[Whole, Field(ge=1000, le=50_000)] | None, Unlimited] = None
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    max_params: Annotated[Amount | None, Unlimited] = None
-    max_macs: Annotated[Amount | None, Unlimited] = None
-    band: Annotated[str | None, AfterValidator(_band)] = None
-    flip: str | None = None
-    stream: str | None = None
-    log_to: Annotated[str, AfterValidator(_log_to)] = "none"
-    training: dict[str, Any] = Field(default_factory=dict)
+    space: Annotated[str, Scope.KEPT] = Field("resnext", min_length=1)
+    study: Annotated[str, Scope.CALL] = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
+    storage: Annotated[str, Scope.SECRET] = DEFAULT_STORAGE
+    runs: Annotated[str, Scope.CALL] = "nas-runs"
+    objective: Annotated[Literal["fashion_mnist", "synthetic"], Scope.FIXED] = "fashion_mnist"
+    trials: Annotated[Count, Scope.KEPT]
+    epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
+    sampler: Annotated[Literal["tpe", "random", "nsga2", "qmc"], Scope.KEPT] = "tpe"
+    scheduler: Annotated[Literal["asha", "none"], Scope.FIXED] = "asha"
+    grace: Annotated[Count, Scope.FIXED] = 1
+    reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3
+    time_budget: Annotated[Duration, Scope.CALL] = None
+    concurrency: Annotated[Count | None, Unlimited, Scope.CALL] = None
+    cpus_per_trial: Annotated[Real, Field(gt=0, le=1024), Scope.CALL] = 1
+    gpus_per_trial: Annotated[Real, Field(ge=0, le=64), Scope.CALL] = 0
+    max_failures: Annotated[Whole, Field(ge=0, le=1000), Scope.KEPT] = 2
+    max_consecutive_failures: Annotated[Count, Scope.CALL] = 10
+    trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
+    data: Annotated[str | None, Scope.CALL] = None
+    train_images: Annotated[
+        Annotated[Whole, Field(ge=1000, le=50_000)] | None, Unlimited, Scope.FIXED
+    ] = None
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Scope.CALL] = "auto"
+    max_params: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
+    max_macs: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
+    band: Annotated[str | None, AfterValidator(_band), Scope.LIMIT] = None
+    flip: Annotated[str | None, Scope.FIXED] = None
+    stream: Annotated[str | None, Scope.FIXED, Unnamed()] = None
+    log_to: Annotated[str, AfterValidator(_log_to), Scope.CALL] = "none"
+    training: Annotated[dict[str, Any], Scope.FIXED, Unnamed()] = Field(default_factory=dict)
 
     def model_post_init(self, _: object) -> None:
         """What no single field can know."""
@@ -153,31 +170,32 @@ class SearchConfig(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the storage: its URL may hold a password."""
-        return self.model_dump(mode="json", exclude={"storage"})
+        return self.model_dump(mode="json", exclude=set(options(Scope.SECRET)))
 
 
-# A continued study keeps all but these: they belong to the machine or to the call.
-_OF_THE_CALL = {
-    "study",
-    "storage",
-    "runs",
-    "time_budget",
-    "max_consecutive_failures",
-    "trial_timeout",
-    "concurrency",
-    "cpus_per_trial",
-    "gpus_per_trial",
-    "data",
-    "device",
-    "log_to",
-}
+def options(*scopes: Scope) -> tuple[str, ...]:
+    """The names of all options of these scopes."""
+    return tuple(
+        name
+        for name, field in SearchConfig.model_fields.items()
+        if any(scope in field.metadata for scope in scopes)
+    )
+
+
+def unnamed() -> tuple[str, ...]:
+    """The names of all options that no flag of the command line sets."""
+    fields = SearchConfig.model_fields.items()
+    return tuple(
+        name for name, field in fields if any(isinstance(one, Unnamed) for one in field.metadata)
+    )
 
 
 def resolve(
     given: Mapping[str, Any], stored: Mapping[str, Any] | None, machine: Machine
 ) -> SearchConfig:
     """The config from what was given (flags over file), the stored study's, and the defaults."""
-    kept = {k: v for k, v in (stored or {}).items() if k not in _OF_THE_CALL}
+    anew = options(Scope.CALL, Scope.SECRET)
+    kept = {name: value for name, value in (stored or {}).items() if name not in anew}
     try:
         config = SearchConfig(**{**machine.defaults(), **kept, **given})
     except ValidationError as error:

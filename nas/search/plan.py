@@ -11,7 +11,7 @@ from typing import Any
 
 from nas.errors import ConfigError
 from nas.output import check_file, check_folder
-from nas.search.config import SearchConfig, resolve
+from nas.search.config import Scope, SearchConfig, options, resolve, unnamed
 from nas.search.machine import Machine
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace
@@ -23,8 +23,7 @@ from nas.study.shell import nas_command
 from nas.training.fashion_mnist import fingerprint
 from nas.training.sources import fetch
 
-# named anyway, or kept by the study and no option of the command line
-_NO_OPTIONS = ("study", "storage", "space", "training", "stream")
+_NAMED = ("study", "storage", "space")  # by any command that is printed
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,11 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         config=config.to_dict(),
         dataset=_dataset(config),
         provenance=provenance(),
+        fixed=options(Scope.FIXED),
     )
     kept = stored.config if stored else config.to_dict()
     bare = resolve({"study": study, "storage": storage}, kept, machine)
-    options = _by_name(given, config, bare)
-    plan = Plan(config, space, record, stored is not None, options)
+    plan = Plan(config, space, record, stored is not None, _by_name(given, config, bare))
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
@@ -131,7 +130,7 @@ def _by_name(
     return {
         name: "none" if value is None else value
         for name, value in given.items()
-        if name not in _NO_OPTIONS and getattr(config, name) != getattr(bare, name)
+        if name not in (*_NAMED, *unnamed()) and getattr(config, name) != getattr(bare, name)
     }
 
 

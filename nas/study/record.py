@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,21 +19,6 @@ from nas.study.database.upgrade import has_studies
 
 SYNTHETIC = "synthetic"  # the objective that trains nothing
 
-# A study's values are comparable only among equals in these parts of the config.
-FIXED = (
-    "objective",
-    "epochs",
-    "train_images",
-    "training",
-    "scheduler",
-    "grace",
-    "reduction",
-    "seed",
-    "stream",
-    "flip",
-)
-
-
 MOST = 10_000_000  # of trials, and of epochs
 
 
@@ -46,6 +31,9 @@ class StudyRecord:
     config: Mapping[str, Any]
     dataset: str
     provenance: Mapping[str, Any]
+    fixed: tuple[str, ...] = field(default=(), compare=False)
+    """Parts of the config in which a study must be equal for its results to be comparable; of a
+    record that is stored, they are those of the one that it is compared with."""
 
     @property
     def untrained(self) -> str | None:
@@ -63,7 +51,7 @@ class StudyRecord:
         found = []
         if self.space_hash != other.space_hash:
             found += list(_differences("space", self.space, other.space))
-        for key in FIXED:
+        for key in dict.fromkeys((*self.fixed, *other.fixed)):
             found += list(_differences(key, self.config.get(key), other.config.get(key)))
         if self.dataset != other.dataset:
             found.append(f"dataset is {self.dataset[:12]}, not {other.dataset[:12]}")

@@ -31,6 +31,7 @@ RECORD = StudyRecord(
     config={"epochs": 3, "seed": 0, "trials": 9},
     dataset="d" * 64,
     provenance={"python": "3.11"},
+    fixed=("epochs", "seed"),
 )
 
 

@@ -29,6 +29,7 @@ def published(tmp_path):
     connection.execute("INSERT INTO trial_user_attributes VALUES ('\"no (attempt 1 on beta/7)\"')")
     for study in (1, 2):
         config = {"seed": study, "data": "/home/me/data", "runs": "/home/me/runs"}
+        config |= {"log_to": "tensorboard:/home/me/logs"} if study == 1 else {}
         connection.execute("INSERT INTO nas_studies VALUES (?, ?)", (study, json.dumps(config)))
     connection.commit()
     anonymise(connection)
@@ -62,7 +63,8 @@ def test_checkpoints_and_folders_are_gone_and_other_options_stay(published):
     assert published.execute("SELECT DISTINCT checkpoint FROM nas_attempts").fetchall() == [(None,)]
     configs = published.execute("SELECT config FROM nas_studies ORDER BY study_id").fetchall()
     assert [json.loads(config) for (config,) in configs] == [
-        {"seed": study, "data": None, "runs": "nas-runs"} for study in (1, 2)
+        {"seed": 1, "data": None, "runs": "nas-runs", "log_to": "none"},
+        {"seed": 2, "data": None, "runs": "nas-runs"},
     ]
 
 

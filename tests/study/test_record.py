@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nas.errors import StorageError
+from nas.search.config import Scope, options
 from nas.study.record import StudyRecord
 
 OURS = StudyRecord(
@@ -27,6 +28,7 @@ OURS = StudyRecord(
     },
     dataset="d" * 64,
     provenance={"python": "3.11"},
+    fixed=options(Scope.FIXED),
 )
 OTHER = {
     "objective": "fashion_mnist",
@@ -56,6 +58,10 @@ SAID = {
 
 def with_config(**changed):
     return replace(OURS, config={**OURS.config, **changed})
+
+
+def test_each_fixed_option_is_tried_here():
+    assert set(OTHER) == set(SAID) == set(options(Scope.FIXED))
 
 
 @pytest.mark.parametrize("part", OTHER)

@@ -4,19 +4,20 @@ import shlex
 
 import pytest
 
-from nas.search.config import read_config_file, resolve
+from nas.search.config import Scope, options, read_config_file, resolve
 from nas.search.machine import Machine
 from nas.space import SearchSpace, available
 from nas.study.exchange.reproduce import CONFIG_FILE, SPACE_FILE, command, config_file, space_file
 from nas.study.record import StudyRecord
 
 MACHINE = Machine(cpus=8, gpus=0)
+FIXED = options(Scope.FIXED)
 
 
 def recorded(space, **options) -> StudyRecord:
     given = {"space": space.name, "study": "s", "trials": 7, "objective": "synthetic", **options}
     config = resolve(given, None, MACHINE)
-    return StudyRecord(space.to_dict(), space.hash, config.to_dict(), "synthetic", {})
+    return StudyRecord(space.to_dict(), space.hash, config.to_dict(), "synthetic", {}, FIXED)
 
 
 @pytest.mark.parametrize("name", available())
@@ -27,7 +28,7 @@ def test_the_files_give_the_same_study(name, tmp_path):
     space = SearchSpace.load(tmp_path / SPACE_FILE)
     options = read_config_file(tmp_path / CONFIG_FILE)
     again = resolve({**options, "space": space.name, "study": "s"}, None, MACHINE)
-    found = StudyRecord(space.to_dict(), space.hash, again.to_dict(), "synthetic", {})
+    found = StudyRecord(space.to_dict(), space.hash, again.to_dict(), "synthetic", {}, FIXED)
     assert record.differences(found) == []
     assert found.config == record.config
 

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+FOLDERS = {"data": None, "runs": "nas-runs", "log_to": "none"}  # options that may name one
 FIRST_LINE = "substr(reason, 1, instr(reason || char(10), char(10)) - 1)"
 
 
@@ -31,7 +32,8 @@ def anonymise(connection: sqlite3.Connection) -> None:
                 (f" on {host}/", f" on host-{number}/"),
             )
     for study, config in connection.execute("SELECT study_id, config FROM nas_studies").fetchall():
-        known = {**json.loads(config), "data": None, "runs": "nas-runs"}
+        known = json.loads(config)
+        known |= {name: value for name, value in FOLDERS.items() if name in known}
         connection.execute(
             "UPDATE nas_studies SET config = ? WHERE study_id = ?", (json.dumps(known), study)
         )
