@@ -15,7 +15,7 @@ from nas.analysis.report import report
 from nas.command_line import main
 from nas.errors import DamagedError
 from nas.study import tables
-from nas.study.damage import OPTUNA, TABLES
+from nas.study.damage import OPTUNA, TABLES, damage
 from nas.study.progress import Progress
 from nas.study.reader import open_study, studies
 from nas.study.transfer import export_study, import_study
@@ -315,3 +315,49 @@ def test_the_tables_of_optuna_that_are_read_are_as_optuna_has_them():
             if isinstance(other, Enum):
                 assert set(column.type.enums) == set(other.enums)
     assert set(BaseModel.metadata.tables) <= TABLES
+
+
+# --- value by value, on the study of by_hand ---
+
+
+@pytest.fixture
+def damaged(by_hand, tmp_path):
+    """``damaged(statement)``: what is said of the study after it was carried out."""
+
+    def change(statement, study=1):
+        shutil.copyfile(by_hand, tmp_path / "nas.db")
+        with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+            connection.execute("PRAGMA ignore_check_constraints=ON")
+            connection.executescript(statement)
+        engine = create_engine(f"sqlite:///{tmp_path}/nas.db")
+        with engine.connect() as connection:
+            found = list(damage(connection, study))
+        engine.dispose()
+        return found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("time", "is_one"),
+    [
+        ("2026-01-01 00:00:00", True),
+        ("2026-01-01 00:00:00.123456", True),
+        ("0001-01-01 00:00:00", True),
+        ("9999-12-31 23:59:59.999999", True),
+        ("2026-01-01 00:00:00.12345", False),
+        ("2026-01-01 00:00:00.1234567", False),
+        ("2026-01-01 00:00:00.12345x", False),
+        ("2026-01-01 00:00:00+00", False),
+        ("2026-02-30 00:00:00", False),
+        ("2026-01-01 24:00:01", False),
+        ("2026-01-01T00:00:00", False),
+        ("2026-01-01", False),
+        ("0000-01-01 00:00:00", False),
+        ("soon", False),
+        ("", False),
+    ],
+)
+def test_a_time_is_one_that_can_be_read(damaged, time, is_one):
+    said = [] if is_one else ["nas_attempts.started has 1 value that is not times"]
+    assert damaged(f"UPDATE nas_attempts SET started = '{time}' WHERE trial = 2") == said
