@@ -273,3 +273,9 @@ def test_an_evaluation_is_one_row_with_all_that_was_said(copy):
     assert evaluated(url, "hand", 1)["training"] == '{"epochs": 20}'
     record_evaluation(url, "hand", 0, {}, **{**values, "test_loss": 0.5})
     assert evaluated(url, "hand", 0)["test_loss"] == 0.5
+
+
+def test_the_title_of_the_best_is_bold_on_a_terminal(hand):
+    console = Console(file=io.StringIO(), width=80, color_system="standard", force_terminal=True)
+    assert print_best(console, hand)
+    assert "\n\x1b[1mThe best of hand\x1b[0m" in console.file.getvalue()
