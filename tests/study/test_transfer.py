@@ -424,7 +424,7 @@ def test_every_row_of_every_table_goes_along_into_a_database_with_other_ids(stil
     assert export_study(url(target), "again", tmp_path / "out.sqlite") == 7
     assert shape(tmp_path / "out.sqlite", "again") == before
     assert shape(still, "hand") == before
-    assert studies(url(target))["study"].tolist() == ["hand", "again", "first", "second"]
+    assert studies(url(target))["study"].tolist() == ["again", "first", "hand", "second"]
 
 
 def refused(call):
