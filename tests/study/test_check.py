@@ -1,6 +1,7 @@
 """Each invariant of a study, broken by hand: the check says so, and says nothing else."""
 
 import shutil
+import time
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -470,3 +471,51 @@ def test_the_command_prints_each_violation_and_exits_with_1(study, capsys):
     break_(study.url, BROKEN["a failure without a reason"][0])
     assert main(["check", "s", "--storage", study.url]) == 1
     assert capsys.readouterr().out == "trial 1: FAILed without a reason\ns: 1 violation\n"
+
+
+NOW = datetime(2026, 6, 1, 12, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "started", "is_between"),
+    [
+        (NOW, None, True),
+        (NOW - timedelta(seconds=29.9), None, True),
+        (NOW - timedelta(seconds=30), None, False),
+        (NOW + timedelta(seconds=29.9), None, True),  # by a machine whose clock is ahead
+        (NOW + timedelta(seconds=30), None, False),
+        (NOW, NOW - timedelta(seconds=1), True),  # to be carried on
+        (NOW, NOW, False),
+        (NOW, NOW + timedelta(seconds=1), False),
+        (None, None, False),
+        (datetime(1, 1, 1), None, False),  # there is no such time in every zone
+    ],
+)
+def test_a_trial_that_was_just_claimed_may_be_between_two_writes(
+    one_copy, claimed, started, is_between, monkeypatch
+):
+    """Optuna's times are local ones."""
+    monkeypatch.setenv("TZ", "XXX-09:00")
+    time.tzset()
+    try:
+        study = one_copy()
+        local = f"'{claimed + timedelta(hours=9)}'" if claimed else "NULL"
+        if claimed and claimed.year == 1:
+            local = "'0001-01-01 00:00:00'"
+        break_(
+            study.url,
+            f"UPDATE trials SET state = 'RUNNING', datetime_start = {local} WHERE number = 9",
+        )
+        if started is None:
+            break_(study.url, "DELETE FROM nas_epochs WHERE trial = 9")
+            break_(study.url, "DELETE FROM nas_attempts WHERE trial = 9")
+        else:
+            times = (
+                f"started = '{started:%Y-%m-%d %H:%M:%S.%f}', ended = '2026-01-01 00:00:00.000000'"
+            )
+            break_(study.url, f"UPDATE nas_attempts SET {times} WHERE trial = 9")
+        said = [] if is_between else ["trial 9: is RUNNING with 0 running attempts"]
+        assert violations(study, lambda: NOW) == said
+    finally:
+        monkeypatch.undo()
+        time.tzset()
