@@ -373,3 +373,13 @@ def test_a_database_without_studies_is_named(tmp_path):
     run(url, "CREATE TABLE t (x)")
     assert refused(lambda: upgrade(url)) == f"{url} has no studies of nas in it"
     assert run(url, "SELECT name FROM sqlite_master") == [("t",)]
+
+
+def test_migrations_lie_in_a_folder_of_any_name(tmp_path, monkeypatch):
+    shutil.copytree(SCRIPTS, tmp_path / "100 % (a)s")
+    monkeypatch.setattr("nas.study.upgrade.SCRIPTS", tmp_path / "100 % (a)s")
+    url = f"sqlite:///{tmp_path}/new.db"
+    engine = engine_for(url)
+    create_tables(engine, url)
+    engine.dispose()
+    assert run(url, "SELECT version_num FROM nas_version") == [(REVISION,)]

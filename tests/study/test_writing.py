@@ -11,8 +11,13 @@ from sqlalchemy import text
 
 from nas.cost import cost
 from nas.errors import DamagedError
-from nas.study.networks import drop_orphans, read_architectures, stored_architecture
-from nas.study.store import ENDED, OWN_FAILURE, utc_now
+from nas.study.networks import (
+    add_architecture,
+    drop_orphans,
+    read_architectures,
+    stored_architecture,
+)
+from nas.study.store import ENDED, OWN_FAILURE, StudyStore, utc_now
 
 
 @pytest.fixture
@@ -306,3 +311,22 @@ def test_a_study_without_an_outbox_raises_at_once_and_has_no_file(store, tmp_pat
         "nas.db",
         "nas.db.lock",
     }
+
+
+def test_a_store_that_is_closed_leaves_one_file_and_optuna_is_quiet(store, helpers, tmp_path):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    StudyStore(f"sqlite:///{tmp_path}/other.db", "s", helpers.record, owner="a").close()
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+    assert sorted(path.name for path in tmp_path.glob("other.db*")) == ["other.db", "other.db.lock"]
+
+
+def test_a_network_whose_driver_died_before_its_trial_is_gone_when_the_study_is_opened(
+    open_store, helpers
+):
+    one = open_store()
+    helpers.add(one, 1)
+    orphan = helpers.network(2)
+    add_architecture(one.engine, 1, orphan, cost(orphan))
+    assert keys(one) == {(1, helpers.network(1).key), (1, orphan.key)}
+    open_store()
+    assert keys(one) == {(1, helpers.network(1).key)}
