@@ -169,3 +169,12 @@ def test_a_database_of_others_is_refused(tmp_path):
     with pytest.raises(StorageError) as refused:
         Progress(url)
     assert str(refused.value) == f"{url} has no studies of nas in it"
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE nas_studies SET config = '{}'", "DELETE FROM nas_studies"]
+)
+def test_types_of_columns_are_the_same_where_nothing_can_be_said(url, statement):
+    kinds = Progress(url).read().dtypes.to_dict()
+    change(url, statement, "UPDATE nas_attempts SET started = 'soon', ended = 'soon'")
+    assert Progress(url).read().dtypes.to_dict() == kinds
