@@ -8,7 +8,7 @@ from threading import Thread
 
 import optuna
 import pytest
-from sqlalchemy import URL, insert, make_url, text
+from sqlalchemy import URL, NullPool, insert, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from nas.errors import DamagedError, StorageError
@@ -440,3 +440,13 @@ def test_optunas_storage_has_connections_like_ours(file):
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 60_000
     storage.engine.dispose()
+
+
+def test_each_connection_of_a_reader_asks_anew_how_the_file_can_be_read(file):
+    sqlite3.connect(file).close()
+    reader, writer = (engine_for(f"sqlite:///{file}", read_only=only) for only in (True, False))
+    assert isinstance(reader.pool, NullPool) and not isinstance(writer.pool, NullPool)
+    with reader.connect() as one, reader.connect() as other:
+        assert one.connection.dbapi_connection is not other.connection.dbapi_connection
+    reader.dispose()
+    writer.dispose()

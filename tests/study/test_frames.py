@@ -408,7 +408,8 @@ def test_the_objective_is_a_text_of_the_config_or_missing(hand, changed, config,
     ("value", "best", "problem"),
     [
         ("1", 1.0, None),
-        ("0", 0.122, None),
+        ("0", 0.0, None),
+        ("-0.001", None, "its best accuracy is '-0.001'"),
         ("1.001", None, "its best accuracy is '1.001'"),
         ("x'00'", None, "its best accuracy is \"b'\\\\x00'\""),
         (f"'{'y' * 50}'", None, f"its best accuracy is '{'y' * 40}'"),
@@ -417,7 +418,7 @@ def test_the_objective_is_a_text_of_the_config_or_missing(hand, changed, config,
 def test_a_best_accuracy_is_a_fraction_or_a_problem(changed, value, best, problem):
     study = changed("SELECT 1")
     with closing(sqlite3.connect(study.url.removeprefix("sqlite:///"))) as connection:
-        connection.execute(f"UPDATE trial_values SET value = {value} WHERE trial_id = 1")
+        connection.execute(f"UPDATE trial_values SET value = {value}")
         connection.commit()
     (row,) = rows(studies(study.url))
     assert (row["best_accuracy"], row["problem"]) == (best, problem)

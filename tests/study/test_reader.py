@@ -279,3 +279,18 @@ def test_the_title_of_the_best_is_bold_on_a_terminal(hand):
     console = Console(file=io.StringIO(), width=80, color_system="standard", force_terminal=True)
     assert print_best(console, hand)
     assert "\n\x1b[1mThe best of hand\x1b[0m" in console.file.getvalue()
+
+
+def test_a_database_that_is_not_there_is_said_so_and_not_made(tmp_path):
+    said = f"storage: there is no study database {tmp_path}/none.db"
+    assert refused(lambda: studies(f"sqlite:///{tmp_path}/none.db")) == said
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_the_space_of_a_study_is_read_whatever_its_bounds_were(copy):
+    """One of an earlier nas, which knew none; a new space file of that kind is refused."""
+    url = copy(
+        "UPDATE nas_studies SET space = "
+        """json_set(space, '$.training', json('{"peak_lr": {"float": [0.1, 1000.0]}}'))"""
+    )
+    assert list(open_study(url, "hand").space.parameters) == ["stages.0.depth", "training.peak_lr"]

@@ -121,6 +121,7 @@ def test_options_are_spelled_as_the_command_line_has_them(elsewhere):
         "nas search --time-budget 9m --resume --seed 0"
     )
     assert nas_command("search", resume=False, grace=None, here=False) == "nas search"
+    assert nas_command("search", grace=None, seed=0, here=False) == "nas search --seed 0"
     assert nas_command("show", "a", "b", rows=-1, here=False) == "nas show a b --rows=-1"
     assert nas_command("show", "a", "-b", rows=2, here=False, storage="sqlite:///x.db") == (
         "nas show --rows 2 --storage sqlite:///x.db -- a -b"
