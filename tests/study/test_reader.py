@@ -284,6 +284,7 @@ def test_the_title_of_the_best_is_bold_on_a_terminal(hand):
 def test_a_database_that_is_not_there_is_said_so_and_not_made(tmp_path):
     said = f"storage: there is no study database {tmp_path}/none.db"
     assert refused(lambda: studies(f"sqlite:///{tmp_path}/none.db")) == said
+    assert refused(lambda: evaluated(f"sqlite:///{tmp_path}/none.db", "s", 0)) == said
     assert not (tmp_path / "none.db").exists()
 
 

@@ -4,6 +4,7 @@ import csv
 import resource
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from populous import write_study
 from sqlalchemy import create_engine, text
@@ -189,3 +190,8 @@ def test_a_file_that_did_not_become_whole_is_taken_away(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, kept)
     assert str(refused.value) == f"cannot write {tmp_path}/a.csv (File too large)"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parquet_file_has_the_columns_of_the_frame_and_no_other(hand, tmp_path):
+    export_frame(hand, tmp_path / "t.parquet", "epochs")
+    assert pq.read_schema(tmp_path / "t.parquet").names == list(hand.epochs().columns)

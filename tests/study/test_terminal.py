@@ -295,3 +295,13 @@ def test_what_was_made_up_is_said_in_yellow_and_five_are_printed(url):
     assert print_best(console, open_study(url, "none")) is False
     last = console.file.getvalue().splitlines()[-1]
     assert last == "No trial of 'none' was trained in full yet."
+
+
+def test_the_winners_rows_are_not_wrapped_and_a_name_is_no_markup(hand, helpers, tmp_path):
+    console = Console(file=io.StringIO(), width=30, color_system=None)
+    print_best(console, hand)
+    assert str(summary(helpers.network(2))) in console.file.getvalue()
+    write_study(f"sqlite:///{tmp_path}/nas.db", "[/]", trials=0)
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    assert not print_best(console, open_study(f"sqlite:///{tmp_path}/nas.db", "[/]"))
+    assert "No trial of '[/]' was trained in full yet.\n" in console.file.getvalue()
