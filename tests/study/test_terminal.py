@@ -3,9 +3,11 @@
 import io
 import os
 import pty
+import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pandas as pd
 import pytest
@@ -305,3 +307,12 @@ def test_the_winners_rows_are_not_wrapped_and_a_name_is_no_markup(hand, helpers,
     console = Console(file=io.StringIO(), width=80, color_system=None)
     assert not print_best(console, open_study(f"sqlite:///{tmp_path}/nas.db", "[/]"))
     assert "No trial of '[/]' was trained in full yet.\n" in console.file.getvalue()
+
+
+def test_a_curve_of_one_epoch_is_a_digit_in_its_colour(by_hand, tmp_path, coloured):
+    shutil.copyfile(by_hand, tmp_path / "nas.db")
+    with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+        connection.execute("DELETE FROM nas_epochs WHERE epoch = 2")
+        connection.commit()
+    drawn = curves_figure(open_study(f"sqlite:///{tmp_path}/nas.db", "hand"), 40)
+    assert ranks(drawn) == {"1": "green", "2": "cyan"}
