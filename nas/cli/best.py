@@ -19,7 +19,8 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
         console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
         return False
     title = plain(f"The best of {study.name}")
-    table = Table(title=title, title_justify="left", title_style="bold")
+    title.stylize("bold")
+    table = Table(title=title, title_justify="left")
     table.add_column("trial", justify="right")
     for header in (study.record.accuracy, "epochs", "params", "MACs", "seconds"):
         table.add_column(header, justify="right")

@@ -358,5 +358,5 @@ def _claimed(trial: Row) -> datetime | None:
     try:
         claimed = read_time(trial["datetime_start"], "its start")
         return claimed.astimezone(UTC).replace(tzinfo=None)
-    except (DamagedError, OverflowError):
+    except (DamagedError, OverflowError, ValueError):  # before year 1 or after 9999 in UTC
         return None

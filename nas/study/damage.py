@@ -182,7 +182,8 @@ def _holds(column: Column[Any]) -> str:
             fraction = f"substr({name}, 20)"
             holds = (
                 f"typeof({name}) = 'text' AND {second} > '0001' "
-                f"AND strftime('%Y-%m-%d %H\\:%M\\:%S', {second}) = {second} "
+                # SQLite takes February 30 and 24:00 as they are, unless it has to count from them
+                f"AND strftime('%Y-%m-%d %H\\:%M\\:%S', {second}, '+0 days') = {second} "
                 f"AND ({fraction} = '' OR {fraction} GLOB '.{'[0-9]' * 6}')"
             )
         case Enum():

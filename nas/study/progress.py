@@ -85,7 +85,7 @@ class Progress:
         found = pd.DataFrame(
             {
                 "study_id": [row.study_id for row in rows],
-                "study": [str(row.study) for row in rows],
+                "study": pd.Series([str(row.study) for row in rows], dtype="str"),
                 "created": pd.Series([one.created for one in about], dtype=TIME),
                 "planned": [one.planned or 0 for one in about],
                 **{name: [getattr(row, name) or 0 for row in rows] for name in COUNTED},

@@ -1,19 +1,27 @@
 """Figures of characters: for 80 columns, a pipe, and NO_COLOR."""
 
+import io
 import os
 import pty
+import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
+import pandas as pd
 import pytest
 from plotille import Canvas
 from populous import write_study
+from rich.console import Console
 
 from nas.cli.app import main
-from nas.cli.figures import _with_axes, curves_figure, front_figure
+from nas.cli.best import print_best
+from nas.cli.figures import _canvas, _epoch, _with_axes, curves_figure, front_figure
 from nas.quantity import count
 from nas.study.reader import open_study
+from nas.study.store import StudyStore
+from nas.summary import summary
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +122,197 @@ def test_axes_are_labelled_where_the_rows_and_the_ends_of_the_data_are():
     rows = [f"{middles.get(row, ''):>8} │" for row in range(14)]  # each is 5 % high
     below = ["         └" + 30 * "─", "          0.00         1.00         2.00"]
     assert drawn == ["title", *rows, *below, "legend"]
+
+
+# --- sign by sign, of a study written by hand ---
+
+
+@pytest.fixture
+def hand(by_hand):
+    return open_study(f"sqlite:///{by_hand}", "hand")
+
+
+ANSI = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+
+
+def styled(text):
+    """What has a colour, with it, in the order of lines."""
+    return [
+        (text.plain[span.start : span.end], ANSI[span.style.color.number]) for span in text.spans
+    ]
+
+
+def ranks(text):
+    """The colour of each digit that is drawn."""
+    return {sign: style for part, style in styled(text) for sign in part if sign.isdigit()}
+
+
+@pytest.fixture
+def coloured(monkeypatch):
+    """As on a terminal that takes colours."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+
+def test_the_front_is_drawn_where_costs_and_accuracies_are(hand, coloured):
+    assert lines(front_figure(hand, 42)) == [
+        "validation accuracy against multiply-accumulates per image, a log scale",
+        "         │                              ·",
+        " 57.04 % │",
+        "         │ ·",
+        "         │",
+        " 42.92 % │",
+        "         │",
+        "         │",
+        " 28.80 % │",
+        "         │",
+        "         │                     ·",
+        " 14.68 % │              ●",
+        "         │",
+        "         │",
+        "  0.56 % │              o",
+        "         └" + 32 * "─",
+        "          960k         2.09M         4.57M",
+        "● Pareto front   o trained in full   · stopped early or running, accuracy then",
+    ]
+    assert styled(front_figure(hand, 42)) == [
+        ("·", "yellow"),
+        ("·", "yellow"),
+        ("·", "yellow"),
+        ("●", "green"),
+        ("o", "cyan"),
+    ]
+
+
+def test_curves_are_drawn_epoch_by_epoch_in_the_colours_of_their_ranks(hand, coloured):
+    drawn = lines(curves_figure(hand, 30))
+    assert drawn == [
+        "validation accuracy by epoch of the best trials",
+        "         │ 1⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤1",
+        " 11.45 % │",
+        "         │",
+        "         │",
+        "  8.83 % │",
+        "         │",
+        "         │",
+        "  6.21 % │",
+        "         │",
+        "         │",
+        "  3.60 % │",
+        "         │",
+        "         │",
+        "  0.98 % │ 2⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉2",
+        "         └" + 20 * "─",
+        "          1                  2",
+        "1 trial 1   2 trial 0",
+    ]
+    assert ranks(curves_figure(hand, 30)) == {"1": "green", "2": "cyan"}
+
+
+def test_five_curves_are_drawn_where_no_number_is_said_and_colours_come_again(
+    helpers, tmp_path, coloured
+):
+    store = StudyStore(f"sqlite:///{tmp_path}/nas.db", "s", helpers.record, owner="a")
+    for number in range(6):
+        assert helpers.add(store, number + 1) == number
+        attempt = store.attempts.start(number)
+        for epoch in (1, 2, 3):
+            store.record_epoch(number, attempt, helpers.result(epoch, 0.9 - 0.1 * number))
+        store.end_attempt(number, attempt, "complete")
+    store.close()
+    study = open_study(f"sqlite:///{tmp_path}/nas.db", "s")
+    assert lines(curves_figure(study, 80))[-1] == "   ".join(
+        f"{number + 1} trial {number}" for number in range(5)
+    )
+    colours = ("green", "cyan", "magenta", "yellow", "blue", "green")
+    assert ranks(curves_figure(study, 80, most=6)) == dict(zip("123456", colours, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "limits"),
+    [
+        ([1.0, 3.0], [0.5, 0.7], (0.9, 3.1, 0.49, 0.71)),
+        ([2.0], [0.5, 0.5], (1.9, 2.1, 0.475, 0.525)),  # one point, or one height
+        ([-2.0], [0.0], (-2.1, -1.9, -0.05, 0.05)),
+    ],
+)
+def test_there_is_room_around_the_data(x, y, limits):
+    canvas = _canvas(80, pd.Series(x), pd.Series(y))
+    assert (canvas.xmin, canvas.xmax, canvas.ymin, canvas.ymax) == pytest.approx(limits)
+    assert (canvas.width, canvas.height) == (70, 14)
+
+
+@pytest.mark.parametrize(("width", "cells"), [(10, 20), (30, 20), (31, 21)])
+def test_a_figure_has_at_least_20_cells_in_a_row(width, cells):
+    assert _canvas(width, pd.Series([1.0]), pd.Series([1.0])).width == cells
+
+
+def test_a_place_between_two_epochs_has_no_label():
+    places = (1.0, 1.009, 0.991, 1.011, 1.5, 12.0)
+    assert [_epoch(place) for place in places] == ["1", "1", "1", "", "", "12"]
+
+
+def test_labels_stand_left_centred_and_right_under_any_width():
+    for width, centre in ((30, 24), (31, 25), (32, 25), (33, 26)):
+        canvas = Canvas(width, 2, mode="names", xmin=0.0, xmax=1.1, ymin=0.0, ymax=1.0)
+        names = iter("abc")
+        drawn = lines(_with_axes(canvas, "t", lambda _, names=names: next(names), "l"))
+        below = drawn[-2]
+        assert (below.index("a"), below.index("b"), below.index("c")) == (10, centre, 9 + width)
+        assert len(below) == 10 + width
+
+
+def test_the_best_are_printed_with_the_network_of_the_winner(hand, helpers):
+    console = Console(file=io.StringIO(), width=80, color_system="standard", force_terminal=True)
+    assert print_best(console, hand) is True
+    printed = console.file.getvalue()
+    assert "\x1b[1mThe best of hand" in printed
+    assert "\x1b[1mThe winner, trial \x1b[0m" in printed
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    print_best(console, hand)
+    table = str(summary(helpers.network(2))).splitlines()
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
+        "",
+        "The best of hand",
+        "┏━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━┳━━━━━━━┳━━━━━━━━━┓",
+        "┃ trial ┃ validation accuracy ┃ epochs ┃ params ┃  MACs ┃ seconds ┃",
+        "┡━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━╇━━━━━━━╇━━━━━━━━━┩",
+        "│     1 │             12.20 % │      2 │  2.55k │ 1.86M │   243.0 │",
+        "│     0 │              1.20 % │      2 │  2.55k │ 1.86M │    23.0 │",
+        "└───────┴─────────────────────┴────────┴────────┴───────┴─────────┘",
+        "",
+        "The winner, trial 1:",
+        *(line.rstrip() for line in table),
+        "",
+    ]
+
+
+def test_what_was_made_up_is_said_in_yellow_and_five_are_printed(url):
+    console = Console(file=io.StringIO(), width=120, color_system="standard", force_terminal=True)
+    assert print_best(console, open_study(url, "s"))
+    printed = console.file.getvalue()
+    assert "\n\x1b[33mThe objective is synthetic: no network was trained" in printed
+    assert sum(line.startswith("│ ") for line in printed.splitlines()) == 5
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    assert print_best(console, open_study(url, "none")) is False
+    last = console.file.getvalue().splitlines()[-1]
+    assert last == "No trial of 'none' was trained in full yet."
+
+
+def test_the_winners_rows_are_not_wrapped_and_a_name_is_no_markup(hand, helpers, tmp_path):
+    console = Console(file=io.StringIO(), width=30, color_system=None)
+    print_best(console, hand)
+    assert str(summary(helpers.network(2))) in console.file.getvalue()
+    write_study(f"sqlite:///{tmp_path}/nas.db", "[/]", trials=0)
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    assert not print_best(console, open_study(f"sqlite:///{tmp_path}/nas.db", "[/]"))
+    assert "No trial of '[/]' was trained in full yet.\n" in console.file.getvalue()
+
+
+def test_a_curve_of_one_epoch_is_a_digit_in_its_colour(by_hand, tmp_path, coloured):
+    shutil.copyfile(by_hand, tmp_path / "nas.db")
+    with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+        connection.execute("DELETE FROM nas_epochs WHERE epoch = 2")
+        connection.commit()
+    drawn = curves_figure(open_study(f"sqlite:///{tmp_path}/nas.db", "hand"), 40)
+    assert ranks(drawn) == {"1": "green", "2": "cyan"}

@@ -1,6 +1,7 @@
 """A study to write to, with a clock that the test turns."""
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def disk(monkeypatch):
     return calls
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def helpers():
     """``add(store)`` a trial; the ``result`` of an epoch; the ``record`` of the study."""
 
@@ -138,7 +139,65 @@ def helpers():
 
     helpers = Helpers()
     helpers.add, helpers.result, helpers.record, helpers.network = add, result, RECORD, network
+    helpers.measured = measured
     return helpers
+
+
+def measured(trial: int, attempt: int, epoch: int) -> dict[str, object]:
+    """The result of an epoch of ``by_hand``: another value for each, in each column."""
+    unit = 100 * trial + 10 * attempt + epoch
+    return {
+        "epoch": epoch,
+        "train_loss": unit / 500,
+        "val_loss": unit / 400,
+        "val_accuracy": unit / 1000,
+        "learning_rate": unit / 3000,
+        "seconds": float(unit),
+        "images_per_second": 10.0 * unit,
+        "host": f"h{trial}/{attempt}",
+        "device": f"device {trial}",
+        "numerics": f"numerics {attempt}",
+    }
+
+
+@pytest.fixture(scope="session")
+def by_hand(tmp_path_factory) -> Path:
+    """The file of a study "hand" on SQLite, at rest, with a trial of every kind; to be copied.
+
+    0 and 1 were trained in full, 1 at its second attempt and as the network of 0; 2 was stopped
+    after an epoch, 3 failed, 4 was told what 1 had, 5 waits after an interruption, 6 runs, a second
+    for each write after midnight.
+    """
+    file = tmp_path_factory.mktemp("hand") / "nas.db"
+    clock = Clock()
+    config = {"epochs": 2, "seed": 0, "trials": 9, "objective": "fashion_mnist"}
+    record = replace(RECORD, config=config)
+    store = StudyStore(f"sqlite:///{file}", "hand", record, owner="me/1/x", clock=clock)
+
+    def run(trial: int, attempt: int, epochs: int, state: str, reason: str | None = None) -> None:
+        clock.pass_(1)
+        assert store.attempts.start(trial) == attempt
+        for epoch in range(1, epochs + 1):
+            store.record_epoch(trial, attempt, measured(trial, attempt, epoch))
+        if state != "running":
+            clock.pass_(1)
+            store.end_attempt(trial, attempt, state, reason)
+
+    for trial, depth in enumerate((2, 2, 3, 4)):
+        assert add(store, depth, policy="guided" if trial == 2 else "random") == trial
+    run(0, 1, 2, "complete")
+    run(1, 1, 1, "died", "its process died")
+    assert store.resume_trial(1)
+    run(1, 2, 2, "complete")
+    run(2, 1, 1, "pruned", "stopped at rung 1")
+    run(3, 1, 0, "failed", "loss is not finite\n  a traceback")
+    assert add(store, 2, policy="reused", source=store.trials()[1]) == 4
+    assert add(store, 1) == 5
+    run(5, 1, 1, "interrupted", "stopped")
+    assert add(store, 5) == 6
+    run(6, 1, 1, "running")
+    store.close()
+    return file
 
 
 SPACE = {

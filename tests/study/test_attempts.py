@@ -228,3 +228,13 @@ def test_readers_see_one_study_one_trial_one_attempt(ours, clock):
     assert ours.rung(1) == {trial: accuracy("s", trial, 2, 1) for trial in TRIALS}  # the latest
     assert ours.rung(2) == {trial: accuracy("s", trial, 1, 2) for trial in TRIALS}
     assert ours.rung(3) == {}
+
+
+def test_an_epoch_of_a_dead_owner_that_says_nothing_of_its_machine_is_written(ours, helpers):
+    measured = helpers.result(2)
+    for name in ("host", "device", "numerics"):
+        del measured[name]
+    before, curves = attempts(ours), epochs(ours)
+    replace(ours, alive=False).record_epoch(1, 2, measured)
+    assert changes(before, attempts(ours)) == {}
+    assert list(changes(curves, epochs(ours))) == [(ours.study_id, 1, 2, 2)]

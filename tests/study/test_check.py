@@ -1,6 +1,7 @@
 """Each invariant of a study, broken by hand: the check says so, and says nothing else."""
 
 import shutil
+import time
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -470,3 +471,203 @@ def test_the_command_prints_each_violation_and_exits_with_1(study, capsys):
     break_(study.url, BROKEN["a failure without a reason"][0])
     assert main(["check", "s", "--storage", study.url]) == 1
     assert capsys.readouterr().out == "trial 1: FAILed without a reason\ns: 1 violation\n"
+
+
+# --- the ends of each rule, on SQLite ---
+
+INTERMEDIATE = "INSERT INTO trial_intermediate_values VALUES"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"),
+    [("0.001", []), ("0", ["is 0.0 ms"]), ("9e999", ["is inf ms"]), ("-1", ["is -1.0 ms"])],
+)
+def test_a_latency_is_above_0_and_finite(one_copy, milliseconds, said):
+    study = one_copy()
+    k = study.frame()["key"][1]
+    row = f"(1, '{k}', 'cpu', 1, 1, {milliseconds}, '2026-01-01 00:00:00')"
+    found = broken_lines(study, f"INSERT INTO nas_latencies VALUES {row}")
+    assert found == [f"the latency of architecture {k[:12]} {end}" for end in said]
+
+
+def test_what_refers_to_nothing_is_said_in_the_order_of_numbers(one_copy):
+    """Of rows in any order; each is named once, and only what is not there."""
+    study = one_copy()
+    epoch = "INSERT INTO nas_epochs SELECT 1, {}, {}, 1, 1, 1, 0.5, 1, 1, 1"
+    attempt = (
+        "INSERT INTO nas_attempts (study_id, trial, attempt, owner, lease, state, started, ended) "
+        "SELECT study_id, {}, 1, owner, lease, state, started, ended FROM nas_attempts "
+        "WHERE trial = 1"
+    )
+    evaluation = (
+        "INSERT INTO nas_evaluations VALUES (1, {}, '{{}}', 0, 0, 0, '2026-01-01 00:00:00')"
+    )
+    statements = [epoch.format(70, 2), epoch.format(70, 1), epoch.format(7, 9)]
+    statements += [attempt.format(60), attempt.format(50)]
+    statements += [evaluation.format(number) for number in (30, 3, 20)]
+    assert broken_lines(study, "; ".join(statements)) == [
+        "there are attempts of trial 50, which is not there",
+        "there are attempts of trial 60, which is not there",
+        "there are epochs of trial 7, attempt 9, which is not there",
+        "there are epochs of trial 70, attempt 1, which is not there",
+        "there are epochs of trial 70, attempt 2, which is not there",
+        "there is an evaluation of trial 20, which is not there",
+        "there is an evaluation of trial 30, which is not there",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            f"{INTERMEDIATE} (NULL, {ID.format(1)}, 1, 0.5, 'FINITE')",
+            ["trial 1: Optuna has another learning curve than its last attempt"],
+        ),
+        (
+            f"{INTERMEDIATE} (NULL, {ID.format(9)}, 9, 0.5, 'FINITE')",
+            [],  # it has not ended
+        ),
+        (
+            f"INSERT INTO trial_values VALUES (NULL, {ID.format(0)}, 1, 0.5, 'FINITE')",
+            ["trial 0: is COMPLETE with 2 values"],
+        ),
+        (
+            f"INSERT INTO trial_values VALUES (NULL, {ID.format(9)}, 0, 0.5, 'FINITE')",
+            ["trial 9: is WAITING and has a value"],
+        ),
+        (
+            "UPDATE trials SET state = 'FAIL' WHERE number = 9",
+            [
+                "trial 9: FAILed without a reason",
+            ],
+        ),
+        (
+            "UPDATE " + ATTRIBUTE.format('""', "reason", ID.format(1)),
+            ["trial 1: FAILed without a reason"],
+        ),
+        (
+            "UPDATE " + ATTRIBUTE.format('"reused"', "policy", ID.format(2)),
+            ["trial 2: its policy is reused, its source None"],
+        ),
+        (
+            "UPDATE trials SET state = 'RUNNING' WHERE number = 0; UPDATE nas_attempts SET "
+            "state = 'running', ended = NULL, lease = '9999-01-01 00:00:00.000000' WHERE trial = 0",
+            [
+                "trial 0: is RUNNING with 2 running attempts",
+                "trial 0: is RUNNING and has a value",
+            ],
+        ),
+        (
+            "UPDATE nas_attempts SET ended = NULL WHERE trial = 9",
+            ["trial 9, attempt 1: is interrupted, but its end is None"],
+        ),
+        (
+            "UPDATE trials SET state = 'WAITING' WHERE number = 2",
+            [
+                "trial 2: is WAITING, but its last attempt is pruned",
+                "trial 2: is WAITING and has a value",
+            ],
+        ),
+    ],
+)
+def test_each_state_of_a_trial_has_what_belongs_to_it_alone(one_copy, statement, said):
+    assert broken_lines(one_copy(), statement) == said
+
+
+def test_an_enqueued_trial_that_was_refused_is_no_violation(one_copy):
+    study = one_copy()
+    optuna.load_study(study_name="s", storage=study.url).enqueue_trial({"stages.0.depth": 99})
+    reason = f"INSERT INTO trial_user_attributes VALUES (NULL, {ID.format(10)}, 'reason', '\"no\"')"
+    assert (
+        broken_lines(study, f"{reason}; UPDATE trials SET state = 'FAIL' WHERE number = 10") == []
+    )
+    assert broken_lines(study, "UPDATE trials SET state = 'PRUNED' WHERE number = 10")[:2] == [
+        "trial 10: its key None has no architecture",
+        "trial 10: its policy is None",
+    ]
+
+
+NOW = datetime(2026, 6, 1, 12, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "started", "is_between"),
+    [
+        (NOW, None, True),
+        (NOW - timedelta(seconds=29.9), None, True),
+        (NOW - timedelta(seconds=30), None, False),
+        (NOW + timedelta(seconds=29.9), None, True),  # by a machine whose clock is ahead
+        (NOW + timedelta(seconds=30), None, False),
+        (NOW, NOW - timedelta(seconds=1), True),  # to be carried on
+        (NOW, NOW, False),
+        (NOW, NOW + timedelta(seconds=1), False),
+        (None, None, False),
+        (datetime(1, 1, 1), None, False),  # there is no such time in every zone
+    ],
+)
+def test_a_trial_that_was_just_claimed_may_be_between_two_writes(
+    one_copy, claimed, started, is_between, monkeypatch
+):
+    """Optuna's times are local ones."""
+    monkeypatch.setenv("TZ", "XXX-09:00")
+    time.tzset()
+    try:
+        study = one_copy()
+        local = f"'{claimed + timedelta(hours=9)}'" if claimed else "NULL"
+        if claimed and claimed.year == 1:
+            local = "'0001-01-01 00:00:00'"
+        break_(
+            study.url,
+            f"UPDATE trials SET state = 'RUNNING', datetime_start = {local} WHERE number = 9",
+        )
+        if started is None:
+            break_(study.url, "DELETE FROM nas_epochs WHERE trial = 9")
+            break_(study.url, "DELETE FROM nas_attempts WHERE trial = 9")
+        else:
+            times = (
+                f"started = '{started:%Y-%m-%d %H:%M:%S.%f}', ended = '2026-01-01 00:00:00.000000'"
+            )
+            break_(study.url, f"UPDATE nas_attempts SET {times} WHERE trial = 9")
+        said = [] if is_between else ["trial 9: is RUNNING with 0 running attempts"]
+        assert violations(study, lambda: NOW) == said
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_view_that_lacks_a_trial_or_adds_in_another_order(one_copy):
+    study = one_copy()
+    rows = check._read(study)
+    rows.view[0] = {**rows.view[0], "seconds": rows.view[0]["seconds"] * (1 + 1e-12)}
+    rows.view[8] = {**rows.view[8], "seconds": 0.5}
+    del rows.view[2]
+    assert list(check._Check(rows, study, utc_now()).all()) == [
+        "trial 2: the view nas_trials does not show it",
+        "trial 8: the view nas_trials shows seconds 0.5, not 0.0",
+    ]
+
+
+def test_a_study_that_cannot_be_read_is_said_problem_by_problem(one_copy):
+    study = one_copy()
+    broken = "UPDATE nas_epochs SET seconds = 'x' WHERE trial = 2; UPDATE trials SET state = 'ODD'"
+    break_(study.url, broken)
+    assert violations(study) == [
+        "trials.state has 10 values that are not states",
+        "nas_epochs.seconds has 1 value that is not numbers",
+    ]
+
+
+def test_a_space_that_is_not_the_stored_one_is_named_by_12_digits_of_its_hash(one_copy):
+    study = one_copy()
+    said = f"the space has the hash {study.space.hash[:12]}, not the one that is stored"
+    assert broken_lines(study, "UPDATE nas_studies SET space_hash = 'x'") == [said]
+
+
+def test_options_of_a_training_that_there_are_not_are_said(one_copy):
+    config = """REPLACE(config, '"training": {}', '"training": {"odd": 1}')"""
+    found = broken_lines(one_copy(), f"UPDATE nas_studies SET config = {config}")
+    assert len(found) == 9
+    assert found[0].startswith("trial 0: it cannot be trained: ") and "odd" in found[0]
+    study = one_copy()
+    without = """REPLACE(config, '"training": {}, ', '')"""
+    assert broken_lines(study, f"UPDATE nas_studies SET config = {without}") == []

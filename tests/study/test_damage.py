@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -14,7 +15,16 @@ from sqlalchemy import Enum, Float, Integer, create_engine, text
 from nas.cli.app import main
 from nas.errors import DamagedError
 from nas.report.report import report
-from nas.study.damage import OPTUNA, TABLES
+from nas.study.damage import (
+    OPTUNA,
+    TABLES,
+    damage,
+    read_json,
+    read_mapping,
+    read_time,
+    refuse_views,
+    strangers,
+)
 from nas.study.database import tables
 from nas.study.exchange.transfer import export_study, import_study
 from nas.study.progress import Progress
@@ -315,3 +325,218 @@ def test_the_tables_of_optuna_that_are_read_are_as_optuna_has_them():
             if isinstance(other, Enum):
                 assert set(column.type.enums) == set(other.enums)
     assert set(BaseModel.metadata.tables) <= TABLES
+
+
+# --- value by value, on the study of by_hand ---
+
+
+@pytest.fixture
+def damaged(by_hand, tmp_path):
+    """``damaged(statement)``: what is said of the study after it was carried out."""
+
+    def change(statement, study=1):
+        shutil.copyfile(by_hand, tmp_path / "nas.db")
+        with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+            connection.execute("PRAGMA ignore_check_constraints=ON")
+            connection.executescript(statement)
+        engine = create_engine(f"sqlite:///{tmp_path}/nas.db")
+        with engine.connect() as connection:
+            found = list(damage(connection, study))
+        engine.dispose()
+        return found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("time", "is_one"),
+    [
+        ("2026-01-01 00:00:00", True),
+        ("2026-01-01 00:00:00.123456", True),
+        ("0001-01-01 00:00:00", True),
+        ("9999-12-31 23:59:59.999999", True),
+        ("2026-01-01 00:00:00.12345", False),
+        ("2026-01-01 00:00:00.1234567", False),
+        ("2026-01-01 00:00:00.12345x", False),
+        ("2026-01-01 00:00:00+00", False),
+        ("2026-02-30 00:00:00", False),
+        ("2026-01-01 24:00:01", False),
+        ("2026-01-01T00:00:00", False),
+        ("2026-01-01", False),
+        ("0000-01-01 00:00:00", False),
+        ("soon", False),
+        ("", False),
+    ],
+)
+def test_a_time_is_one_that_can_be_read(damaged, time, is_one):
+    said = [] if is_one else ["nas_attempts.started has 1 value that is not times"]
+    assert damaged(f"UPDATE nas_attempts SET started = '{time}' WHERE trial = 2") == said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("nas_epochs SET seconds = 'x'", "nas_epochs.seconds has 8 values that are not numbers"),
+        ("nas_epochs SET seconds = 5", None),
+        ("nas_attempts SET started = 5.5", "nas_attempts.started has 7 values that are not times"),
+        ("nas_attempts SET ended = NULL, host = NULL, reason = NULL", None),
+        ("nas_attempts SET owner = x'00'", "nas_attempts.owner has 7 values that are not text"),
+        (
+            "nas_attempts SET trial = 1.5 WHERE trial = 6",
+            "nas_attempts.trial has 1 value that is not whole numbers",
+        ),
+        (
+            "trials SET state = 'ODD' WHERE number = 2",
+            "trials.state has 1 value that is not states",
+        ),
+        ("trials SET number = 1.5", "trials.number has 7 values that are not whole numbers"),
+        ("trials SET number = NULL", "trials.number has 7 values that are not whole numbers"),
+        ("trial_values SET value = NULL", None),
+        ("trial_values SET value = 'x'", "trial_values.value has 4 values that are not numbers"),
+        ("trial_intermediate_values SET intermediate_value = NULL", None),
+        (
+            "trial_params SET param_value = 'x'",
+            "trial_params.param_value has 7 values that are not numbers",
+        ),
+        (
+            "trial_params SET distribution_json = '{'",
+            "trial_params.distribution_json has 7 values that are not JSON of its kind",
+        ),
+        (
+            "nas_studies SET space = '{'",
+            "nas_studies.space has 1 value that is not JSON of its kind",
+        ),
+        (
+            "nas_studies SET config = 'x'",
+            "nas_studies.config has 1 value that is not JSON of its kind",
+        ),
+        (
+            "nas_studies SET provenance = x'7b7d'",
+            "nas_studies.provenance has 1 value that is not JSON of its kind",
+        ),
+        ("nas_studies SET space_hash = 'x'", None),
+        (
+            "nas_architectures SET description = ''",
+            "nas_architectures.description has 5 values that are not JSON of its kind",
+        ),
+        *(
+            (
+                f"trial_user_attributes SET value_json = '5' WHERE key = '{key}'",
+                f"trial_user_attributes.value_json has {values} that {are} not JSON of its kind",
+            )
+            for key, values, are in (
+                ("key", "7 values", "are"),
+                ("policy", "7 values", "are"),
+                ("reason", "2 values", "are"),
+            )
+        ),
+        (
+            "trial_user_attributes SET value_json = '\"5\"' WHERE key = 'source'",
+            "trial_user_attributes.value_json has 1 value that is not JSON of its kind",
+        ),
+        ("trial_user_attributes SET value_json = '[5]' WHERE key = 'cause'", None),
+        (
+            "trial_user_attributes SET value_json = '{' WHERE key = 'cause'",
+            "trial_user_attributes.value_json has 1 value that is not JSON of its kind",
+        ),
+        (
+            "trial_user_attributes SET value_json = x'22' WHERE key = 'cause'",
+            "trial_user_attributes.value_json has 1 value that is not JSON of its kind",
+        ),
+    ],
+)
+def test_each_kind_of_column_takes_its_own_values_alone(damaged, change, said):
+    assert damaged(f"UPDATE {change}") == ([said] if said else [])
+    assert damaged(f"UPDATE {change}", study=2) == []  # of which there is none
+
+
+def test_the_training_of_an_evaluation_is_json(damaged):
+    row = "INSERT INTO nas_evaluations VALUES (1, 0, '{}', 1, 0.5, 0.5, '2026-01-01 00:00:00')"
+    assert damaged(row.format("{}")) == []
+    assert damaged(row.format("{")) == [
+        "nas_evaluations.training has 1 value that is not JSON of its kind"
+    ]
+
+
+def test_these_tables_may_be_no_views():
+    expected = {
+        *("nas_releases", "nas_studies", "nas_architectures", "nas_attempts", "nas_epochs"),
+        *("nas_evaluations", "nas_latencies", "nas_version"),
+        *("studies", "study_directions", "study_user_attributes", "study_system_attributes"),
+        *("trials", "trial_user_attributes", "trial_system_attributes", "trial_params"),
+        *("trial_values", "trial_intermediate_values", "trial_heartbeats"),
+        *("alembic_version", "version_info"),
+    }
+    assert expected == TABLES
+
+
+@pytest.fixture
+def connection():
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_views_and_triggers_of_others_are_their_own(connection):
+    connection.exec_driver_sql("CREATE TABLE t (x)")
+    connection.exec_driver_sql("CREATE VIEW mine AS SELECT 1")
+    connection.exec_driver_sql("CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT 1; END")
+    refuse_views(connection)
+    no_view = "the view nas_trials is not the one that nas makes"
+    assert list(strangers(connection)) == [no_view]
+    connection.exec_driver_sql("CREATE TABLE TRIALS (x)")
+    connection.exec_driver_sql("CREATE TRIGGER b AFTER INSERT ON TRIALS BEGIN SELECT 1; END")
+    assert list(strangers(connection)) == [
+        "there is a trigger 'b' on the table TRIALS, which nas did not make",
+        no_view,
+    ]
+
+
+def test_a_virtual_table_in_place_of_a_table_is_refused(connection):
+    connection.exec_driver_sql("CREATE VIRTUAL TABLE trial_values USING fts5(x)")
+    with pytest.raises(DamagedError) as refused:
+        refuse_views(connection)
+    said = "the study database has a view in place of the table trial_values"
+    assert str(refused.value) == said
+
+
+def nested(levels, value="[{}]"):
+    return value.format(nested(levels - 1, value)) if levels else "1"
+
+
+@pytest.mark.parametrize("value", ["[{}]", '{{"a": {}}}', '[1, {{"a": 2, "b": {}}}]'])
+def test_json_may_be_nested_50_deep(value):
+    levels = 25 if value.startswith("[1") else 50  # that has two at once
+    text_ = nested(levels, value)
+    assert read_json(text_, "it") == json.loads(text_)
+    with pytest.raises(DamagedError) as refused:
+        read_json(nested(levels + 1, value), "it")
+    assert str(refused.value) == "it is nested more than 50 deep"
+
+
+@pytest.mark.parametrize("stored", [None, 5, b"{}", "", "{", "null", "[" * 100_000])
+def test_what_is_no_json_is_said_so(stored):
+    with pytest.raises(DamagedError) as refused:
+        read_json(stored, "it")
+    assert str(refused.value) == "it is not JSON"
+
+
+def test_json_of_any_kind_is_read_and_a_mapping_where_it_must_be_one():
+    assert read_json("5", "it") == 5
+    assert read_json('"a"', "it") == "a"
+    assert read_json("false", "it") is False
+    assert read_mapping('{"a": 1}', "it") == {"a": 1}
+    with pytest.raises(DamagedError) as refused:
+        read_mapping("[]", "it")
+    assert str(refused.value) == "it is not a mapping"
+
+
+def test_a_time_is_read_from_text_or_taken_as_it_is():
+    time = datetime(2026, 1, 2, 3, 4, 5, 6)
+    assert read_time(time, "it") is time
+    assert read_time("2026-01-02 03:04:05.000006", "it") == time
+    for stored, shown in (("soon", "'soon'"), (None, "'None'"), ("x" * 41, f"'{'x' * 40}'")):
+        with pytest.raises(DamagedError) as refused:
+            read_time(stored, "it")
+        assert str(refused.value) == f"it is not a time: {shown}"

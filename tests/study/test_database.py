@@ -1,15 +1,17 @@
 """A URL that cannot be used is refused in one line, and leaves nothing behind."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import optuna
 import pytest
-from sqlalchemy import URL, insert, make_url, text
+from sqlalchemy import URL, NullPool, insert, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.study.database import engines
 from nas.study.database.engines import (
     check_url,
@@ -20,8 +22,10 @@ from nas.study.database.engines import (
     parse_url,
     shown,
     snapshot,
+    sqlite_path,
 )
 from nas.study.database.outages import UnavailableError
+from nas.study.database.sqlite_file import check_readable, check_writable, connect_read_only
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import epochs
 
@@ -262,3 +266,187 @@ def test_what_a_database_complains_of_is_one_line_without_the_password(error, sa
 
 def test_a_url_without_a_password_is_shown_as_it_is():
     assert shown("sqlite:///a b.db") == "sqlite:///a b.db"
+
+
+# --- word by word ---
+
+ACCEPTED = "accepted: sqlite:///file.db, postgresql+psycopg://user:password@host/database"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("a.db", "storage 'a.db' is no database URL; for a file write sqlite:///a.db"),
+        ("http://me@host:x/", "storage '…' is no database URL; for a file write sqlite:///…"),
+        ("postgres://host/db", "storage: write postgresql+psycopg:// instead of postgres://"),
+        ("mysql://host/db", f"storage: unknown scheme 'mysql'; {ACCEPTED}"),
+        ("postgresql+asyncpg://h/d", f"storage: unknown scheme 'postgresql+asyncpg'; {ACCEPTED}"),
+        ("sqlite+pysqlite:///a.db", f"storage: unknown scheme 'sqlite+pysqlite'; {ACCEPTED}"),
+        (
+            "sqlite:///:memory:",
+            "storage: a study must outlive its process, so not :memory:; write sqlite:///file.db",
+        ),
+        ("sqlite:///no/a.db", "storage: there is no folder no; make it first"),
+        ("sqlite:///.", "storage: . is a folder; name a file in it, sqlite:///./nas.db"),
+    ],
+)
+def test_each_refusal_of_a_url_says_what_to_write(url, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError) as refused:
+        check_url(url)
+    assert str(refused.value) == said
+
+
+def test_a_url_that_can_be_used_comes_back_parsed(tmp_path):
+    assert check_url(f"sqlite:///{tmp_path}/a.db").database == f"{tmp_path}/a.db"
+    assert parse_url("sqlite:///a.db").drivername == "sqlite"
+    assert sqlite_path(parse_url("sqlite:///a.db")) == Path("a.db")
+    assert sqlite_path(parse_url("postgresql://host/db")) is None
+    assert engine_options(parse_url("sqlite:///a.db")) == {"connect_args": {"timeout": 60}}
+
+
+def test_a_reader_of_a_server_says_that_it_only_reads():
+    url = "postgresql+psycopg://host/db"
+    reader, writer = engine_for(url, read_only=True), engine_for(url)
+    assert reader.get_execution_options() == {"postgresql_readonly": True}
+    assert writer.get_execution_options() == {}
+    assert reader.url == writer.url == make_url(url)
+
+
+def test_every_version_of_nas_takes_the_same_lock_of_a_server():
+    assert int.from_bytes(b"nas_", "big") == engines._LOCK_KEY
+
+
+class RefusedError(Exception):
+    """As a server's driver says it."""
+
+    def __init__(self, sqlstate):
+        super().__init__("so it is")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        *((RefusedError(state), DamagedError) for state in ("42P01", "42703", "22P02")),
+        (RefusedError("08006"), StorageError),
+        (RefusedError(None), StorageError),
+        (Exception("so it is"), StorageError),
+        (sqlite3.OperationalError("no such table: t"), DamagedError),
+        (sqlite3.OperationalError("no such column: c"), DamagedError),
+        (sqlite3.OperationalError("malformed JSON"), DamagedError),
+        (sqlite3.OperationalError("there is no such table"), StorageError),
+        (sqlite3.OperationalError("disk I/O error"), StorageError),
+    ],
+)
+def test_what_is_missing_in_a_database_is_damage_and_the_rest_is_not(error, kind):
+    with pytest.raises(StorageError) as refused, explained("sqlite:///a.db"):
+        raise OperationalError("SELECT", {}, error)
+    assert type(refused.value) is kind
+    assert str(refused.value) == f"storage sqlite:///a.db: {error}"
+
+
+def test_a_lock_that_another_one_keeps_is_named(file):
+    engine, other = (engine_for(f"sqlite:///{file}") for _ in range(2))
+    said = f"another process keeps {file}.lock locked"
+    with locked(engine), pytest.raises(UnavailableError) as refused, locked(other, 0.01):
+        pass
+    assert str(refused.value) == said
+    Path(f"{file}.lock").unlink(missing_ok=True)
+    Path(f"{file}.lock").mkdir()
+    with pytest.raises(StorageError) as refused, locked(engine):
+        pass
+    assert str(refused.value) == f"cannot lock {file}.lock (Is a directory)"
+    assert not isinstance(refused.value, UnavailableError)
+    engine.dispose()
+    other.dispose()
+
+
+def test_a_password_in_a_query_is_hidden_by_its_name_alone():
+    url = shown("postgresql+psycopg://me:x@host/db?password=y&sslpassword=z&user=u")
+    assert make_url(url).query == {"password": "hidden", "sslpassword": "hidden", "user": "u"}
+    assert url.startswith("postgresql+psycopg://me:***@host/db?")
+
+
+# --- a connection that only reads ---
+
+
+def test_a_readers_connection_is_any_threads_and_shows_bytes_that_are_no_text(file):
+    with closing(sqlite3.connect(file)) as made:
+        made.execute("CREATE TABLE t (x)")
+        made.execute("INSERT INTO t VALUES (CAST(x'61ff62' AS TEXT))")
+        made.commit()
+    found = []
+    with closing(connect_read_only(file)) as connection:
+        assert connection.execute("PRAGMA query_only").fetchone() == (1,)
+        read = Thread(target=lambda: found.extend(connection.execute("SELECT x FROM t")))
+        read.start()
+        read.join()
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("INSERT INTO t VALUES (1)")
+    assert found == [("a\\xffb",)]
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_an_empty_leftover_is_none(ending, file):
+    with closing(sqlite3.connect(file)) as made:
+        made.execute("CREATE TABLE t (x)")
+    file.with_name(f"nas.db{ending}").touch()
+    with closing(connect_read_only(file)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM t").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.db", "there is no study database {}"),
+        ("folder", "{} is a folder; name a file in it, sqlite:///{}/nas.db"),
+        ("pipe", "{} is no file"),
+        ("notes.txt", "{} is no SQLite database"),
+        ("notes.txt/a.db", "there is no study database {}"),
+        ("a\0b", "cannot read {} (embedded null byte)"),
+        ("x" * 300, "cannot read {} (File name too long)"),
+    ],
+)
+def test_each_file_that_is_no_database_is_refused_as_what_it_is(name, said, tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "notes.txt").write_text("dear diary, " * 100)
+    path = tmp_path / name
+    with pytest.raises(StorageError) as refused:
+        check_readable(path)
+    assert str(refused.value) == "storage: " + said.format(path, path)
+
+
+def test_a_folder_that_is_a_file_or_missing_takes_no_database(tmp_path):
+    (tmp_path / "notes.txt").write_text("dear diary")
+    for folder in ("no", "notes.txt"):
+        with pytest.raises(StorageError) as refused:
+            check_writable(tmp_path / folder / "a.db")
+        assert (
+            str(refused.value) == f"storage: there is no folder {tmp_path}/{folder}; make it first"
+        )
+    check_writable(tmp_path / "a.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+# --- Optuna's storage ---
+
+
+def test_optunas_storage_has_connections_like_ours(file):
+    storage = open_storage(f"sqlite:///{file}")
+    with storage.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 60_000
+    storage.engine.dispose()
+
+
+def test_each_connection_of_a_reader_asks_anew_how_the_file_can_be_read(file):
+    sqlite3.connect(file).close()
+    reader, writer = (engine_for(f"sqlite:///{file}", read_only=only) for only in (True, False))
+    assert isinstance(reader.pool, NullPool) and not isinstance(writer.pool, NullPool)
+    with reader.connect() as one, reader.connect() as other:
+        assert one.connection.dbapi_connection is not other.connection.dbapi_connection
+    reader.dispose()
+    writer.dispose()

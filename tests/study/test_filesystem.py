@@ -71,3 +71,43 @@ def test_an_exported_study_may_lie_on_a_share(share, searched, tmp_path):
 def test_every_network_file_system_is_known_by_the_kernels_name():
     assert {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph"} <= NETWORK
     assert not {"ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "apfs"} & NETWORK
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "orangefs",
+        "panfs", "pvfs2", "smb3", "smbfs", "wekafs", "fuse.ceph", "fuse.ceph-fuse", "fuse.gcsfuse",
+        "fuse.glusterfs", "fuse.juicefs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
+    ],
+)  # fmt: skip
+def test_each_network_file_system_is_refused_by_its_name(kind, tmp_path, monkeypatch):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 8:1 / / rw - {kind} srv:/ rw\n")
+    monkeypatch.setattr("nas.study.database.filesystem._MOUNTS", mounts)
+    assert network_filesystem(tmp_path) == kind
+    with pytest.raises(StorageError) as refused:
+        check_url(f"sqlite:///{tmp_path}/nas.db")
+    assert str(refused.value) == (
+        f"storage: {tmp_path}/nas.db is on a network file system ({kind}), where SQLite loses "
+        "data; use a local disk, or PostgreSQL: postgresql+psycopg://user:password@host/database"
+    )
+    assert network_filesystem(Path("nas.db")) == kind  # a relative path, too
+
+
+def test_where_no_mounts_are_listed_every_file_system_is_local(tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.study.database.filesystem._MOUNTS", tmp_path / "none")
+    assert network_filesystem(tmp_path) is None
+
+
+def test_a_path_that_no_mount_holds_has_no_file_system():
+    assert filesystem(Path("/nas.db"), "") is None
+    assert filesystem(Path("/nas.db"), "1 0 8:1 / /home rw - ext4 /dev/sda rw\n") is None
+
+
+def test_of_two_mounts_of_one_point_the_last_holds_and_signs_are_octal():
+    twice = r"""1 0 8:1 / /a\011b\134c rw - ext4 /dev/sda rw
+2 0 8:2 / /a\011b\134c rw - nfs srv:/ - rw
+3 0 8:3 / / rw - xfs /dev/sdb rw"""
+    assert filesystem(Path("/a\tb\\c/d"), twice) == "nfs"
+    assert filesystem(Path("/a"), twice) == "xfs"

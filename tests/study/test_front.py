@@ -26,3 +26,22 @@ def test_the_front_is_what_no_other_trial_beats(rows):
 
 def test_of_no_trials_there_is_no_front():
     assert pareto_front(pd.DataFrame({"macs": [], "val_accuracy": []})).empty
+
+
+def test_what_has_no_cost_or_no_accuracy_takes_no_part_and_of_equal_rows_the_first_stays():
+    trials = pd.DataFrame(
+        {
+            "number": [7, 6, 5, 4, 3, 2, 1],
+            "macs": [1, 2, 2, None, 1, 9, 3],
+            "latency_ms": [5.0, 3.0, 3.0, 1.0, None, None, 4.0],
+            "val_accuracy": [0.1, 0.5, 0.5, 0.9, None, 0.6, 0.5],
+        }
+    )
+    assert pareto_front(trials)["number"].tolist() == [7, 6, 2]
+    assert pareto_front(trials).index.tolist() == [0, 1, 5]
+    assert pareto_front(trials, "latency_ms")["number"].tolist() == [4]
+
+
+def test_an_accuracy_of_0_is_one():
+    front = pareto_front(pd.DataFrame({"macs": [2, 1], "val_accuracy": [0.0, 0.0]}))
+    assert front["macs"].tolist() == [1]

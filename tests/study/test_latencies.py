@@ -1,6 +1,8 @@
 """Measured latencies beside the trials, each with the machine that it holds for."""
 
 import math
+import shutil
+from datetime import UTC, datetime
 
 import pytest
 from populous import write_study
@@ -74,3 +76,25 @@ def test_a_latency_that_cannot_be_is_found(study, database_url):
         connection.execute(text("UPDATE nas_latencies SET milliseconds = 1, key = 'k'"))
     engine.dispose()
     assert violations(study) == ["the latency of architecture k, which is not there"]
+
+
+def test_each_value_of_a_measurement_and_no_other_row_is_changed(by_hand, tmp_path, helpers):
+    shutil.copyfile(by_hand, tmp_path / "nas.db")
+    study = open_study(f"sqlite:///{tmp_path}/nas.db", "hand")
+    a, b = helpers.network(2).key, helpers.network(3).key
+    before = datetime.now(UTC)
+    record_latencies(study, {a: 1.5, b: 2.5}, device="cpu", batch=1, threads=4)
+    record_latencies(study, {a: 3.5}, device="gpu", batch=1, threads=4)
+    record_latencies(study, {a: 4.5}, device="cpu", batch=2, threads=4)
+    record_latencies(study, {a: 5.5}, device="cpu", batch=1, threads=8)
+    record_latencies(study, {a: 6.5}, device="cpu", batch=1, threads=4)
+    found = study.latencies()
+    assert found["measured"].between(before, datetime.now(UTC)).all()
+    rows = found.drop(columns="measured").to_records(index=False).tolist()
+    assert rows == [
+        (b, "cpu", 1, 4, 2.5),
+        (a, "gpu", 1, 4, 3.5),
+        (a, "cpu", 2, 4, 4.5),
+        (a, "cpu", 1, 8, 5.5),
+        (a, "cpu", 1, 4, 6.5),
+    ]

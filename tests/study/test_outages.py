@@ -4,9 +4,9 @@ import sqlite3
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from nas.study.database import engines, outages
+from nas.study.database.engines import engines, outages
 from nas.study.database.outages import UnavailableError
 
 NOBODY = "postgresql+psycopg://me:canary@127.0.0.1:1/nas"  # a port that refuses at once
@@ -103,4 +103,11 @@ def test_a_mistake_is_no_outage(tmp_path, statement, error):
         connection.execute(text("INSERT INTO t VALUES (1)"))
     with pytest.raises(error), engine.begin() as connection:
         connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_mistake_that_never_came_to_the_database_is_none_either(tmp_path):
+    engine = engines.engine_for(f"sqlite:///{tmp_path}/nas.db")
+    with pytest.raises(ProgrammingError, match="Incorrect number of bindings"), engine.begin() as c:
+        c.exec_driver_sql("SELECT ?", ())
     engine.dispose()

@@ -111,3 +111,29 @@ def test_gpus_are_named_by_nvidias_own_program(monkeypatch, tmp_path):
     assert provenance()["gpus"] == ["H100, 550.1", "H200, 550.1"]
     program.write_text("#!/bin/sh\necho broken; exit 9\n")
     assert provenance()["gpus"] == []
+
+
+def test_each_part_is_what_the_system_says(repository, monkeypatch):
+    package = repository / "package"
+    monkeypatch.setattr(nas.study.provenance, "__file__", str(package / "study" / "provenance.py"))
+    found = provenance()
+    assert found.pop("libraries") == {
+        name: version(name)
+        for name in (
+            "nas", "torch", "torchvision", "optuna", "ray", "numpy", "pandas", "pydantic",
+            "sqlalchemy", "alembic", "psycopg",
+        )
+    }  # fmt: skip
+    assert isinstance(found.pop("gpus"), list)
+    assert found == {
+        "code": {"commit": git(repository, "rev-parse", "HEAD"), "dirty": False},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def test_a_library_that_is_not_there_has_no_version(monkeypatch):
+    monkeypatch.setattr(nas.study.provenance, "LIBRARIES", ("numpy", "no-such-library"))
+    assert provenance()["libraries"] == {"numpy": version("numpy"), "no-such-library": None}

@@ -308,3 +308,24 @@ def test_checking_a_database_keeps_the_locks_that_this_process_has_on_it(good, f
                     os._exit(0)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_file_at_rest_is_read_in_its_place(good, folder, monkeypatch):
+    at_rest(good, folder / "nas.db")
+    with another_user(folder / "nas.db"):
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # no copy can be made
+        assert len(open_study(f"sqlite:///{folder}/nas.db", "s").frame()) == 12
+        monkeypatch.undo()
+
+
+def test_a_leftover_that_cannot_be_read_is_named(good, folder):
+    left_by_a_dead_writer(good, folder / "nas.db")
+    with another_user(folder / "nas.db"):
+        os.seteuid(os.getuid())
+        (folder / "nas.db-wal").chmod(0o000)
+        os.seteuid(NOBODY if os.getuid() == 0 else os.getuid())
+        said = refused(f"sqlite:///{folder}/nas.db", read_only=True)
+    assert said == (
+        f"storage: cannot copy {folder}/nas.db-wal, which has to be repaired to be read "
+        "(Permission denied)"
+    )

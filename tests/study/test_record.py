@@ -1,12 +1,20 @@
 """What makes a study another one: each part of its record that results depend on."""
 
+import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
+import optuna
+import pandas as pd
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import create_trial
 
-from nas.errors import StorageError
+from nas.errors import DamagedError, StorageError
 from nas.search.config import Scope, options
-from nas.study.record import StudyRecord
+from nas.study.reader import studies
+from nas.study.record import StudyRecord, accuracy_of, read_record, untrained
 
 OURS = StudyRecord(
     space={"name": "s", "stages": [{"depth": 1}, {"depth": 2}]},
@@ -109,4 +117,186 @@ def test_the_refusal_names_three_differences_and_what_to_do():
     assert str(refused.value) == (
         "study 'mine' exists and is another one: epochs is 3, not 4; grace is 1, not 2; reduction "
         "is 3, not 4; choose another --study, or leave these options out"
+    )
+
+
+# --- as stored ---
+
+
+@pytest.fixture
+def stored(by_hand, tmp_path):
+    """``stored(statement)``: the URL of a copy of "hand" in which it was carried out."""
+
+    def change(statement="SELECT 1"):
+        shutil.copyfile(by_hand, tmp_path / "nas.db")
+        with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+            connection.executescript(statement)
+        return f"sqlite:///{tmp_path}/nas.db"
+
+    return change
+
+
+def refused(url, name="hand"):
+    with pytest.raises(StorageError) as error:
+        read_record(url, name)
+    return str(error.value)
+
+
+def test_where_there_is_no_study_there_is_no_record(stored, helpers, tmp_path):
+    assert read_record(f"sqlite:///{tmp_path}/none.db", "hand") is None
+    assert not (tmp_path / "none.db").exists()
+    (tmp_path / "empty.db").touch()
+    assert read_record(f"sqlite:///{tmp_path}/empty.db", "hand") is None
+    assert read_record(stored(), "other") is None
+    config = {"epochs": 2, "seed": 0, "trials": 9, "objective": "fashion_mnist"}
+    assert read_record(stored(), "hand") == replace(helpers.record, config=config)
+
+
+def test_a_name_that_is_no_text_is_refused():
+    said = refused("sqlite:///nas.db", "a\udcff")
+    assert said == "study 'a\\udcff' is not text in this terminal's encoding"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("trials", "0", "0"),
+        ("trials", "10000001", "10000001"),
+        ("epochs", "0", "0"),
+        ("epochs", "10000001", "10000001"),
+        ("epochs", "-1", "-1"),
+        ("trials", "1.0", "1.0"),
+        ("trials", "true", "True"),
+        ("epochs", "null", "None"),
+        ("epochs", '"' + 50 * "x" + '"', 40 * "x"),
+    ],
+)
+def test_a_count_of_the_config_that_no_search_can_have_is_damage(stored, name, value, shown):
+    config = {"trials": "1", "epochs": "1", name: value}
+    text = ", ".join(f'"{key}": {count}' for key, count in config.items())
+    said = f"study 'hand' is damaged: {name} of its config is '{shown}', not a whole number"
+    assert refused(stored(f"UPDATE nas_studies SET config = '{{{text}}}'")) == said
+
+
+@pytest.mark.parametrize("count", [1, 10_000_000])
+def test_a_study_has_at_least_one_and_at_most_ten_million_trials_and_epochs(stored, count):
+    config = f'{{"trials": {count}, "epochs": {count}}}'
+    record = read_record(stored(f"UPDATE nas_studies SET config = '{config}'"), "hand")
+    assert record.config == {"trials": count, "epochs": count}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("space_hash", "x'00'", "its space_hash is not text"),
+        ("dataset", "x'00'", "its dataset is not text"),
+        ("config", "'x'", "its config is not JSON"),
+        ("config", "'[]'", "its config is not a mapping"),
+        ("space", "'[]'", "its space is not a mapping"),
+        ("provenance", "'5'", "its provenance is not a mapping"),
+    ],
+)
+def test_a_damaged_record_names_its_part(stored, column, value, said):
+    url = stored(f"UPDATE nas_studies SET {column} = {value}")
+    with pytest.raises(DamagedError) as error:
+        read_record(url, "hand")
+    assert str(error.value) == f"study 'hand' is damaged: {said}"
+    assert error.value.problems == [said]
+    (row,) = studies(url).to_dict("records")
+    assert row["problem"] == said
+    assert pd.isna(row["planned"]) and pd.isna(row["created"]) and pd.isna(row["objective"])
+
+
+def test_a_record_is_read_whatever_its_time_of_creation_is(stored):
+    url = stored("UPDATE nas_studies SET created = x'00'")
+    assert read_record(url, "hand").space_hash == "0" * 64
+    assert studies(url)["problem"].tolist() == [
+        "its time of creation is not a time: \"b'\\\\x00'\""
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "shown"),
+    [("5", "'5'"), ("[]", "'[]'"), ('"' + 50 * "x" + '"', None), ("null", None)],
+)
+def test_an_objective_is_a_text_or_missing(stored, objective, shown):
+    config = f'{{"trials": 1, "epochs": 1, "objective": {objective}}}'
+    (row,) = studies(stored(f"UPDATE nas_studies SET config = '{config}'")).to_dict("records")
+    if shown:
+        assert row["problem"] == f"objective of its config is {shown}, not text"
+    else:
+        assert pd.isna(row["problem"]) and row["planned"] == 1
+
+
+def test_a_name_that_is_not_text_is_a_problem_in_the_list(stored):
+    found = studies(stored("UPDATE studies SET study_name = 5.5 || x'00'"))
+    assert len(found) == 1 and found["trials"].tolist() == [7]
+    found = studies(stored("UPDATE studies SET study_name = x'6162'"))
+    assert found["study"].tolist() == ["b'ab'"]
+    assert found["problem"].tolist() == ["its name is not text"]
+
+
+# --- what its numbers are called ---
+
+
+@pytest.mark.parametrize(
+    ("objective", "sentence", "accuracy"),
+    [
+        (
+            "synthetic",
+            "The objective is synthetic: no network was trained, the accuracies are a function of "
+            "the architecture.",
+            "synthetic accuracy",
+        ),
+        ("fashion_mnist", None, "validation accuracy"),
+        (None, None, "validation accuracy"),
+    ],
+)
+def test_results_of_no_training_are_called_so(objective, sentence, accuracy):
+    record = with_config(objective=objective)
+    assert (record.untrained, record.accuracy) == (sentence, accuracy)
+    assert (untrained(objective), accuracy_of(objective)) == (sentence, accuracy)
+    assert replace(OURS, config={}).untrained is None
+
+
+# --- a study of Optuna's without a record of ours ---
+
+
+def foreign(path, directions=("maximize",), trials=()):
+    """What is said of one in a database of its own."""
+    url = f"sqlite:///{path}/theirs.db"
+    study = optuna.create_study(storage=url, study_name="theirs", directions=list(directions))
+    for names in trials:
+        domains = {name: FloatDistribution(0, 1) for name in names}
+        params = dict.fromkeys(names, 0.5)
+        values = [0.5] * len(directions)
+        study.add_trial(create_trial(params=params, distributions=domains, values=values))
+    return refused(url, "theirs")
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        ([""], "1 trial in it, not by nas"),
+        (["a"], "1 trial of 'a' in it, not by nas"),
+        (["cab", "b"], "2 trials of 'a', 'b', 'c' in it, not by nas"),
+        (["db", "ca"], "2 trials of 'a', 'b', 'c', … in it, not by nas"),
+    ],
+)
+def test_a_foreign_study_is_told_by_its_first_three_parameters(tmp_path, trials, said):
+    assert foreign(tmp_path, trials=trials) == (
+        f"study 'theirs' exists and was made by another program: {said}; choose another --study"
+    )
+
+
+def test_a_foreign_study_is_told_by_its_direction(tmp_path):
+    begin = "study 'theirs' exists and was made by another program: its direction is "
+    assert (
+        foreign(tmp_path, ["minimize"]) == f"{begin}minimize, not maximize; choose another --study"
+    )
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as connection:
+        connection.execute("DELETE FROM study_directions")
+        connection.commit()
+    assert refused(f"sqlite:///{tmp_path}/theirs.db", "theirs") == (
+        f"{begin}not set, not maximize; choose another --study"
     )

@@ -47,3 +47,41 @@ def test_a_search_with_flips_in_a_band_is_whole_again(tmp_path):
     assert (options["flip"], options["band"]) == ("residual", "macs=4M:8M")
     again = resolve({**options, "space": space.name, "study": "s"}, None, MACHINE)
     assert again.to_dict() == record.config
+
+
+HAND = StudyRecord(
+    space={"name": "ö", "stem": {"width": 8}, "classes": 10, "stages": [{"depth": (1, 2)}]},
+    space_hash="0" * 64,
+    config={
+        "trials": 7,
+        "space": "somewhere/s.yaml",
+        "study": "x",
+        "runs": "there",
+        "data": "images",
+        "max_failures": 2,
+        "time_budget": None,
+        "training": {"peak_lr": 0.3},
+        "description": "wor " + "word " * 19 + "end",
+    },
+    dataset="synthetic",
+    provenance={},
+)
+
+
+def test_the_space_is_written_whole_and_in_its_own_order():
+    assert space_file(HAND) == (
+        "name: ö\nstem:\n  width: 8\nclasses: 10\nstages:\n- depth:\n  - 1\n  - 2\n"
+    )
+
+
+def test_the_options_are_written_without_those_of_the_call():
+    assert config_file(HAND) == (
+        "trials: 7\nmax-failures: 2\ntraining:\n  peak_lr: 0.3\n"
+        f"description: wor {'word ' * 16}word\n  word word end\n"  # 101 characters are too many
+    )
+
+
+def test_the_command_names_both_files_and_another_database():
+    assert command("s") == (
+        "nas search --space space.yaml --config search.yaml --study s --storage sqlite:///again.db"
+    )

@@ -10,8 +10,13 @@ import pytest
 
 from nas.cli.app import main
 from nas.study.reader import open_study
-from nas.study.shell import install_command, nas_command, needs_password
-from nas.study.storage_url import without_password
+from nas.study.shell import (
+    install_command,
+    nas_command,
+    needs_password,
+    program,
+)
+from nas.study.storage_url import DEFAULT_STORAGE, without_password
 
 NAMES = ["it's mine", "-x", '100 % $HOME `id` "q" \\', "Größe ☃", "a;b&c|d", "*", "a\x1b\nb"]
 SECRET = "postgresql+psycopg://me:pass%20word@host/db?sslpassword=hidden&connect_timeout=3"
@@ -96,3 +101,86 @@ def test_a_file_of_two_studies_names_a_command_that_exports_one(
     command = capsys.readouterr().err.partition("of its own: ")[2].strip()
     subprocess.run(["sh", "-c", command], check=True, capture_output=True)
     assert len(open_study(f"sqlite:///{tmp_path}/out.sqlite", "a b").frame()) == 10
+
+
+# --- line by line ---
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """A working directory of ours, and no environment of a user."""
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_options_are_spelled_as_the_command_line_has_them(elsewhere):
+    assert nas_command("db upgrade", here=False) == "nas db upgrade"
+    assert nas_command("search", time_budget="9m", resume=True, seed=0, here=False) == (
+        "nas search --time-budget 9m --resume --seed 0"
+    )
+    assert nas_command("search", resume=False, grace=None, here=False) == "nas search"
+    assert nas_command("search", grace=None, seed=0, here=False) == "nas search --seed 0"
+    assert nas_command("show", "a", "b", rows=-1, here=False) == "nas show a b --rows=-1"
+    assert nas_command("show", "a", "-b", rows=2, here=False, storage="sqlite:///x.db") == (
+        "nas show --rows 2 --storage sqlite:///x.db -- a -b"
+    )
+    assert nas_command("show", "a\tb", here=False) == r"nas show $'\x61\x09\x62'"
+
+
+def test_the_default_storage_is_not_named():
+    assert DEFAULT_STORAGE == "sqlite:///nas.db"
+    assert nas_command("show", storage="sqlite:///nas.db", here=False) == "nas show"
+
+
+def test_the_environment_of_another_reader_is_not_ours(elsewhere, monkeypatch):
+    monkeypatch.setenv("NAS_STORAGE", "sqlite:///b.db")
+    assert nas_command("show", here=False) == "nas show"
+    assert nas_command("show", storage="sqlite:///b.db", here=False) == (
+        "nas show --storage sqlite:///b.db"
+    )
+
+
+def script(folder):
+    """A program ``nas`` beside a ``python`` in the folder; the path of the latter."""
+    folder.mkdir(exist_ok=True)
+    (folder / "nas").write_text("#!/bin/sh\n")
+    (folder / "nas").chmod(0o755)
+    return str(folder / "python")
+
+
+def test_this_program_is_called_as_the_users_shell_finds_it(elsewhere, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(elsewhere / "bare" / "python"))
+    assert program() == [f"{elsewhere}/bare/python", "-m", "nas"]  # no script beside it
+    monkeypatch.setattr(sys, "executable", script(elsewhere / "bin"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program() == ["bin/nas"]
+    script(elsewhere / "other")
+    monkeypatch.setenv("PATH", f"{elsewhere}/other")
+    assert program() == ["bin/nas"]  # the other one is another program
+    monkeypatch.setenv("PATH", f"{elsewhere}/bin")
+    assert program() == ["nas"]
+    monkeypatch.chdir(elsewhere / "other")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program() == [f"{elsewhere}/bin/nas"]  # not below the working directory
+    assert nas_command("show", "s") == f"{elsewhere}/bin/nas show s"
+    assert install_command("postgres") == (f"{elsewhere}/bin/python -m pip install 'nas[postgres]'")
+
+
+@pytest.mark.parametrize(
+    ("url", "less"),
+    [
+        ("sqlite:///a b.db", "sqlite:///a b.db"),
+        ("postgresql://host/db?sslmode=require", "postgresql://host/db?sslmode=require"),
+        ("postgresql://me:x@host/db", "postgresql://me@host/db"),
+        ("postgresql://host/db?password=x&sslmode=require", "postgresql://host/db?sslmode=require"),
+        ("postgresql://me:@host/db", "postgresql://me@host/db"),
+    ],
+)
+def test_a_url_loses_its_password_alone(url, less, elsewhere, monkeypatch):
+    assert without_password(url) == less
+    assert needs_password(url) == (url != less)
+    monkeypatch.setenv("NAS_STORAGE", url)
+    assert not needs_password(url)
+    monkeypatch.setenv("NAS_STORAGE", less)
+    assert not needs_password(url)  # the user's own environment leads there

@@ -1,14 +1,17 @@
 """Frames in files: what was written is what is read, and no text of a study becomes a formula."""
 
 import csv
+import resource
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from populous import write_study
 from sqlalchemy import create_engine, text
 
 from nas.cli.app import main
-from nas.study.exchange.tabular import FORMULA, WHAT, defused, export_frame
+from nas.errors import NasError, StorageError
+from nas.study.exchange.tabular import FORMULA, WHAT, _write_new, defused, export_frame
 from nas.study.reader import open_study
 from nas.text import visible
 
@@ -96,3 +99,99 @@ def test_what_cannot_be_written_is_refused_in_one_line(url, tmp_path, capsys, fi
     others = {found.name for found in tmp_path.iterdir() if not found.name.startswith("nas.db")}
     assert others == {"there.csv"}
     assert (tmp_path / "there.csv").read_text() == "mine"
+
+
+# --- each cell, of a study written by hand ---
+
+
+@pytest.fixture
+def hand(by_hand):
+    return open_study(f"sqlite:///{by_hand}", "hand")
+
+
+def test_a_csv_file_is_a_header_and_a_line_for_each_row(hand, tmp_path):
+    assert export_frame(hand, tmp_path / "a.csv", "attempts") == 7
+    assert (tmp_path / "a.csv").read_text().splitlines()[:4] == [
+        "number,attempt,state,owner,host,device,numerics,started,ended,epochs,reason",
+        "0,1,complete,me/1/x,h0/1,device 0,numerics 1,"
+        "2026-01-01 00:00:01+00:00,2026-01-01 00:00:02+00:00,2,",
+        "1,1,died,me/1/x,h1/1,device 1,numerics 1,"
+        "2026-01-01 00:00:03+00:00,2026-01-01 00:00:04+00:00,1,its process died",
+        "1,2,complete,me/1/x,h1/2,device 1,numerics 2,"
+        "2026-01-01 00:00:05+00:00,2026-01-01 00:00:06+00:00,2,",
+    ]
+
+
+def test_the_trials_are_written_where_no_frame_is_named(hand, tmp_path):
+    assert export_frame(hand, tmp_path / "t.parquet") == 7
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), hand.frame())
+
+
+@pytest.mark.parametrize(
+    ("text_", "said"),
+    [
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@A", "'@A"),
+        ("\t1", "'\\t1"),
+        ("\r1", "'\\r1"),
+        ("\n1", "'\n1"),
+        ("＝1", "'＝1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠1", "'＠1"),
+        ("  =1", "'  =1"),
+        ("a=1", "a=1"),
+        ("a\n=1", "a\n=1"),
+        ("a\x1b[2J", "a\\u001b[2J"),
+        ("", ""),
+    ],
+)
+def test_each_sign_that_a_formula_begins_with_is_defused(text_, said):
+    frame = pd.DataFrame({"x": pd.array([text_, None, "b"], dtype="string"), "n": [1, 2, 3]})
+    found = defused(frame)
+    assert found["x"].tolist() == [said, pd.NA, "b"]
+    assert found.dtypes.tolist() == frame.dtypes.tolist()
+    assert frame["x"][0] == text_  # the frame that was given stays as it is
+
+
+@pytest.mark.parametrize(
+    ("file", "what", "said"),
+    [
+        ("a.xlsx", "trials", "file is '{}/a.xlsx'; accepted endings: .parquet, .csv"),
+        (
+            "a.csv",
+            "epoch",
+            "what is 'epoch'; did you mean epochs? accepted: trials, epochs, attempts",
+        ),
+        (
+            "there.csv",
+            "trials",
+            "{}/there.csv exists already; name another file, or remove it first",
+        ),
+        ("no/a.csv", "trials", "cannot write {}/no/a.csv (No such file or directory)"),
+    ],
+)
+def test_a_refusal_says_what_is_accepted(hand, tmp_path, file, what, said):
+    (tmp_path / "there.csv").write_text("mine")
+    with pytest.raises(NasError) as refused:
+        export_frame(hand, tmp_path / file, what)
+    assert str(refused.value) == said.format(tmp_path)
+
+
+def test_a_file_that_did_not_become_whole_is_taken_away(tmp_path):
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, kept[1]))  # as on a disk that is full
+    try:
+        with pytest.raises(StorageError) as refused:
+            _write_new(tmp_path / "a.csv", b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    assert str(refused.value) == f"cannot write {tmp_path}/a.csv (File too large)"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parquet_file_has_the_columns_of_the_frame_and_no_other(hand, tmp_path):
+    export_frame(hand, tmp_path / "t.parquet", "epochs")
+    assert pq.read_schema(tmp_path / "t.parquet").names == list(hand.epochs().columns)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,16 +12,19 @@ import optuna
 import pandas as pd
 import pytest
 from conftest import new_postgres_database
+from populous import write_study
 from sqlalchemy import Engine, create_engine, event, text
 
 from nas.cli.app import main
 from nas.errors import StorageError
 from nas.study.check import violations
+from nas.study.database.tables import metadata
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.exchange import transfer
 from nas.study.exchange.transfer import export_study, import_study
 from nas.study.latencies import record_latencies
 from nas.study.reader import open_study, studies
+from nas.study.shell import nas_command
 from nas.study.store import StudyStore
 
 
@@ -333,3 +337,176 @@ def test_a_published_study_has_every_result_and_no_name_of_a_host_or_path(study,
     assert set(attempts["host"]) == {"host-1/2"}
     assert "ValueError: no (attempt 1 on host-1/2)" in set(attempts["reason"].dropna())
     assert published.record.config["data"] is None
+
+
+# --- row by row, of a study written by hand, on SQLite ---
+
+OPTUNAS = (
+    "trials", "study_directions", "trial_user_attributes", "trial_params", "trial_values",
+    "trial_intermediate_values", "study_user_attributes", "study_system_attributes",
+    "trial_system_attributes",
+)  # fmt: skip
+
+
+@pytest.fixture
+def still(by_hand, tmp_path):
+    """The file of "hand", whose last trial does not run any more, with a row in each table."""
+    file = tmp_path / "hand.db"
+    shutil.copyfile(by_hand, file)
+    change(
+        file,
+        "UPDATE nas_attempts SET state = 'interrupted', reason = 'so', checkpoint = '/there', "
+        "ended = '2026-01-01 00:00:20.000000' WHERE trial = 6",
+        "UPDATE trials SET state = 'WAITING', datetime_start = NULL WHERE number = 6",
+        "INSERT INTO nas_evaluations VALUES (1, 0, '{}', 0.5, 0.25, 0.75, "
+        "'2026-01-01 00:00:30.000000')",
+        "INSERT INTO nas_latencies SELECT study_id, key, 'cpu', 1, 4, 1.5, "
+        "'2026-01-01 00:00:40.000000' FROM nas_architectures",
+        "INSERT INTO study_user_attributes VALUES (NULL, 1, 'note', '5')",
+        "INSERT INTO study_system_attributes VALUES (NULL, 1, 'version', '7')",
+        "INSERT INTO trial_system_attributes VALUES (NULL, 3, 'grid', '6')",
+        f"UPDATE nas_studies SET space_hash = '{open_study(url(by_hand), 'hand').space.hash}'",
+    )
+    return file
+
+
+def url(file):
+    return f"sqlite:///{file}"
+
+
+def change(file, *statements):
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def shape(file, study):
+    """The rows of a study in every table, without the ids by which tables refer to each other."""
+    found = {}
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        (study_id,) = connection.execute(
+            "SELECT study_id FROM studies WHERE study_name = ?", [study]
+        ).fetchone()
+        query = "SELECT trial_id, number FROM trials WHERE study_id = ?"
+        numbers = {row[0]: row[1] for row in connection.execute(query, [study_id])}
+        ours = [name for name in metadata.tables if name != "nas_releases"]
+        for table in (*OPTUNAS, *ours):
+            rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+            key = f"{table.removesuffix('s')}_id"
+            found[table] = [
+                {
+                    name: numbers[value] if name == "trial_id" else value
+                    for name, value in row.items()
+                    if name not in ("study_id", "trial_value_id", "param_id", key)
+                    and not (name.endswith("_id") and name != "trial_id")
+                }
+                for row in rows
+                if row.get("study_id", study_id) == study_id
+                and row.get("trial_id", next(iter(numbers))) in numbers
+            ]
+            if table in ours:  # which have keys of their own instead of an order
+                found[table].sort(key=str)
+    return found
+
+
+def test_every_row_of_every_table_goes_along_into_a_database_with_other_ids(still, tmp_path):
+    before = shape(still, "hand")
+    assert all(before.values())  # of each table there is one
+    target = tmp_path / "target.db"
+    for name in ("first", "second"):
+        write_study(url(target), name, trials=3, epochs=1)
+    assert import_study(still, url(target)) == ("hand", 7)
+    assert shape(target, "hand") == before
+    assert import_study(still, url(target), "again") == ("again", 7)
+    assert shape(target, "again") == shape(target, "hand") == before
+    assert export_study(url(target), "again", tmp_path / "out.sqlite") == 7
+    assert shape(tmp_path / "out.sqlite", "again") == before
+    assert shape(still, "hand") == before
+    assert studies(url(target))["study"].tolist() == ["again", "first", "hand", "second"]
+
+
+def refused(call):
+    with pytest.raises(StorageError) as error:
+        call()
+    return str(error.value)
+
+
+def test_an_export_that_cannot_be_says_why(by_hand, still, tmp_path):
+    there, folder = tmp_path / "there.sqlite", tmp_path / "no"
+    there.touch()
+    out = tmp_path / "out.sqlite"
+    assert refused(lambda: export_study(url(still), "hand", there)) == (
+        f"{there} exists already; name another file, or remove it first"
+    )
+    assert refused(lambda: export_study(url(still), "hand", folder / "a.sqlite")) == (
+        f"there is no folder {folder}; make it first"
+    )
+    assert refused(lambda: export_study(url(by_hand), "hand", out)) == (
+        "study 'hand' has 1 running trial; stop its search first (Ctrl-C). Where it died, carry "
+        "it on for a moment: that frees what it left behind"
+    )
+    change(still, "UPDATE trials SET state = 'RUNNING' WHERE number > 4")
+    said = refused(lambda: export_study(url(still), "hand", out))
+    assert said.startswith("study 'hand' has 2 running trials; stop")
+    assert not out.exists()
+
+
+def test_an_import_that_cannot_be_says_why_and_makes_no_database(by_hand, still, tmp_path):
+    target = url(tmp_path / "target.db")
+    none = tmp_path / "none.sqlite"
+    assert refused(lambda: import_study(none, target)) == f"there is no file {none}"
+    assert refused(lambda: import_study(tmp_path, target)) == f"there is no file {tmp_path}"
+    said = refused(lambda: import_study(by_hand, target))
+    assert said.startswith("study 'hand' has 1 running trial; stop its search first")
+    change(still, "UPDATE nas_epochs SET val_loss = 9e999 WHERE trial = 2")
+    problem = "trial 2, attempt 1: epoch 1 has a value that is not finite"
+    assert refused(lambda: import_study(still, target)) == (
+        f"{still} is not taken: its study 'hand' is not what nas has written ({problem}); nas "
+        "check says all of it"
+    )
+    change(still, "UPDATE nas_epochs SET val_loss = 9e999 WHERE trial = 5")
+    assert f"({problem}, and 1 more); nas check" in refused(lambda: import_study(still, target))
+    empty = tmp_path / "empty.db"
+    write_study(url(empty), "x", trials=0)
+    change(empty, "DELETE FROM nas_studies")
+    assert refused(lambda: import_study(empty, target)) == f"{empty} holds 0 studies, not one"
+    for name in "yz":
+        write_study(url(empty), name, trials=0)
+    assert refused(lambda: import_study(empty, target)) == (
+        f"{empty} holds 2 studies, not one; write the one to be moved into a file of its own: "
+        + nas_command("export-study", "y", "out.sqlite", storage=url(empty))
+    )
+    assert not (tmp_path / "target.db").exists()
+
+
+def test_a_name_that_is_taken_is_said_with_its_database(still, tmp_path):
+    target = url(tmp_path / "target.db")
+    import_study(still, target, "a")
+    assert refused(lambda: import_study(still, target, "a")) == (
+        f"there is a study 'a' in {target} already; choose another --name"
+    )
+    longest = "x" * 200
+    assert import_study(still, target, longest) == (longest, 7)
+    for name, shown in (("", ""), ("x" * 201, "x" * 80), (" a", " a"), ("a\n", "a\\n")):
+        assert refused(lambda name=name: import_study(still, target, name)) == (
+            f"name is '{shown}'; accepted: 1 to 200 printable characters, no space at either end"
+        )
+
+
+def test_tables_of_other_columns_are_not_copied(still, tmp_path):
+    change(still, "ALTER TABLE trial_values ADD COLUMN unit")
+    said = refused(lambda: import_study(still, url(tmp_path / "target.db")))
+    assert said == "the table trial_values has other columns there than here"
+    change(still, "ALTER TABLE trial_values DROP COLUMN unit", "DROP TABLE trial_heartbeats")
+    said = refused(lambda: import_study(still, url(tmp_path / "target.db")))
+    assert said == "the table trial_heartbeats has other columns there than here"
+
+
+def test_what_is_published_has_lost_paths_and_what_is_not_has_them(still, tmp_path):
+    for publish, checkpoint in ((False, "/there"), (True, None)):
+        file = tmp_path / f"{publish}.sqlite"
+        export_study(url(still), "hand", file, publish=publish)
+        (attempt,) = [row for row in shape(file, "hand")["nas_attempts"] if row["trial"] == 6]
+        assert attempt["checkpoint"] == checkpoint

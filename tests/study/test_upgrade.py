@@ -1,9 +1,11 @@
 """Databases of other versions of nas: carried over after a copy, or refused and left alone."""
 
+import re
 import shutil
 import sqlite3
 from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -14,7 +16,14 @@ from nas.errors import StorageError
 from nas.study.check import violations
 from nas.study.database.engines import engine_for
 from nas.study.database.tables import REVISION
-from nas.study.database.upgrade import SCRIPTS, has_studies, upgrade
+from nas.study.database.upgrade import (
+    SCRIPTS,
+    Upgrade,
+    create_tables,
+    has_studies,
+    revision,
+    upgrade,
+)
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
 from nas.study.shell import nas_command
@@ -278,3 +287,106 @@ def test_commands_refuse_an_older_database_in_the_same_words(study, command, cap
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.endswith(f"; run: {nas_command('db upgrade', storage=study)}\n")
+
+
+# --- word by word, on SQLite ---
+
+
+def refused(call):
+    with pytest.raises(StorageError) as error:
+        call()
+    return str(error.value)
+
+
+def test_each_refusal_names_both_revisions(sqlite_study, monkeypatch):
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    engine = engine_for(sqlite_study)
+    stamp(sqlite_study, "0001")
+    assert refused(lambda: has_studies(engine, sqlite_study)) == (
+        f"the study database has revision 0001 of an older nas, this one writes {REVISION}; "
+        f"run: {nas_command('db upgrade', storage=sqlite_study)}"
+    )
+    stamp(sqlite_study, "0077")
+    mine = f"this is {version('nas')}, which knows revisions up to {REVISION}"
+    for call in (lambda: has_studies(engine, sqlite_study), lambda: upgrade(sqlite_study)):
+        assert refused(call) == (
+            f"the study database has revision 0077 and needs nas in a newer version; {mine}"
+        )
+    run(sqlite_study, "INSERT INTO nas_releases VALUES ('0077', '7.7'), ('0078', '7.8')")
+    for call in (lambda: has_studies(engine, sqlite_study), lambda: upgrade(sqlite_study)):
+        assert refused(call) == f"the study database has revision 0077 and needs nas 7.7; {mine}"
+    run(sqlite_study, "DROP TABLE nas_releases")
+    assert "needs nas in a newer version" in refused(lambda: has_studies(engine, sqlite_study))
+    engine.dispose()
+
+
+def test_a_revision_is_that_of_our_tables_or_none(sqlite_study, tmp_path):
+    engine = engine_for(sqlite_study)
+    with engine.connect() as connection:
+        assert revision(connection) == REVISION
+    assert has_studies(engine, sqlite_study) is True
+    run(sqlite_study, "DELETE FROM nas_version")
+    with engine.connect() as connection:
+        assert revision(connection) is None
+    assert has_studies(engine, sqlite_study) is False
+    engine.dispose()
+    other = engine_for(f"sqlite:///{tmp_path}/other.db")
+    with other.connect() as connection:
+        assert revision(connection) is None
+    assert has_studies(other, "") is False
+    other.dispose()
+
+
+def test_tables_are_made_once(tmp_path):
+    url = f"sqlite:///{tmp_path}/new.db"
+    engine = engine_for(url)
+    for _ in range(2):
+        create_tables(engine, url)
+    assert run(url, "SELECT version_num FROM nas_version") == [(REVISION,)]
+    assert run(url, "SELECT revision FROM nas_releases") == [("0001",), ("0002",)]
+    engine.dispose()
+
+
+def test_a_copy_is_named_after_its_revision_and_time_and_is_whole(sqlite_study, later_nas):
+    later_nas()
+    before = datetime.now(UTC)
+    done = upgrade(sqlite_study)
+    name = re.fullmatch(
+        rf"one\.db\.{REVISION}-(\d{{8}}T\d{{6}}\.\d{{6}})Z\.backup", done.backup.name
+    )
+    made = datetime.strptime(name[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+    assert before <= made <= datetime.now(UTC)
+    assert done == Upgrade(REVISION, NEXT, done.backup)
+    assert run(f"sqlite:///{done.backup}", "PRAGMA integrity_check") == [("ok",)]
+    assert run(f"sqlite:///{done.backup}", "SELECT version_num FROM nas_version") == [(REVISION,)]
+    again = upgrade(sqlite_study)
+    assert again == Upgrade(NEXT, NEXT, None)
+
+
+def test_a_search_that_runs_is_named_by_its_owner(sqlite_study, later_nas):
+    later_nas()
+    run(sqlite_study, "UPDATE nas_attempts SET state = 'running', lease = '2099-01-01'")
+    assert refused(lambda: upgrade(sqlite_study)) == (
+        "a search is running on the study database (a); stop it first"
+    )
+    assert run(sqlite_study, "SELECT version_num FROM nas_version") == [(REVISION,)]
+
+
+def test_a_database_without_studies_is_named(tmp_path):
+    url = f"sqlite:///{tmp_path}/other.db"
+    assert refused(lambda: upgrade(url)) == (
+        f"storage: there is no study database {tmp_path}/other.db"
+    )
+    run(url, "CREATE TABLE t (x)")
+    assert refused(lambda: upgrade(url)) == f"{url} has no studies of nas in it"
+    assert run(url, "SELECT name FROM sqlite_master") == [("t",)]
+
+
+def test_migrations_lie_in_a_folder_of_any_name(tmp_path, monkeypatch):
+    shutil.copytree(SCRIPTS, tmp_path / "100 % (a)s")
+    monkeypatch.setattr("nas.study.database.upgrade.SCRIPTS", tmp_path / "100 % (a)s")
+    url = f"sqlite:///{tmp_path}/new.db"
+    engine = engine_for(url)
+    create_tables(engine, url)
+    engine.dispose()
+    assert run(url, "SELECT version_num FROM nas_version") == [(REVISION,)]

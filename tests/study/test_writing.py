@@ -1,5 +1,8 @@
 """What the writer puts into Optuna's tables, value by value, on SQLite."""
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import optuna
 import pytest
 from optuna.distributions import IntDistribution
@@ -7,7 +10,14 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from nas.cost import cost
-from nas.study.networks import drop_orphans, read_architectures
+from nas.errors import DamagedError
+from nas.study.networks import (
+    add_architecture,
+    drop_orphans,
+    read_architectures,
+    stored_architecture,
+)
+from nas.study.store import ENDED, OWN_FAILURE, StudyStore, utc_now
 
 
 @pytest.fixture
@@ -68,3 +78,255 @@ def test_networks_are_of_one_study_and_those_of_no_trial_are_dropped_there(open_
     assert read_architectures(one.engine, 1, [kept.key, "x"]) == {kept.key: kept}
     drop_orphans(one.engine, 1)
     assert keys(one) == {(1, kept.key), (2, kept.key), (2, orphan.key)}
+
+
+# --- trials, value by value ---
+
+
+def optuna_trial(store, number=-1):
+    trial = store.trials()[number]
+    return trial.state.name, trial.value, trial.user_attrs, trial.intermediate_values
+
+
+def ended(store, helpers, state, reason=None, epochs=(0.5,), depth=1):
+    """A trial whose one attempt ended so."""
+    number = helpers.add(store, depth)
+    attempt = store.attempts.start(number)
+    for epoch, accuracy in enumerate(epochs, 1):
+        store.record_epoch(number, attempt, helpers.result(epoch, accuracy))
+    store.end_attempt(number, attempt, state, reason)
+    return number
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "of_trial", "value", "more"),
+    [
+        ("complete", None, "COMPLETE", 0.6, {}),
+        ("complete", "all of it", "COMPLETE", 0.6, {"reason": "all of it"}),
+        ("pruned", "at rung 1\nof 3", "PRUNED", 0.6, {"reason": "at rung 1"}),
+        ("failed", "no memory\n  line", "FAIL", None, {"cause": "trial", "reason": "no memory"}),
+        ("abandoned", "died", "FAIL", None, {"cause": "machine", "reason": "died"}),
+        ("died", "its process", "WAITING", None, {}),
+        ("interrupted", "stopped", "WAITING", None, {}),
+    ],
+)
+def test_how_an_attempt_ends_is_what_becomes_of_its_trial(
+    store, helpers, state, reason, of_trial, value, more
+):
+    ended(store, helpers, state, reason, (0.7, 0.6))
+    attributes = {"key": helpers.network().key, "policy": "random"} | more
+    assert optuna_trial(store) == (of_trial, value, attributes, {1: 0.7, 2: 0.6})
+    last = store.attempts.last(0)
+    assert (last.state, last.reason) == (state, reason)
+
+
+def test_these_are_the_ways_in_which_an_attempt_can_end():
+    assert {name: state.name for name, state in ENDED.items()} == {
+        "complete": "COMPLETE",
+        "pruned": "PRUNED",
+        "failed": "FAIL",
+        "died": "WAITING",
+        "abandoned": "FAIL",
+        "interrupted": "WAITING",
+    }
+    assert OWN_FAILURE == "trial"
+
+
+def test_a_new_trial_runs_or_waits_with_all_that_is_known_of_it(store, helpers):
+    assert helpers.add(store, 3, policy="guided", system_attrs={"grid": 5}) == 0
+    assert helpers.add(store, 2, waits=True) == 1
+    assert store.add_empty_trial() == 2
+    running, waiting, empty = store.trials()
+    assert running.state == empty.state == TrialState.RUNNING
+    assert waiting.state == TrialState.WAITING
+    assert running.user_attrs == {"key": helpers.network(3).key, "policy": "guided"}
+    assert running.system_attrs == {"grid": 5} and waiting.system_attrs == {}
+    assert running.params == {"stages.0.depth": 3}
+    assert running.distributions == {"stages.0.depth": IntDistribution(1, 8)}
+    assert (empty.user_attrs, empty.params) == ({}, {})
+
+
+@pytest.mark.parametrize("state", ["complete", "pruned", "failed"])
+def test_a_trial_is_told_all_that_another_one_had(store, helpers, state):
+    ended(store, helpers, state, "so", (0.5, 0.6))
+    source = store.trials()[0]
+    helpers.add(store, policy="reused", source=source)
+    helpers.add(store, policy="enqueued", waits=True)
+    store.tell_trial(2, source)
+    attributes = dict(source.user_attrs) | {"policy": "reused", "source": 0}
+    name, value, _, curve = optuna_trial(store, 0)
+    for told in (1, 2):
+        assert optuna_trial(store, told) == (name, value, attributes, curve)
+    assert curve == {1: 0.5, 2: 0.6}
+
+
+def test_a_trial_that_is_told_takes_no_other_attribute_over(store, helpers):
+    attempt = store.attempts.start(helpers.add(store))
+    store._storage.set_trial_user_attr(store._trial_id(0), "note", "mine")
+    store.record_epoch(0, attempt, helpers.result(1))
+    store.end_attempt(0, attempt, "complete")
+    helpers.add(store, policy="reused", source=store.trials()[0])
+    key = helpers.network().key
+    assert store.trials()[1].user_attrs == {"key": key, "policy": "reused", "source": 0}
+
+
+def test_a_trial_that_waited_is_refused_with_its_curve_and_the_first_line(store, helpers):
+    ended(store, helpers, "interrupted", epochs=(0.5, 0.6))
+    store._storage.set_trial_intermediate_value(store._trial_id(0), 3, 0.9)  # of no attempt
+    store.refuse_trial(0, "no network\n  more")
+    attributes = {"key": helpers.network().key, "policy": "random", "reason": "no network"}
+    assert optuna_trial(store) == ("FAIL", None, attributes, {1: 0.5, 2: 0.6})
+
+
+def test_a_waiting_trial_is_resumed_once(store, helpers):
+    ended(store, helpers, "interrupted")
+    assert store.resume_trial(0) is True
+    assert store.resume_trial(0) is False
+    assert store.trials()[0].state == TrialState.RUNNING
+
+
+@pytest.mark.parametrize(("epochs", "state"), [(2, "interrupted"), (3, "complete")])
+def test_a_dead_drivers_trial_is_complete_when_its_last_epoch_was_written(
+    open_store, helpers, clock, epochs, state
+):
+    dead, alive = open_store("dead"), open_store("alive")
+    attempt = dead.attempts.start(helpers.add(dead))
+    for epoch in range(1, epochs + 1):
+        dead.record_epoch(0, attempt, helpers.result(epoch, 0.1 * epoch))
+    clock.pass_(30)
+    assert alive.repair(3) == []
+    clock.pass_(0.001)
+    assert alive.repair(3, [(0, attempt + 1), (1, attempt)]) == [0]
+    last = alive.attempts.last(0)
+    assert (last.state, last.reason) == (
+        state,
+        None if state == "complete" else "its driver died",
+    )
+    assert optuna_trial(alive)[0] == ("COMPLETE" if state == "complete" else "WAITING")
+
+
+def test_an_attempt_that_runs_here_is_not_freed_whatever_its_lease_says(store, helpers, clock):
+    attempt = store.attempts.start(helpers.add(store))
+    clock.pass_(99)
+    assert store.repair(3, [(0, attempt)]) == []
+    assert store.repair(3) == [0]
+
+
+def test_what_this_driver_ended_itself_is_repaired_at_once(store, helpers):
+    attempt = store.attempts.start(helpers.add(store))
+    store.record_epoch(0, attempt, helpers.result(1, 0.4))
+    store.attempts.end(0, attempt, "pruned", "so")
+    assert store.repair(3) == [0]
+    attributes = {"key": helpers.network().key, "policy": "random", "reason": "so"}
+    assert optuna_trial(store) == ("PRUNED", 0.4, attributes, {1: 0.4})
+
+
+def test_the_curve_that_optuna_has_is_made_that_of_the_last_attempt(store, helpers):
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    for epoch in (1, 2):
+        store.record_epoch(number, attempt, helpers.result(epoch, 0.1 * epoch))
+    other = store._trial_id(helpers.add(store, 2))
+    for epoch, value in ((1, 0.9), (3, 0.8)):  # one is wrong, one of no attempt of ours
+        store._storage.set_trial_intermediate_value(store._trial_id(number), epoch, value)
+        store._storage.set_trial_intermediate_value(other, epoch, value)
+    store.end_attempt(number, attempt, "pruned")
+    assert store.trials()[0].intermediate_values == {1: 0.1, 2: 0.2}
+    assert store.trials()[1].intermediate_values == {1: 0.9, 3: 0.8}
+
+
+def test_the_row_of_a_study_is_its_record(store, helpers, clock):
+    with store.engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT * FROM nas_studies")).mappings()
+    assert dict(row) == {
+        "study_id": 1,
+        "space": json.dumps(helpers.record.space),
+        "space_hash": "0" * 64,
+        "config": '{"epochs": 3, "seed": 0, "trials": 9}',
+        "dataset": "d" * 64,
+        "provenance": '{"python": "3.11"}',
+        "created": "2026-01-01 00:00:00.000000",
+    }
+
+
+def test_the_time_of_the_database_is_utc_without_saying_so():
+    now = utc_now()
+    assert now.tzinfo is None
+    assert abs(now.replace(tzinfo=UTC) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_study_that_is_opened_again_is_the_same_and_another_one_is_not(open_store, helpers):
+    first, second = open_store("a", "s"), open_store("a", "t")
+    assert (first._study_id, second._study_id, open_store("b", "s")._study_id) == (1, 2, 1)
+    assert helpers.add(first) == helpers.add(second) == 0  # numbers are a study's own
+    assert len(first.trials()) == len(second.trials()) == 1
+
+
+def test_the_row_of_a_network_is_written_once(store, helpers):
+    for _ in range(2):
+        helpers.add(store, 3)
+    network = helpers.network(3)
+    costs = cost(network)
+    with store.engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT * FROM nas_architectures")).mappings()
+    assert dict(row) == {
+        "study_id": 1,
+        "key": network.key,
+        "description": json.dumps(network.to_dict()),
+        "params": costs.params,
+        "macs": costs.macs,
+        "activations": costs.activations,
+        "depth": network.depth,
+    }
+    with pytest.raises(DamagedError) as refused:
+        stored_architecture("{")
+    assert str(refused.value) == "the description of a network is not JSON"
+    assert stored_architecture(row["description"]) == network
+
+
+def test_begun_trials_are_those_with_an_attempt(open_store, helpers):
+    one, other = open_store("a", "s"), open_store("a", "t")
+    for _ in range(4):
+        helpers.add(one)
+        helpers.add(other)
+    for number in (0, 2):
+        one.attempts.start(number)
+    one.attempts.start(2)
+    other.attempts.start(1)
+    assert one.attempts.begun([0, 1, 2, 3]) == {0, 2}
+    assert one.attempts.begun([2]) == {2}
+    assert one.attempts.begun([1, 3]) == set()
+    assert one.attempts.begun([3, 0]) == {0}
+
+
+def test_an_owner_of_this_moment_renews_its_lease_and_an_earlier_one_does_not(store):
+    assert store._of("a").alive and store._of("a").owner == "a"
+    assert not store._of("b").alive and store._of("b").owner == "b"
+
+
+def test_a_study_without_an_outbox_raises_at_once_and_has_no_file(store, tmp_path):
+    assert store.outbox is None
+    store.flush()
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
+        "nas.db",
+        "nas.db.lock",
+    }
+
+
+def test_a_store_that_is_closed_leaves_one_file_and_optuna_is_quiet(store, helpers, tmp_path):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    StudyStore(f"sqlite:///{tmp_path}/other.db", "s", helpers.record, owner="a").close()
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+    assert sorted(path.name for path in tmp_path.glob("other.db*")) == ["other.db", "other.db.lock"]
+
+
+def test_a_network_whose_driver_died_before_its_trial_is_gone_when_the_study_is_opened(
+    open_store, helpers
+):
+    one = open_store()
+    helpers.add(one, 1)
+    orphan = helpers.network(2)
+    add_architecture(one.engine, 1, orphan, cost(orphan))
+    assert keys(one) == {(1, helpers.network(1).key), (1, orphan.key)}
+    open_store()
+    assert keys(one) == {(1, helpers.network(1).key)}
