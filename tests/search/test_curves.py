@@ -123,3 +123,17 @@ def test_an_epoch_can_be_seen_while_its_attempt_goes_on_each_under_its_attempt(t
     curves.close()
     assert curves._writers == {}
     assert scalars(tmp_path / "curves") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tensorbord", "'tensorbord'; did you mean tensorboard?"),
+        ("x:a", "'x:a';"),
+        ("none:a", "'none:a';"),
+    ],
+)
+def test_a_refusal_offers_each_form(text, message):
+    with pytest.raises(ConfigError) as refusal:
+        check_log_to(text)
+    assert str(refusal.value) == f"{message} accepted: none, tensorboard, tensorboard:FOLDER"
