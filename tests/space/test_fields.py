@@ -193,7 +193,8 @@ def test_a_field_says_what_it_was_given_and_what_it_accepts(key, raw, message):
 def test_a_field_takes_what_is_meant():
     keys = Keys(
         block="basic", direction="nonincreasing", adjust="pycls", name=" a \n b ",
-        shape=(3, 32.0, 16), strides=[1, 2, 2.0], tied=("depth", "width"), size=8.0, amount="1.5M", digest="a" * 64,
+        shape=(3, 32.0, 16), strides=[1, 2, 2.0],
+        tied=("depth", "width"), size=8.0, amount="1.5M", digest="a" * 64,
     )  # fmt: skip
     assert keys.model_dump() == {
         "block": "basic", "direction": "nonincreasing", "adjust": "pycls", "name": "a b",
@@ -297,10 +298,10 @@ def yaml(tmp_path):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("010", 10.0), ("1_000", 1000), ("0x1F", 31), ("+5", 5), ("-5", -5), ("0", 0), ("1e-3", 0.001),
-        ("1.", 1.0), (".5", 0.5), ("1E3", 1000.0), ("1_0.5", 10.5), ("-.inf", float("-inf")),
-        (".INF", float("inf")), ("+1.5e+2", 150.0), ("1:30", "1:30"), ("1__0", "1__0"), ("0o7",
-         "0o7"),
+        ("010", 10.0), ("1_000", 1000), ("0x1F", 31), ("+5", 5), ("-5", -5), ("0", 0),
+        ("1e-3", 0.001), ("1.", 1.0), (".5", 0.5), ("1E3", 1000.0), ("1_0.5", 10.5),
+        ("-.inf", float("-inf")), (".INF", float("inf")), ("+1.5e+2", 150.0), ("1:30", "1:30"),
+        ("1__0", "1__0"), ("0o7", "0o7"),
         ("on", True), ("null", None), ("12e03", 12000.0), ("a1", "a1"), ("'5'", "5"),
     ],
 )  # fmt: skip
