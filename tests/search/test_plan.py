@@ -233,23 +233,9 @@ def test_a_cluster_of_two_nodes_or_more_needs_postgresql(given, nodes):
     )
 
 
-def test_what_trials_cannot_be_trained_with_is_refused_with_what_the_space_searches(
-    given, tmp_path
-):
-    """Of resnext, which searches the learning rate; and of a space that searches the momentum."""
+def test_what_the_space_searches_is_not_given_too(given):
     assert refusal({**given, "training": {"peak_lr": 0.2}}) == (
         "training: peak_lr is 0.2, but resnext searches it; leave it out there or here"
-    )
-    space = tmp_path / "m.yaml"
-    space.write_text(
-        "name: m\nstem: {width: 8}\nstages: [{block: basic, depth: 1, width: 8}]\n"
-        "training: {nesterov: {choice: [false, true]}}\n"
-    )
-    searching = {**given, "space": str(space)}
-    prepare({**searching, "training": {"momentum": 0.5}}, LAPTOP)
-    assert refusal({**searching, "training": {"momentum": 0.0}}) == (
-        "training: nesterov needs a momentum above 0; set nesterov to false (m searches "
-        '{"nesterov": true})'
     )
 
 
