@@ -1,5 +1,7 @@
 """Importance finds what made the accuracy, and is not made up where it cannot be known."""
 
+import logging
+
 import numpy as np
 import optuna
 import pandas as pd
@@ -277,3 +279,19 @@ def test_how_far_an_order_is_established_is_one_sentence():
     assert of(1, 1) == "no order is established: the intervals overlap"
     assert of(1, 1, 3) == ("no order is established among the first 2, whose intervals overlap")
     assert of(1, None) == "without intervals, no order is established"
+
+
+def test_studies_in_memory_are_not_announced_and_optunas_words_are_left_as_they_were():
+    said, before = [], optuna.logging.get_verbosity()
+    handler = logging.Handler()
+    handler.emit = said.append
+    logger = logging.getLogger("optuna")
+    logger.addHandler(handler)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        importance(FRAME, draws=0)
+        after = optuna.logging.get_verbosity()
+    finally:
+        optuna.logging.set_verbosity(before)
+        logger.removeHandler(handler)
+    assert (said, after) == ([], optuna.logging.INFO)
