@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = ("none", "tensorboard")
 FORMS = (*KINDS, "tensorboard:FOLDER")
+# The library's own flush() leaves out what its queue still holds: the epoch that was just added.
+FLUSH_SECONDS = 1
 SCALARS = (
     "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
 )  # fmt: skip
@@ -63,11 +65,11 @@ class Curves:
         if "epoch" not in result:
             return
         if attempt not in self._writers:
-            self._writers[attempt] = SummaryWriter(str(self._folder / attempt))
+            folder = str(self._folder / attempt)
+            self._writers[attempt] = SummaryWriter(folder, flush_secs=FLUSH_SECONDS)
         for name in SCALARS:
             if math.isfinite(value := result[name]):
                 self._writers[attempt].add_scalar(name, value, result["epoch"])
-        self._writers[attempt].flush()
 
     def ended(self, attempt: str) -> None:
         """No more epochs of this attempt."""

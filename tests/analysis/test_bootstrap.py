@@ -1,10 +1,12 @@
 """The empirical bootstrap against a transcription of the paper's sentence."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from random_studies import study
 
 from nas.analysis import best_values
+from nas.analysis.bootstrap import winners
 from nas.errors import AnalysisError
 
 
@@ -75,3 +77,65 @@ def test_all_knobs_that_vary_and_costs_that_are_asked_have_a_row():
 def test_a_bootstrap_that_cannot_be_is_refused(options):
     with pytest.raises(AnalysisError, match="accepted"):
         best_values(study([0.1] * 8, width=range(8)), **options)
+
+
+def test_a_quarter_is_drawn_ten_thousand_times_at_95_percent_by_default():
+    frame = study(np.arange(40) / 50, width=np.arange(40))
+    given = {"part": 0.25, "draws": 10_000, "level": 0.95, "seed": 0}
+    assert best_values(frame).equals(best_values(frame, **given))
+    assert not best_values(frame, seed=1).equals(best_values(frame))
+
+
+def test_a_row_is_that_of_the_winners_that_were_drawn():
+    errors = np.random.default_rng(1).permutation(20) / 20
+    frame = study(errors, width=np.arange(20) * 3, kind=list("ab") * 10, flag=[True, False] * 10)
+    won = winners(errors, 5, 50, 7)
+    rng = np.random.default_rng(7)
+    best = np.argsort(errors)[rng.integers(20, size=(50, 5)).min(axis=1)]
+    assert won.tolist() == best.tolist()
+    rows = best_values(frame, draws=50, level=0.5, seed=7).set_index("knob")
+    assert list(rows.index) == ["width", "kind", "flag"]
+    width = rows.loc["width"]
+    assert [width["low"], width["median"], width["high"]] == pytest.approx(
+        np.quantile(best * 3, [0.25, 0.5, 0.75])
+    )
+    values, counts = np.unique(best * 3, return_counts=True)
+    assert width["share"] == pytest.approx(counts.max() / 50)
+    assert width["most"] in values[counts == counts.max()]
+    for name in ("kind", "flag"):  # no numbers
+        assert rows.loc[name, ["low", "median", "high"]].isna().all()
+    assert set(rows["n"]) == {20}
+    assert set(rows["study"]) == {"s"}
+
+
+def test_a_network_that_was_drawn_twice_wins_as_one():
+    errors = np.arange(8) / 10
+    frame = study(errors, width=np.arange(8))
+    twice = pd.concat([frame, frame], ignore_index=True)
+    assert best_values(twice).equals(best_values(frame))
+
+
+def test_a_knob_that_is_not_known_everywhere_cannot_be_asked_for_and_costs_can():
+    frame = study([0.1] * 8, width=range(8), half=[1, None] * 4)
+    assert best_values(frame)["knob"].tolist() == ["width"]
+    with pytest.raises(AnalysisError) as refused:
+        best_values(frame, "half")
+    assert str(refused.value) == "s has no knob 'half'; accepted: width, macs, params, activations"
+    for cost in ("macs", "params", "activations"):
+        assert best_values(frame, cost)["knob"].tolist() == [cost]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part": 0}, "part is 0, draws 10000; accepted: part in (0, 1], draws ≥ 1"),
+        ({"draws": 0}, "part is 0.25, draws 0; accepted: part in (0, 1], draws ≥ 1"),
+        ({"level": 0}, "level is 0; accepted: between 0 and 1, as 0.95"),
+        ({"part": 0.01}, "0.01 of 8 networks is none; train more"),
+    ],
+)
+def test_a_refusal_is_whole(options, message):
+    with pytest.raises(AnalysisError) as refused:
+        best_values(study([0.1] * 8, width=range(8)), **options)
+    assert str(refused.value) == message
+    assert len(best_values(study([0.1] * 8, width=range(8)), part=1, draws=1)) == 1

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from random_studies import study
 
 from nas.analysis import edf
+from nas.analysis.edf import bin_weights, complexity_bins, complexity_edges, step
+from nas.analysis.population import populations
 from nas.errors import AnalysisError
 
 errors = st.lists(st.integers(0, 12).map(lambda k: k / 16), min_size=1, max_size=30)
@@ -89,3 +91,72 @@ def test_stopped_trials_are_bounds_between_no_error_and_their_last_one():
 def test_a_level_is_a_fraction(level):
     with pytest.raises(AnalysisError, match="accepted: between 0 and 1"):
         edf(study([0.1]), level=level)
+
+
+def test_five_ranges_and_95_percent_are_the_default():
+    frame = study(np.arange(40) / 50, macs=np.arange(1, 41))
+    assert edf(frame, cost="macs").equals(edf(frame, cost="macs", bins=5, level=0.95))
+    assert edf(frame).equals(edf(frame, level=0.95))
+
+
+def test_a_frame_has_each_number_by_name_of_draws_and_networks():
+    frame = study([0.1, 0.1, 0.2], key=["x", "x", "y"])
+    found = edf(frame, level=0.5)
+    assert list(found) == ["study", "error", "edf", "low", "high", "n", "networks"]
+    assert found["edf"].tolist() == pytest.approx([2 / 3, 1])
+    assert (set(found["n"]), set(found["networks"]), set(found["study"])) == ({3}, {2}, {"s"})
+    # of networks that weigh 2/3 and 1/3
+    margin = sqrt(log(4) / 2 * (4 / 9 + 1 / 9))
+    assert found["low"].tolist() == pytest.approx([max(0, 2 / 3 - margin), 1 - margin])
+    several = edf(pd.concat([study([0.1], "b"), study([0.2], "a")]))
+    assert list(several["study"]) == ["b", "a"]
+    assert list(several.index) == [0, 1]
+
+
+def test_a_step_is_the_weight_of_all_up_to_it():
+    errors, weights = np.array([0.3, 0.1, 0.2]), np.array([0.5, 0.2, 0.3])
+    at = np.array([0.05, 0.1, 0.15, 0.2, 0.3, 1.0])
+    assert step(errors, weights, at) == pytest.approx([0, 0.2, 0.2, 0.5, 1, 1])
+
+
+def spaces(*costs):
+    frames = [
+        study([0.1] * len(one), name, macs=one) for name, one in zip("ab", costs, strict=False)
+    ]
+    return list(populations(pd.concat(frames)).values())
+
+
+def test_ranges_are_evenly_spaced_over_what_all_share_and_hold_their_ends():
+    a, b = spaces([10, 20, 50], [5, 10, 25, 30, 40])
+    edges = complexity_edges([a, b], "macs", 3)
+    assert edges.tolist() == [10, 20, 30, 40]
+    assert complexity_bins(b, "macs", edges).tolist() == [-1, 0, 1, 2, 2]  # an edge begins a range
+    assert bin_weights(np.array([-1, 0, 1, 2, 2]), 3) == pytest.approx(
+        [0, 1 / 3, 1 / 3, 1 / 6, 1 / 6]
+    )
+    with pytest.raises(AnalysisError) as refused:
+        complexity_bins(a, "macs", edges)
+    assert str(refused.value) == (
+        "a has no network with macs from 30 to 40; take fewer bins than 3, or train more networks"
+    )
+
+
+def test_ranges_that_cannot_be_are_refused():
+    a, b = spaces([10, 20], [20, 30])
+    with pytest.raises(AnalysisError) as refused:
+        complexity_edges([a, b], "macs", 2)
+    assert str(refused.value) == "the spaces share no range of macs; sample both in one band of it"
+    with pytest.raises(AnalysisError) as refused:
+        complexity_edges([a], "macs", 0)
+    assert str(refused.value) == "bins is 0; accepted: 1 or more"
+    assert complexity_edges([a], "macs", 1).tolist() == [10, 20]
+    stopped = study([0.1, 0.2, 0.3], state=["COMPLETE", "COMPLETE", "PRUNED"])
+    with pytest.raises(AnalysisError) as refused:
+        edf(stopped, cost="macs", stopped="bound")
+    assert str(refused.value) == (
+        "a complexity-normalised edf takes no bounds; accepted: refuse, drop"
+    )
+    assert len(edf(stopped, cost="macs", stopped="drop", bins=1)) == 2
+    with pytest.raises(AnalysisError) as refused:
+        edf(stopped, level=1)
+    assert str(refused.value) == "level is 1; accepted: between 0 and 1, as 0.95"

@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +67,23 @@ def test_a_weighted_expected_best_is_the_mean_over_weighted_draws():
     )
     both = np.array([weights, [1, 0, 0]])
     assert expected_best(values, 2, both) == pytest.approx([mean, 0.3])
+
+
+def test_a_frame_has_each_number_by_name_of_different_networks():
+    errors = np.array([0.5, 0.1, 0.3, 0.2])
+    frame = study(np.repeat(errors, 2), key=np.repeat(list("abcd"), 2))
+    found = efficiency(frame)
+    assert list(found) == ["study", "m", "draws", "error", "stderr", "low", "high", "n"]
+    assert found.equals(efficiency(frame, seed=0))
+    assert not efficiency(frame, seed=2).equals(found)
+    assert found["n"].tolist() == [4, 4, 4]
+    both = efficiency(pd.concat([frame.assign(study="b"), frame]), sizes=[2, 1])
+    assert list(zip(both["study"], both["m"], strict=True)) == [
+        ("b", 2), ("b", 1), ("s", 2), ("s", 1)
+    ]  # fmt: skip
+
+
+def test_a_size_that_cannot_be_is_refused_with_why():
+    with pytest.raises(AnalysisError) as refused:
+        efficiency(study([0.1]), sizes=[2])
+    assert str(refused.value) == "m is 2; accepted: 1 to 1, as s has 1 network"

@@ -105,3 +105,30 @@ def test_accuracies_that_are_all_equal_have_no_ranks():
     frame.loc[frame["epoch"] == 1, "val_accuracy"] = 0.1
     found = rank_correlation(frame, late=2, draws=5)
     assert found[["kendall", "kendall_low", "kendall_high"]].isna().all(axis=None)
+
+
+def test_a_frame_has_each_number_by_name_with_a_thousand_draws_at_95_percent():
+    frame = curves().query("number < 12")
+    found = rank_correlation(frame)
+    assert found.equals(rank_correlation(frame, draws=1000, level=0.95, seed=0, stopped="refuse"))
+    assert not found.equals(rank_correlation(frame, seed=1))
+    assert list(found) == [
+        "early", "late", "kendall", "kendall_low", "kendall_high", "spearman", "spearman_low",
+        "spearman_high", "n",
+    ]  # fmt: skip
+    assert found["late"].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "message"),
+    [
+        (curves(short=range(10)), {}, "10 of 30 trials did not come to epoch 3"),
+        (curves(), {"late": 7}, "late is 7; accepted: 2, 3"),
+        (curves().query("number < 4"), {}, "4 trials came to epoch 3; accepted: 5 or more"),
+        (curves(), {"level": 1}, "level is 1; accepted: between 0 and 1, as 0.95"),
+    ],
+)
+def test_a_refusal_begins_with_what_was_found(frame, options, message):
+    with pytest.raises(AnalysisError) as refused:
+        rank_correlation(frame, **options)
+    assert str(refused.value).startswith(message)

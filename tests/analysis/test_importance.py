@@ -1,15 +1,24 @@
 """Importance finds what made the accuracy, and is not made up where it cannot be known."""
 
+import logging
+
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from populous import write_study
 from random_studies import study
 
 from nas.analysis import importance
-from nas.analysis.importance import _places, order
+from nas.analysis.importance import (
+    _by_optuna,
+    _coded,
+    _grid,
+    _ped_anova,
+    _places,
+    order,
+)
 from nas.errors import AnalysisError
 from nas.study.reader import open_study
 
@@ -133,3 +142,156 @@ def test_noise_has_no_first_place_and_a_strong_knob_has_it():
     forest = importance(FRAME, evaluator="mdi")
     assert forest["low"].isna().all()
     assert order(forest) == "without intervals, no order is established"
+
+
+DOMAINS = {
+    "rate": FloatDistribution(0.01, 1, log=True),
+    "share": FloatDistribution(0, 1),
+    "half": FloatDistribution(0.5, 4, step=0.5),
+    "width": IntDistribution(8, 64, step=8),
+    "depth": IntDistribution(1, 200),
+    "size": IntDistribution(4, 512, log=True),
+    "kind": CategoricalDistribution(["x", "y", "z"]),
+}
+
+
+def drawn(n, seed=0):
+    rng = np.random.default_rng(seed)
+    columns = {
+        "rate": np.exp(rng.uniform(np.log(0.01), 0, n)).tolist(),
+        "share": rng.random(n).tolist(),
+        "half": (0.5 * rng.integers(1, 9, n)).tolist(),
+        "width": (8 * rng.integers(1, 9, n)).tolist(),
+        "depth": rng.integers(1, 201, n).tolist(),
+        "size": np.exp(rng.uniform(np.log(4), np.log(512), n)).round().astype(int).tolist(),
+        "kind": rng.choice(["x", "y", "z"], n).tolist(),
+    }
+    return {name: (values, DOMAINS[name]) for name, values in columns.items()}, rng
+
+
+@pytest.mark.parametrize("n", [30, 35, 200])
+def test_our_ped_anova_is_optunas_for_every_kind_of_domain(n):
+    coded, rng = drawn(n)
+    accuracy = 0.5 + 0.1 * np.log10(coded["rate"][0]) + 0.05 * rng.random(n)
+    accuracy[:3] = accuracy[5]  # ties
+    theirs = _by_optuna(coded, accuracy, np.arange(n), "ped_anova", 0)
+    grids = {name: _grid(*column) for name, column in coded.items()}
+    by_error = np.argsort(-accuracy, kind="stable")
+    ours = _ped_anova(grids, accuracy, np.ones(n, dtype=int), by_error)
+    assert ours == pytest.approx(theirs)
+    # some drawn twice, some not at all
+    times = rng.integers(0, 3, n)
+    chosen = np.repeat(np.arange(n), times)
+    theirs = _by_optuna(coded, accuracy, chosen, "ped_anova", 0)
+    assert _ped_anova(grids, accuracy, times, by_error) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "values", "cells"),
+    [
+        ("rate", 50, [0.01, 0.03, 1], [0, 12, 49]),
+        ("share", 50, [0, 0.25, 1], [0, 12, 49]),
+        ("half", 8, [0.5, 1, 4], [0, 1, 7]),
+        ("width", 8, [8, 16, 64], [0, 1, 7]),
+        ("depth", 50, [1, 200], [0, 49]),
+        ("size", 10, [4, 512], [0, 9]),
+        ("kind", 3, ["y", "x", "z"], [1, 0, 2]),
+    ],
+)
+def test_a_grid_has_a_cell_for_each_value_or_fifty(name, size, values, cells):
+    found, domain, count = _grid(values, DOMAINS[name])
+    assert (found.tolist(), count) == (cells, size)
+    expected = IntDistribution(0, size - 1) if name != "kind" else DOMAINS["kind"]
+    assert domain == expected
+
+
+def test_where_the_best_tenth_is_like_all_knobs_matter_alike():
+    coded, _ = drawn(40)
+    grids = {name: _grid(*column) for name, column in coded.items()}
+    same = np.full(40, 0.5)
+    found = _ped_anova(grids, same, np.ones(40, dtype=int), np.arange(40))
+    assert found == pytest.approx(dict.fromkeys(DOMAINS, 1 / 7))
+
+
+def test_a_column_is_coded_by_its_distribution_or_by_its_ranks():
+    numbers = pd.Series([8, 64, 8, 16])
+    assert _coded(numbers, None) == ([1, 3, 1, 2], IntDistribution(1, 3))
+    known = IntDistribution(8, 64, step=8)
+    assert _coded(numbers, known) == ([8, 64, 8, 16], known)
+    assert _coded(numbers, IntDistribution(8, 32, step=8))[0] == [1, 3, 1, 2]  # 64 is none of it
+    assert _coded(numbers, IntDistribution(8, 8))[0] == [1, 3, 1, 2]  # of one value
+    flags = pd.Series([True, False])
+    assert _coded(flags, None) == (
+        ["True", "False"], CategoricalDistribution(["False", "True"])
+    )  # fmt: skip
+
+
+def test_defaults_are_ped_anova_with_two_hundred_draws_and_none_of_forests():
+    frame = study(ERRORS, width=WIDTH, kind=KIND)
+    given = {"evaluator": "ped_anova", "level": 0.95, "draws": 200, "seed": 0}
+    assert importance(frame).equals(importance(frame, **given))
+    assert importance(frame, evaluator="mdi").equals(
+        importance(frame, evaluator="mdi", draws=0, seed=0)
+    )
+    assert not importance(frame, evaluator="mdi", seed=1).equals(importance(frame, evaluator="mdi"))
+    forest = importance(frame, evaluator="fanova")
+    assert list(forest) == ["study", "knob", "importance", "low", "high", "place", "n"]
+    assert forest["n"].tolist() == [N, N]
+    assert forest["place"].isna().all() and forest["place"].dtype == "Int64"
+    assert not importance(frame, evaluator="fanova", seed=1).equals(forest)
+
+
+def test_studies_of_a_frame_have_their_rows_one_after_another():
+    frame = study(ERRORS, width=WIDTH, kind=KIND)
+    both = importance(pd.concat([frame.assign(study="b"), frame.assign(study="a")]), draws=0)
+    assert both["study"].tolist() == ["b", "b", "a", "a"]
+    assert both.index.tolist() == [0, 1, 2, 3]
+    assert both["importance"].is_monotonic_decreasing is False
+    assert both.groupby("study")["importance"].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_thirty_networks_are_enough_and_refusals_are_whole():
+    frame = study(ERRORS, width=WIDTH, kind=KIND)
+    assert len(importance(frame.head(30), draws=0)) == 2
+    refused = {
+        "importance of 29 networks of s is noise; accepted: 30 or more": (frame.head(29), {}),
+        "all networks of s have the same one, two, so nothing can be said of its importance; drop "
+        "the column": (frame.assign(one=1, two="x"), {}),
+        "s has no knobs": (frame.drop(columns=["width", "kind"]), {}),
+        "evaluator is 'mdy'; did you mean mdi? accepted: ped_anova, fanova, mdi":
+            (frame, {"evaluator": "mdy"}),
+        "draws is -1; accepted: 0 or more": (frame, {"draws": -1}),
+    }  # fmt: skip
+    for said, (rows, options) in refused.items():
+        with pytest.raises(AnalysisError) as error:
+            importance(rows, **options)
+        assert str(error.value) == said
+    empty = frame.assign(unknown=pd.Series([None] * N, dtype=object))
+    assert set(importance(empty, draws=0)["knob"]) == {"width", "kind"}
+
+
+def test_how_far_an_order_is_established_is_one_sentence():
+    def of(*place):
+        knobs = list("abcd")[: len(place)]
+        return order(pd.DataFrame({"knob": knobs, "place": pd.array(place, dtype="Int64")}))
+
+    assert of(1, 2) == "a is first; knobs whose intervals overlap have no established order"
+    assert of(1, 1) == "no order is established: the intervals overlap"
+    assert of(1, 1, 3) == ("no order is established among the first 2, whose intervals overlap")
+    assert of(1, None) == "without intervals, no order is established"
+
+
+def test_studies_in_memory_are_not_announced_and_optunas_words_are_left_as_they_were():
+    said, before = [], optuna.logging.get_verbosity()
+    handler = logging.Handler()
+    handler.emit = said.append
+    logger = logging.getLogger("optuna")
+    logger.addHandler(handler)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        importance(FRAME, draws=0)
+        after = optuna.logging.get_verbosity()
+    finally:
+        optuna.logging.set_verbosity(before)
+        logger.removeHandler(handler)
+    assert (said, after) == ([], optuna.logging.INFO)

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from populous import write_study
 
-from nas.analysis.plots.kinds import KINDS
+from nas.analysis.plots.kinds import KINDS, draw
 from nas.cli.app import main
+from nas.errors import AnalysisError
+from nas.study.reader import open_study
 
 OPTIONS = {
     "front": "--cost params",
@@ -82,3 +84,46 @@ def test_what_cannot_be_drawn_is_one_line(words, said, storage, tmp_path, capsys
     assert said in printed
     assert printed.count("\n") == 1
     assert not (tmp_path / "figure.svg").exists()
+
+
+def test_each_kind_takes_the_options_of_its_statistic():
+    rules = {"policy", "stopped", "epochs"}
+    assert {name: set(kind.takes) for name, kind in KINDS.items()} == {
+        "front": {"cost"}, "edf": rules | {"cost"}, "efficiency": rules, "knob": rules | {"knob"},
+        "marginal": rules | {"knob"}, "effects": rules | {"knob", "cost"},
+        "pairs": rules | {"knob"}, "importance": rules, "curves": set(), "fidelity": {"stopped"},
+    }  # fmt: skip
+    assert [name for name, kind in KINDS.items() if kind.several] == ["edf", "efficiency"]
+    assert [name for name, kind in KINDS.items() if kind.needs_knob] == [
+        "knob",
+        "marginal",
+        "pairs",
+    ]
+    assert [name for name, kind in KINDS.items() if kind.curves] == ["curves", "fidelity"]
+    assert all(kind.draw.__name__ == name for name, kind in KINDS.items())
+
+
+def test_a_figure_is_of_its_studies_with_the_options_that_were_asked_for(storage):
+    a, b = open_study(storage, "a"), open_study(storage, "b")
+    options = {"knob": None, "cost": None, "epochs": None}  # as where nothing was asked for
+    both = draw("efficiency", [b, a], policy="any", stopped="drop", **options)
+    labels = [text.get_text() for text in both.axes[0].get_legend().get_texts()]
+    assert [label.partition(" ")[0] for label in labels] == ["b", "a"]
+    assert draw("front", [a], cost="params").axes[0].get_xlabel() == "parameters"
+    assert draw("curves", [a]).axes[0].get_title("left") == "Learning curves: a"
+    ranked = draw("fidelity", [a], stopped="drop").axes[0]
+    assert ranked.get_title("left") == "Rank correlation between fidelities: a"
+    refused = {
+        ("edf", (a,), ("knob", "bottleneck")):
+            "kind edf takes no option knob; accepted: cost, epochs, policy, stopped",
+        ("curves", (a,), ("knob", "depth")): "kind curves takes no option knob; accepted: none",
+        ("curves", (a, b), ("knob", None)):
+            "kind curves shows one study; several: edf, efficiency",
+        ("edf", (a, a), ("knob", None)): "a study is named twice; each is drawn once",
+        ("marginal", (a,), ("knob", None)):
+            f"kind marginal is of one knob; accepted: {', '.join(a.space.parameters)}",
+    }  # fmt: skip
+    for (kind, studies, (name, value)), said in refused.items():
+        with pytest.raises(AnalysisError) as refusal:
+            draw(kind, list(studies), **{name: value})
+        assert str(refusal.value) == said

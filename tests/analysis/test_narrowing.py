@@ -8,7 +8,17 @@ import pytest
 from scipy import stats
 
 from nas.analysis import best_values
-from nas.analysis.narrowing import _interval, _split, proposals
+from nas.analysis.narrowing import (
+    FEWEST,
+    ORDERED,
+    TIED,
+    Proposal,
+    _interval,
+    _scaled,
+    _split,
+    _with_range,
+    proposals,
+)
 from nas.space import SearchSpace
 
 SPACE = SearchSpace.from_dict(
@@ -188,3 +198,153 @@ def test_proposals_stand_by_their_evidence():
     found = proposals(SPACE, frame(lambda s: 0.9 - 0.05 * (np.diff(values(s, "width")) < 0).sum()))
     assert len(found) > 1
     assert [one.p for one in found] == sorted(one.p for one in found)
+
+
+# --- word by word ---
+
+
+def test_what_may_be_tied_and_ordered_and_how_few_are_enough():
+    assert TIED == ("depth", "width", "groups", "group_width", "bottleneck", "residual")
+    assert ORDERED == ("depth", "width", "groups", "group_width", "bottleneck")
+    assert FEWEST == 8
+
+
+def test_a_child_is_named_after_its_parent_and_rule():
+    document = {**SPACE.to_dict(), "tie": ["depth"]}
+    one = Proposal(SPACE, "range", "stages.1.depth", "the change", "the evidence", 0.5, document)
+    assert one.name == "free_range_stages_1_depth"
+    assert one.child.name == "free_range_stages_1_depth"
+    assert one.child.to_dict()["parent"] == {
+        "name": "free", "hash": SPACE.hash, "evidence": "the change: the evidence"
+    }  # fmt: skip
+    assert one.child.to_dict()["tie"] == ["depth"]
+
+
+def test_numbers_are_scaled_by_their_ratios_and_flags_are_not():
+    numbers = pd.DataFrame({"a": [1, 8], "b": [0.5, 2]})
+    assert _scaled(numbers).to_numpy().tolist() == [[0, -1], [3, 1]]
+    flags = pd.DataFrame({"a": [True, False], "b": [True, True]})
+    assert _scaled(flags).to_numpy().tolist() == [[1, 1], [0, 1]]
+
+
+def test_an_interval_is_at_95_percent_and_of_four_networks_or_more():
+    assert _interval(0.5, 50) == _interval(0.5, 50, 0.95)
+    assert _interval(0.5, 50, 0.5)[0] > _interval(0.5, 50)[0]
+    low, high = _interval(0.5, 4)
+    half = 1.959964 * np.sqrt(1.125)
+    assert (low, high) == pytest.approx(
+        (np.tanh(np.arctanh(0.5) - half), np.tanh(np.arctanh(0.5) + half)), abs=1e-5
+    )
+
+
+WIDE = SearchSpace.from_dict(
+    {
+        "name": "wide",
+        "stem": {"width": {"int": [8, 64], "step": 8, "log": True}},
+        "each_stage": {
+            "block": "bottleneck",
+            "depth": {"int": [1, 6]},
+            "width": 32,
+            "bottleneck": {"choice": [0.5, 1.0, 2.0]},
+            "residual": {"choice": [True, False]},
+        },
+        "stages": [{}, {"depth": 2, "stride": 2}],
+        "tie": ["bottleneck"],
+        "training": {"batch_size": {"int": [32, 96], "step": 32}},
+    }
+)
+
+
+def test_a_smaller_range_keeps_step_and_scale_wherever_the_knob_stands():
+    before = WIDE.to_dict()
+    stem = _with_range(WIDE, "stem.width", [16, 24])
+    assert stem["stem"]["width"] == {"int": [16, 24], "step": 8, "log": True}
+    assert {**stem, "stem": before["stem"]} == before
+    depth = _with_range(WIDE, "stages.0.depth", [2, 3, 4])
+    assert [stage["depth"] for stage in depth["stages"]] == [{"int": [2, 4]}, 2]
+    tied = _with_range(WIDE, "bottleneck", [0.5, 1.0])
+    assert [stage["bottleneck"] for stage in tied["stages"]] == [{"choice": [0.5, 1.0]}] * 2
+    assert WIDE.to_dict() == before
+
+
+def test_ranges_are_of_knobs_of_the_network_with_three_numbers_or_more():
+    trials = frame(lambda s: 0.9 - 0.001 * abs(s["stem.width"] - 24), space=WIDE, n=120)
+    found = proposals(WIDE, trials)
+    assert {one.knob for one in found if one.kind == "range"} <= {
+        "stem.width", "stages.0.depth", "bottleneck"
+    }  # fmt: skip
+    (one,) = [one for one in found if one.knob == "stem.width"]
+    (best,) = best_values(trials, "stem.width", seed=0).to_dict("records")
+    kept = [value for value in range(8, 65, 8) if best["low"] <= value <= best["high"]]
+    inside = trials["stem.width"].between(kept[0], kept[-1])
+    evidence, p = _split(trials["val_accuracy"], inside)
+    assert one.change == f"stem.width from {kept[0]} to {kept[-1]}"
+    lies = f"the best value lies between {kept[0]} and {kept[-1]} (95 % bootstrap interval)"
+    assert one.evidence == f"{lies}; {evidence}"
+    assert one.p == p
+    assert [one.change for one in proposals(WIDE, trials, seed=0)] == [one.change for one in found]
+
+
+def test_a_flag_can_be_tied_and_a_rule_of_one_stage_is_none():
+    trials = frame(
+        lambda s: 0.9 - 0.02 * (s["stages.0.residual"] != s["stages.1.residual"]), space=WIDE
+    )
+    changes_ = [one.change for one in proposals(WIDE, trials)]
+    assert changes_[0] == "tie: residual"
+    assert not [change for change in changes_ if "depth" in change and "from" not in change]
+    (one,) = [one for one in proposals(WIDE, trials) if one.change == "tie: residual"]
+    assert (one.kind, one.knob) == ("tie", "residual")
+    assert one.child.to_dict()["tie"] == ["bottleneck", "residual"]
+    spread = (trials["stages.0.residual"] != trials["stages.1.residual"]).astype(float) / 2
+    rho = stats.spearmanr(spread, trials["val_accuracy"]).statistic
+    low, high = _interval(rho, 80)
+    assert one.evidence == (
+        "accuracy does not rise with the spread of residual over the stages (Spearman ρ = "
+        f"{rho:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, n = 80)"
+    )
+
+
+def test_unequal_domains_are_not_tied():
+    unequal = SearchSpace.from_dict(
+        {**SPACE.to_dict(), "stages": [
+            {**stage, "width": {"int": [8, 64 + 8 * k], "step": 8}}
+            for k, stage in enumerate(SPACE.to_dict()["stages"])
+        ]}
+    )  # fmt: skip
+    found = [one.change for one in proposals(unequal, frame(lambda s: 0.9, space=unequal))]
+    assert "tie: width" not in found
+
+
+def test_an_order_that_a_space_has_is_proposed_no_second_time_and_others_join_it():
+    ordered = SearchSpace.from_dict({**SPACE.to_dict(), "order": {"width": "nondecreasing"}})
+    trials = frame(lambda s: 0.9 - 0.05 * (np.diff(values(s, "depth")) < 0).sum(), space=ordered)
+    found = proposals(ordered, trials)
+    assert not [one for one in found if one.change.startswith("order: width")]
+    (one,) = [one for one in found if one.change == "order: depth nondecreasing"]
+    assert (one.kind, one.knob) == ("order", "depth")
+    assert one.child.to_dict()["order"] == {
+        "width": "nondecreasing", "depth": "nondecreasing"
+    }  # fmt: skip
+    steps = trials[[f"stages.{k}.depth" for k in range(3)]].diff(axis=1).iloc[:, 1:]
+    assert (one.evidence, one.p) == _split(trials["val_accuracy"], (steps >= 0).all(axis=1))
+
+
+def test_a_network_that_was_drawn_repeatedly_counts_once():
+    trials = frame(lambda s: 0.9 - 0.05 * (np.diff(values(s, "width")) < 0).sum())
+    trials["key"] = [
+        SPACE.architecture(s).key for s in trials[list(SPACE.parameters)].to_dict("records")
+    ]
+    distinct = trials.drop_duplicates("key")
+    twice = pd.concat([distinct, distinct.head(20)], ignore_index=True)
+    once = [(one.change, one.p) for one in proposals(SPACE, distinct)]
+    assert [(one.change, one.p) for one in proposals(SPACE, twice)] == once
+
+
+def test_evidence_of_a_split_is_one_sentence():
+    accuracy = pd.Series([0.9] * 8 + [0.8] * 7 + [0.9])
+    inside = pd.Series([True] * 8 + [False] * 8)
+    evidence, _ = _split(accuracy, inside)
+    assert evidence == (
+        "a network that keeps the rule beats one that does not with probability 0.94 (n = 8 and 8; "
+        "medians 90.00% and 80.00%)"
+    )

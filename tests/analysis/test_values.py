@@ -11,7 +11,13 @@ from scipy import stats
 
 from nas.analysis import compare
 from nas.analysis.comparison import Estimate
-from nas.analysis.two_samples import Side, permutation_tests
+from nas.analysis.two_samples import (
+    Side,
+    p_better,
+    permutation_tests,
+    scipy_tests,
+    weighted_median,
+)
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.normal(0.30, 0.03, 48), RNG.normal(0.31, 0.03, 60)
@@ -234,3 +240,74 @@ def test_a_network_outside_of_the_shared_costs_is_left_out_and_said():
     assert (found.n_a, found.n_b) == (4, 4)
     assert found.note == "1 network outside of the shared range of macs left out"
     assert found.median.value == pytest.approx(0.1)
+
+
+def test_a_side_knows_its_networks_and_weights():
+    side = Side(np.array([0.1, 0.2, 0.3]), np.array([0, 0, 1]), np.array([7, 7, 9]), 2)
+    assert side.distinct == 2
+    assert side.weights == pytest.approx([0.25, 0.25, 0.5])
+    drawn = side.resampled(50, np.random.default_rng(0))
+    assert drawn.shape == (50, 3)
+    assert drawn == pytest.approx(np.tile([0.25, 0.25, 0.5], (50, 1)))  # one network in each bin
+
+
+def test_draws_of_networks_are_those_of_the_generator():
+    side = Side(np.arange(4) / 10, np.zeros(4, dtype=np.intp), np.array([0, 1, 1, 2]), 1)
+    found = side.resampled(30, np.random.default_rng(5))
+    chosen = np.random.default_rng(5).integers(3, size=(30, 3))
+    for weights, networks in zip(found, chosen, strict=True):
+        times = np.bincount(networks, minlength=3)[[0, 1, 1, 2]]
+        assert weights == pytest.approx(times / times.sum())
+
+
+def test_tests_of_two_samples_are_scipys_by_name():
+    found = scipy_tests(X, Y)
+    both = stats.ks_2samp(X, Y)
+    assert (found["ks"], found["ks_p"]) == (both.statistic, both.pvalue)
+    assert found["a_dominates_p"] == stats.ks_2samp(X, Y, alternative="greater").pvalue
+    assert found["b_dominates_p"] == stats.ks_2samp(X, Y, alternative="less").pvalue
+    assert found["p"] == stats.mannwhitneyu(X, Y).pvalue
+    assert {type(value) for value in found.values()} == {float}
+
+
+def sides(a, b):
+    return [
+        Side(np.asarray(e, float), np.zeros(len(e), dtype=np.intp), np.arange(len(e)), 1)
+        for e in (a, b)
+    ]
+
+
+@pytest.mark.parametrize("draws", [19, 200, 201, 400])
+def test_a_p_value_counts_what_is_seen_as_one_of_the_draws(draws):
+    """Of 40 + 40 that lie apart no permutation is as extreme; of equal ones each is."""
+    apart = permutation_tests(
+        *sides(np.arange(40), 100 + np.arange(40)), draws, np.random.default_rng(0)
+    )
+    assert apart["ks"] == pytest.approx(1)
+    assert [apart[name] for name in ("p", "ks_p", "a_dominates_p")] == [1 / (1 + draws)] * 3
+    assert apart["b_dominates_p"] == 1
+    equal = permutation_tests(*sides([0.5] * 6, [0.5] * 6), draws, np.random.default_rng(0))
+    assert equal == {"ks": 0, "ks_p": 1, "a_dominates_p": 1, "b_dominates_p": 1, "p": 1}
+
+
+def test_a_network_changes_sides_with_all_of_its_draws():
+    """One network of three draws against one of three: two permutations, both as extreme."""
+    errors = [np.full(3, 0.1), np.full(3, 0.9)]
+    a, b = (Side(e, np.zeros(3, dtype=np.intp), np.zeros(3, dtype=np.intp), 1) for e in errors)
+    found = permutation_tests(a, b, 400, np.random.default_rng(0))
+    assert found["p"] == 1
+    assert found["ks_p"] == 1
+    assert found["a_dominates_p"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_weighted_measures_by_hand_for_several_weights_at_once():
+    a, b = np.array([0.3, 0.1]), np.array([0.2, 0.3])
+    weights_a = np.array([[0.5, 0.5], [1, 0]])
+    weights_b = np.array([[0.5, 0.5], [0, 1]])
+    # pairs: 0.3 loses to 0.2 and ties 0.3; 0.1 beats both
+    assert p_better(a, weights_a, b, weights_b) == pytest.approx(
+        [0.5 * (0 + 0.5 * 0.5) + 0.5 * 1, 0.5]
+    )
+    values = np.array([0.4, 0.1, 0.2, 0.3])
+    weights = np.array([[0.25] * 4, [0.1, 0.6, 0.2, 0.1], [0.5, 0, 0, 0.5]])
+    assert weighted_median(values, weights) == pytest.approx([0.25, 0.1, 0.35])

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cli import view
-from nas.cli.view import LinesView, LiveView, QuietView
+from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.cost import Cost
 from nas.search.config import resolve
 from nas.search.machine import Machine
@@ -154,3 +154,89 @@ def test_of_equal_bests_the_first_is_named(shown):
         one.measured(job(number), result(4, 0.8))
         one.ended(job(number), "complete", None)
     assert "(trial 0:" in one.status()
+
+
+class Styled(View):
+    """Remembers each line with its style."""
+
+    def line(self, text, style):
+        self.lines = [*getattr(self, "lines", []), (text.split()[1], text.split()[2], style)]
+
+
+def test_each_way_to_end_has_a_colour(shown):
+    one = shown(Styled)
+    states = ["complete", "pruned", "failed", "died", "abandoned", "interrupted"]
+    for number, state in enumerate(states):
+        one.started(job(number))
+        one.measured(job(number), result(4, 0.5))
+        one.ended(job(number), state, None)
+    one.refused(6, "odd")
+    earlier = create_trial(value=0.9)
+    earlier.number = 0
+    one.reused(7, earlier)
+    assert one.lines == [
+        ("0", "complete", "green"), ("1", "pruned", "yellow"), ("2", "failed", "red"),
+        ("3", "died", "red"), ("4", "abandoned", "red"), ("5", "interrupted", "magenta"),
+        ("6", "failed", "red"), ("7", "reused", "cyan"),
+    ]  # fmt: skip
+    assert one.status().startswith("1 complete, 1 pruned, 2 failed, 1 died, 1 abandoned, ")
+
+
+def test_a_line_is_printed_in_its_colour_at_once_and_is_no_markup():
+    written = io.StringIO()
+    flushed = []
+    written.flush = lambda: flushed.append(written.getvalue())
+    console = Console(file=written, width=80, force_terminal=True, color_system="standard")
+    LinesView(console, CONFIG, None).line("a b", "red")
+    assert written.getvalue() == "\x1b[31ma b\x1b[0m\n"
+    assert flushed[-1] == written.getvalue()
+
+
+def test_a_live_view_is_drawn_four_times_a_second_and_leaves_nothing(shown):
+    one = shown(LiveView, deadline=130.0)
+    assert one.deadline == 130.0
+    live = one._live
+    assert (live.console, live.refresh_per_second, live.transient) == (one.console, 4, True)
+    assert live.get_renderable().renderables[1].columns[0].header == "running"
+    with one as entered:
+        assert entered is one
+        assert not live.is_started
+        one.starting()
+        assert live.is_started
+    assert not live.is_started
+    with shown(View) as plain:
+        assert isinstance(plain, View)
+
+
+def test_a_live_table_has_words_at_the_left_and_numbers_at_the_right(shown):
+    _, table, status = shown(LiveView)._render().renderables
+    assert [column.header for column in table.columns] == [
+        "running", "epoch", "accuracy", "params", "MACs", "images/s", "time"
+    ]  # fmt: skip
+    assert [column.justify for column in table.columns] == ["left", *["right"] * 6]
+    assert (table.box, table.padding) == (None, (0, 2, 0, 0))
+    assert status.style == "bold"
+
+
+def test_made_up_speeds_are_a_dash(shown, time):
+    one = shown(LiveView)
+    one.trained = False
+    one.started(job(0))
+    one.measured(job(0), result(1, 0.5))
+    one.console.print(one._render())
+    assert "50.00 %   12.3k  6.70M         –    0s" in one.console.file.getvalue()
+
+
+def test_what_ended_runs_no_more_and_time_is_counted_from_each_beginning(shown, time):
+    one = shown(LinesView)
+    one.started(job(0))
+    time.now += 10
+    one.started(job(1))
+    one.measured(job(0), result(1, 0.5))
+    assert list(one.running) == [(0, 1), (1, 1)]
+    time.now += 5
+    one.ended(job(0), "pruned", "because\nof it")
+    one.ended(job(1), "pruned", None)
+    assert [row.split()[-1] for row in one.console.file.getvalue().splitlines()] == ["15s", "5s"]
+    assert one.running == {}
+    assert one.best is None  # of a trial in full alone

@@ -1,19 +1,39 @@
 """A report is one file that opens offline, says what it does not show, and trusts no text."""
 
+import base64
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from populous import write_study
+from random_studies import study as made
 from sqlalchemy import create_engine, text
 
+from nas.analysis import plots
+from nas.analysis.importance import importance
 from nas.cli.app import main
 from nas.quantity import percent
 from nas.report.caveats import caveats
-from nas.report.report import report
+from nas.report.drawing import draw
+from nas.report.report import (
+    MANY,
+    _failures,
+    _figures,
+    _foremost,
+    _provenance,
+    _question,
+    _row,
+    _set_up,
+    _shown,
+    _summary,
+    _winner,
+    report,
+)
 from nas.study.evaluation import record_evaluation
 from nas.study.reader import open_study
+from nas.summary import summary
 
 HOSTILE = (
     "$\\x{ <script>alert(1)</script> <img src=x onerror=alert(1)> '; DROP TABLE trials;-- {{ 7*7 }}"
@@ -176,3 +196,296 @@ def test_chromium_prints_it(url, tmp_path):
     file = tmp_path / "report.html"
     assert main(["report", "none", "-o", str(file), "--pdf", "--storage", url]) == 0
     assert file.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+# --- what stands in each part, word by word ---
+
+
+@pytest.fixture
+def study(url):
+    return open_study(url, "s")
+
+
+def with_record(study, **changes):
+    """The study with some of what it was made of in another way."""
+    record = study.record
+    config = {**record.config, **changes.pop("config", {})}
+    study.record = replace(record, config=config, **changes)
+    return study
+
+
+def test_the_question_names_size_images_and_upper_limits(study):
+    found = _question(study)
+    assert found["space"] is study.space
+    assert found["size"] == f"{study.space.size():,}"
+    assert found["within"] == ", with at most 1.00M params and at most 30.0M macs"
+    assert found["shape"] == "28×28 pixels in 1 channel"
+    limits = {"macs": {"max": 20_000_000}, "depth": {"min": 3}, "params": {"max": 500_000}}
+    limited = with_record(study, space={**study.record.space, "limits": limits})
+    within = ", with at most 20.0M macs and at most 500k params"
+    assert _question(limited)["within"] == within
+    odd = with_record(study, space={**study.record.space, "limits": {"macs": None, "params": [1]}})
+    assert _question(odd)["within"] == ""
+
+
+def test_the_set_up_is_what_was_asked_for_in_words(study):
+    config = {
+        "objective": "fashion_mnist", "train_images": 20_000, "epochs": 4, "sampler": "tpe",
+        "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": 420.0, "concurrency": 2,
+        "cpus_per_trial": 1.5, "gpus_per_trial": 0.25, "seed": 0, "trials": 12,
+    }  # fmt: skip
+    found = _set_up(with_record(study, config=config, dataset="d" * 64))
+    assert found["setup"] == [
+        ("trained on", "fashion_mnist"),
+        ("training images", "20,000"),
+        ("epochs of a trial in full", "4"),
+        ("sampler", "tpe"),
+        ("early stopping", "asha"),
+        ("epochs before it can stop a trial", "1"),
+        ("one in so many goes on", "3"),
+        ("time budget in seconds", "420"),
+        ("trials at a time", "2"),
+        ("CPUs per trial", "1.5"),
+        ("GPUs per trial", "0.25"),
+        ("seed", "0"),
+        ("fingerprint of the images", "d" * 64),
+    ]
+    assert (found["planned"], found["created"]) == (12, "2026-01-01 00:00")
+    assert (found["space_name"], found["config_name"]) == ("space.yaml", "search.yaml")
+    assert found["space_file"].startswith("name: ")
+    assert "sampler: tpe\n" in found["config_file"]
+    assert found["command"].endswith("--study s --storage sqlite:///again.db")
+    absent = with_record(study, config={**config, "time_budget": None, "objective": "synthetic"})
+    labels = [label for label, _ in _set_up(absent)["setup"]]
+    assert "time budget in seconds" not in labels
+    assert "training images" not in labels  # no network was trained
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(420.0, "420"), (20_000, "20,000"), (0.25, "0.25"), ("tpe", "tpe"), (1.5e9, "1,500,000,000")],
+)
+def test_a_number_is_written_as_people_do(value, shown):
+    assert _shown(value) == shown
+
+
+def test_provenance_is_code_libraries_machine_and_what_trials_ran_on(study):
+    known = {
+        "code": {"commit": "abc", "dirty": True},
+        "libraries": {"torch": "2.6", "ray": None, "optuna": "4.1"},
+        "python": "3.11.2", "system": "Linux", "processor": "x86", "cores": 8,
+        "gpus": ["H200", "H100"],
+    }  # fmt: skip
+    (device,) = study.devices()
+    ran = ("ran on", f"cpu (float32, channels first): {device['attempts']} attempts")
+    assert list(_provenance(with_record(study, provenance=known))) == [
+        ("code", "commit abc, changed since"),
+        ("libraries", "torch 2.6, optuna 4.1"),
+        ("python", "3.11.2"),
+        ("system", "Linux"),
+        ("processor", "x86"),
+        ("cores", "8"),
+        ("GPUs of the driver", "H200, H100"),
+        ran,
+    ]
+    clean = {"code": {"commit": "abc", "dirty": False}, "cores": None}
+    assert list(_provenance(with_record(study, provenance=clean))) == [
+        ("code", "commit abc"), ("libraries", ""), ("GPUs of the driver", "none"), ran
+    ]  # fmt: skip
+    (libraries, *_) = _provenance(with_record(study, provenance={}))
+    assert libraries == ("libraries", "")
+
+
+def test_a_device_without_numerics_is_said_without_them(url, study):
+    (device,) = study.devices()
+    run(url, "UPDATE nas_attempts SET numerics = NULL")
+    *_, ran = _provenance(open_study(url, "s"))
+    run(url, "UPDATE nas_attempts SET numerics = 'float32, channels first'")
+    assert ran == ("ran on", f"cpu: {device['attempts']} attempts")
+
+
+def test_figures_are_of_the_study_its_bounds_and_its_foremost_knobs(study):
+    trials = study.frame()
+    rules = {"policy": "any", "stopped": "drop"}
+    foremost = importance(trials, **rules)["knob"].tolist()[:4]
+    assert _foremost(study, trials) == foremost
+    assert _foremost(study, trials.head(5)) == list(study.space.parameters)[:4]
+    made_of = list(_figures(study, trials))
+    assert [caption for caption, _ in made_of] == [
+        "Accuracy against cost, with the Pareto front.",
+        "Learning curves of all trials.",
+        "Distribution of the error, those stopped early as bounds.",
+        "How much each knob matters for being among the best 10 %.",
+        *(f"Accuracy by {path}." for path in foremost),
+    ]
+    front, curves, edf, _, first, *_ = [make().axes[0] for _, make in made_of]
+    assert front.get_xlabel() == "multiply-accumulates per image"
+    assert curves.get_title("left") == "Learning curves"
+    assert "as bounds" in edf.texts[0].get_text()
+    assert first.get_xlabel() == foremost[0]
+    assert "left out" in first.texts[0].get_text()
+
+
+def test_of_a_large_study_importance_is_of_a_thousand_drawn_at_random(study):
+    trials = study.frame()
+    exactly = trials.iloc[[k % len(trials) for k in range(1000)]].reset_index(drop=True)
+    assert next(caption for caption, _ in _figures(study, exactly) if "knob" in caption).endswith(
+        "among the best 10 %."
+    )
+    more = trials.iloc[[k % len(trials) for k in range(1001)]].reset_index(drop=True)
+    captions = [caption for caption, _ in _figures(study, more)]
+    assert captions[3] == (
+        "How much each knob matters for being among the best 10 %, of 1,000 trials drawn at random."
+    )
+    assert captions == [caption for caption, _ in _figures(study, more)]
+
+
+def test_a_summary_is_of_the_best_trial_in_one_sentence(study):
+    trials, best = study.frame(), study.best(2)
+    best = best.assign(val_accuracy=0.91234, epochs=1, params=12_345, macs=6_700_000, number=7)
+    assert _summary(study, trials.head(1), best) == (
+        "Best of 1 trial: trial 7 with 91.23 % synthetic accuracy after 1 epoch, 12.3k parameters "
+        "and 6.70M multiply-accumulates per image."
+    )
+    assert _summary(study, trials, best.head(0)) == "No trial of 120 was trained in full yet."
+
+
+def test_a_row_of_the_best_has_its_numbers_and_its_network(study):
+    (row,) = study.best(1).to_dict("records")
+    numbers = {"val_accuracy": 0.9, "params": 12_345, "macs": 6_700_000, "seconds": 12.4}
+    network = str(study.architecture(row["number"])).splitlines()
+    expected = {
+        "number": row["number"], "accuracy": "90.00 %", "epochs": 6, "params": "12.3k",
+        "macs": "6.70M", "latency": "–", "seconds": "12 s", "network": network,
+    }  # fmt: skip
+    assert _row(study, row | numbers) == expected
+    measured = _row(study, row | numbers | {"latency_ms": 1.239})
+    assert measured == expected | {"latency": "1.24 ms"}
+
+
+def test_the_winner_is_drawn_summed_up_and_can_be_trained_for_longer(study):
+    number = int(study.best(1)["number"].iloc[0])
+    architecture, shape = study.architecture(number), study.space.input_shape
+    found = _winner(study, number)
+    assert found["number"] == number
+    assert found["drawing"] == draw(architecture, shape, study.space.num_classes)
+    assert found["summary"] == str(summary(architecture, shape, study.space.num_classes))
+    assert f"retrain s --trial {number} --output winner.pt --storage " in found["retrain"]
+
+
+def test_failures_are_counted_by_reason_the_most_frequent_first():
+    reasons = ["out of memory"] * 2 + ["x" * 300] * 3 + [None] + [f"r{k:02d}" for k in range(10)]
+    trials = made([0.1] * 17, state=["FAIL"] * 16 + ["COMPLETE"]).assign(
+        reason=[*reasons, "was fine"]
+    )
+    found = list(_failures(trials))
+    assert found[:3] == [("x" * 200, 3), ("out of memory", 2), ("no reason", 1)]
+    assert len(found) == 10
+    assert all(type(number) is int for _, number in found)
+
+
+def test_a_page_says_when_by_what_and_of_how_many(url):
+    said = " ".join("".join(Page(report(open_study(url, "s"))).texts).split())
+    assert "Architecture search, begun 2026-01-01 00:00 UTC. Report made 20" in said
+    assert "120 of 120 planned" in said
+    assert "latency" not in said  # none was measured
+    for state, number in open_study(url, "s").frame()["state"].value_counts().items():
+        assert state in said and str(number) in said
+
+
+@pytest.mark.parametrize(("most", "kind"), [(119, "png"), (120, "svg+xml")])
+def test_figures_of_a_large_study_are_pixels_and_of_a_small_one_vectors(
+    url, most, kind, monkeypatch
+):
+    """Of 120 trials."""
+
+    def one(study, trials):
+        yield "What it shows.", lambda: plots.front(trials)
+
+    monkeypatch.setattr("nas.report.report._figures", one)
+    assert MANY == 1000
+    monkeypatch.setattr("nas.report.report.MANY", most)
+    page = Page(report(open_study(url, "s")))
+    (source,) = [value for name, value in page.attributes if name == "src"]
+    assert source.startswith(f"data:image/{kind};base64,")
+    assert ("alt", "What it shows.") in page.attributes
+    content = base64.b64decode(source.partition(",")[2])
+    assert content.startswith({"png": b"\x89PNG", "svg+xml": b"<?xml"}[kind])
+
+
+def test_a_long_name_is_cut_in_figures_and_whole_in_the_page(tmp_path):
+    url, name = f"sqlite:///{tmp_path}/nas.db", "word " * 12 + "end"
+    write_study(url, name, trials=3, epochs=1)
+    study, titles = open_study(url, name), []
+
+    def one(study, trials):
+        titles.extend(trials["study"].unique())
+        yield "", lambda: plots.front(trials)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nas.report.report._figures", one)
+        assert Page(report(study)).texts.count(name) == 1
+    assert titles == ["word word word word word word word word…"]  # 40 characters at most
+
+
+# --- caveats ---
+
+
+def many(number, policy="random", state="COMPLETE", epochs=6, key="k"):
+    return made([0.1] * number, policy=policy, state=state, epochs=epochs, key=[key] * number)
+
+
+def joined(*frames):
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_a_caveat_is_said_of_what_there_is_alone(study):
+    study.record = replace(study.record, config={**study.record.config, "objective": "synthetic"})
+    size = study.space.size()
+    alone = "Tried: 1 different network of a space of " + f"{size:,}, which may hold better ones."
+    first, *others = caveats(study, many(1), study.best(1))
+    assert first == study.record.untrained
+    assert others == [alone]
+    guided, even = many(2, "guided"), many(1, "quasi_random", key="l")
+    pruned = joined(many(1, state="PRUNED", epochs=3), many(1, state="PRUNED", epochs=2))
+    _, *others = caveats(study, joined(guided, even, pruned, many(1, state="FAIL")), study.best(1))
+    assert others == [
+        "Proposed by a sampler that had seen earlier results: 2 of 6 trials. That is no random "
+        "sample of the space: distributions say what the search saw, not what the space is like.",
+        "Points of a sequence that fills the space evenly: 1 of 6 trials. They are no independent "
+        "draws: intervals that take them for such are too wide or too narrow.",
+        "2 trials ended early, the first after 2 epochs. The accuracies are of then; some networks "
+        "might have come out ahead.",
+        "1 trial failed, without an accuracy.",
+        f"Tried: 2 different networks of a space of {size:,}, which may hold better ones.",
+    ]
+    _, early, _ = caveats(study, many(1, state="PRUNED", epochs=1), study.best(1))
+    assert early.startswith("1 trial ended early, the first after 1 epoch. ")
+
+
+def test_a_space_that_was_tried_whole_holds_no_better_ones(study, monkeypatch):
+    monkeypatch.setattr(type(study.space), "size", lambda _: 1)
+    assert list(caveats(study, many(1), study.best(1))) == [study.record.untrained]
+
+
+def test_caveats_of_training_are_of_its_images_seed_and_epochs(study):
+    config = {"objective": "fashion_mnist", "seed": 7, "epochs": 1, "train_images": 20_000}
+    study = with_record(study, config=config)
+    best = made([0.2]).assign(number=3)
+    found = list(caveats(study, many(1), best))
+    assert found[:3] == [
+        "The accuracies are those of 10,000 validation images, by which trials were stopped and "
+        "the best one chosen: that of the best is optimistic. The test images had no part in it.",
+        # sqrt(0.8 · 0.2 / 10,000)
+        "Each network was trained once, with seed 7; the best accuracy has a standard error of "
+        "0.40 percentage points from its images alone, and another seed would change it, too. "
+        "Trials closer together than that are not ranked.",
+        "Trials were trained for at most 1 epoch on 20,000 images: networks that learn slowly may "
+        "come out ahead in longer training.",
+    ]
+    study = with_record(study, config={"train_images": None, "epochs": 8})
+    _, last, _ = caveats(study, many(1), best.head(0))
+    assert last == (
+        "Trials were trained for at most 8 epochs: networks that learn slowly may come out ahead "
+        "in longer training."
+    )

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from nas.errors import ConfigError, NasError
-from nas.search.config import SearchConfig, read_config_file, resolve
+from nas.search.config import SearchConfig, checked, complaint, read_config_file, resolve
 from nas.search.machine import Machine
+from nas.space import SearchSpace
 
 LAPTOP = Machine(cpus=2, gpus=0)
 SERVER = Machine(cpus=64, gpus=8)
@@ -193,3 +195,196 @@ def test_none_lifts_a_limit(option):
 def test_none_is_no_number_where_there_must_be_one():
     with pytest.raises(ConfigError, match="trials is 'none'"):
         resolve({"trials": "none"}, None, LAPTOP)
+
+
+# --- defaults, bounds and messages, whole ---
+
+
+def test_what_is_not_given_is_this():
+    assert SearchConfig(trials=12, epochs=4).model_dump() == {
+        "space": "resnext", "study": "resnext", "storage": "sqlite:///nas.db", "runs": "nas-runs",
+        "objective": "fashion_mnist", "trials": 12, "epochs": 4, "sampler": "tpe",
+        "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": None, "concurrency": None,
+        "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
+        "trial_timeout": 1800.0, "seed": 0, "data": None, "train_images": None, "device": "auto",
+        "max_params": None, "max_macs": None, "band": None, "flip": None, "stream": None,
+        "log_to": "none", "training": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "least", "most", "below", "above"),
+    [
+        ("trials", 1, 10_000_000, 0, 10_000_001),
+        ("epochs", 1, 10_000, 0, 10_001),
+        ("reduction", 2, 100, 1, 101),
+        ("max_failures", 0, 1000, -1, 1001),
+        ("max_consecutive_failures", 1, 10_000_000, 0, 10_000_001),
+        ("seed", 0, 2**32 - 1, -1, 2**32),
+        ("train_images", 1000, 50_000, 999, 50_001),
+        ("cpus_per_trial", 0.001, 1024, 0, 1024.5),
+        ("gpus_per_trial", 0, 64, -0.1, 65),
+        ("max_params", 1, 10**15, 0, None),
+        ("time_budget", 0.001, 1e9, 0, None),
+        ("study", "x", "x" * 200, "", "x" * 201),
+        ("space", "x", "x" * 300, "", None),
+    ],
+)
+def test_an_option_may_be_from_its_least_to_its_most(option, least, most, below, above):
+    for value in (least, most):
+        assert getattr(SearchConfig(**{"trials": 1, "epochs": 1, option: value}), option) == value
+    for value in (below, *([] if above is None else [above])):
+        with pytest.raises((ValidationError, ConfigError)):
+            SearchConfig(**{"trials": 1, "epochs": 1, option: value})
+
+
+def test_a_config_is_frozen_knows_its_options_alone_and_takes_no_infinity():
+    config = SearchConfig(trials=1, epochs=1)
+    with pytest.raises(ValidationError):
+        config.trials = 2
+    with pytest.raises(ValidationError):
+        SearchConfig(trials=1, epochs=1, trails=1)
+    with pytest.raises(ValidationError):
+        SearchConfig(trials=1, epochs=1, cpus_per_trial=float("inf"))
+
+
+def said(**given):
+    with pytest.raises(ConfigError) as refused:
+        resolve(given, None, LAPTOP)
+    return str(refused.value)
+
+
+def test_what_two_options_contradict_each_other_in_is_said():
+    assert said(epochs=4, grace=5) == (
+        "grace: a trial is stopped after 5 epochs at the earliest, but epochs is 4; grace must not "
+        "be above it"
+    )
+    assert resolve({"epochs": 4, "grace": 4}, None, LAPTOP).grace == 4
+    assert said(gpus_per_trial=1.5) == "gpus-per-trial is 1.5; above 1 it must be a whole number"
+    assert said(training={"seed": 1}) == (
+        "training: epochs, train_images and seed stand outside of it, where the options of these "
+        "names are; split_seed is the seed"
+    )
+    assert said(study="x\n") == "study: 'x\\n' begins or ends with a space"
+    assert said(study="a\tb") == "study: 'a\\tb' has a control character in it"
+    for share in (1, 2, 0.5):
+        assert resolve({"gpus_per_trial": share}, None, SERVER).gpus_per_trial == share
+
+
+def test_as_many_trials_at_a_time_as_fit_are_the_default_and_the_most():
+    assert resolve({"trials": 1}, None, LAPTOP).concurrency == 1
+    assert resolve({"trials": 50}, None, LAPTOP).concurrency == 2
+    assert resolve({"concurrency": 2}, None, LAPTOP).concurrency == 2
+    assert resolve({"trials": 50, "cpus_per_trial": 0.5}, None, LAPTOP).concurrency == 4
+    assert said(concurrency=5, cpus_per_trial=0.5) == (
+        "concurrency is 5, but this machine (2 CPUs, 0 GPUs) has room for 4 trials of 0.5 CPUs and "
+        "0 GPUs"
+    )
+    with pytest.raises(ConfigError) as refused:
+        resolve({"concurrency": 2, "gpus_per_trial": 1}, None, Machine(2, 1))
+    assert str(refused.value) == (
+        "concurrency is 2, but this machine (2 CPUs, 1 GPU) has room for 1 trial of 1 CPU and 1 GPU"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"trails": 5}, "unknown option 'trails'"),
+        ({"max_macs": None, "trials": None}, "trials has no value; give one, or leave it out"),
+        ({"log_to": "nowhere"}, "log-to: 'nowhere'; accepted: none, tensorboard, tensorboard:FOL"),
+        ({"sampler": "tp"}, "sampler is 'tp'; did you mean tpe? accepted: tpe, random, nsga2, qmc"),
+        ({"time_budget": ""}, "time-budget: '' is no duration; accepted: 90 (seconds), 45s, 10m"),
+        ({"band": "x"}, "band: "),
+        ({"max_macs": []}, "max-macs is []; it must be a whole number, such as 20, 1k or 1e3"),
+        ({"max_macs": "0.5"}, "max-macs: "),
+    ],
+)  # fmt: skip
+def test_a_complaint_names_the_option_as_it_is_typed(given, message):
+    message = message.replace("leave it out", "leave the option out")
+    with pytest.raises(ConfigError) as refused:
+        resolve(given, None, LAPTOP)
+    assert str(refused.value).startswith(message)
+
+
+def test_the_first_complaint_is_made_with_at_most_sixty_characters_of_a_word():
+    with pytest.raises(ValidationError) as refused:
+        SearchConfig(trials=0, epochs=0)
+    assert complaint(refused.value).startswith("trials is 0; ")
+    with pytest.raises(ValidationError) as refused:
+        SearchConfig(trials=1, epochs=1, device="x" * 100)
+    assert complaint(refused.value) == f"device is '{'x' * 59}; accepted: auto, cpu, cuda, mps"
+
+
+def test_bands_and_limits_leave_a_part_of_a_space():
+    space = SearchSpace.load("resnext")
+    options = {"band": " macs=4M:8M ", "max_params": "500k", "max_macs": "7M"}
+    config = resolve(options, None, LAPTOP)
+    assert config.band == "macs=4M:8M"
+    assert config.within(space) == space.with_limits(
+        {"params": (None, 500_000), "macs": (4_000_000, 7_000_000)}
+    )
+    assert resolve({}, None, LAPTOP).within(space) == space
+    assert resolve({"max_macs": "7M"}, None, LAPTOP).within(space) == space.with_limits(
+        {"macs": (None, 7_000_000)}
+    )
+    assert resolve({"band": None}, None, LAPTOP).band is None
+
+
+def test_a_training_has_the_options_of_the_search_over_what_is_searched_over_its_own():
+    given = {"seed": 5, "epochs": 3, "train_images": 2000}
+    config = resolve({**given, "training": {"peak_lr": 0.2, "momentum": 0.8}}, None, LAPTOP)
+    training = config.training_config(peak_lr=0.3)
+    assert (training.peak_lr, training.momentum) == (0.3, 0.8)
+    assert (training.epochs, training.train_images) == (3, 2000)
+    assert (training.seed, training.split_seed) == (5, 5)
+
+
+def test_what_is_stored_is_plain_json():
+    stored = resolve({"gpus_per_trial": 0.5, "time_budget": "1h"}, None, SERVER).to_dict()
+    assert "storage" not in stored
+    assert stored["time_budget"] == 3600
+    assert {type(value) for value in stored.values()} <= {str, int, float, dict, type(None)}
+
+
+def test_some_options_are_checked_each_by_itself_and_typed():
+    given = {"grace": "5", "max_macs": "1k", "time_budget": "1m"}
+    assert checked(given) == {"grace": 5, "max_macs": 1000, "time_budget": 60}
+    assert checked({"grace": 10_000}) == {"grace": 10_000}
+    assert checked({}) == {}
+    with pytest.raises(ConfigError, match="grace: a trial is stopped after 10001"):
+        checked({"grace": 10_001})
+    with pytest.raises(ConfigError, match="grace: a trial is stopped after 3 epochs"):
+        checked({"grace": 3, "epochs": 2})
+    with pytest.raises(ConfigError, match=r"^trials is 0; it must be greater than or equal to 1$"):
+        checked({"trials": 0})
+
+
+def test_a_file_may_have_options_of_others_too_and_its_reader_may_be_another(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("bins: 3\nmax-params: 7\n")
+    seen = []
+
+    def check(options):
+        seen.append(dict(options))
+        return {"checked": True}
+
+    assert read_config_file(file, check, also=("bins",)) == {"checked": True}
+    assert seen == [{"bins": 3, "max_params": 7}]
+    with pytest.raises(ConfigError) as refused:
+        read_config_file(file)
+    assert str(refused.value).startswith(f"{file}: unknown option 'bins'; ")
+    file.write_text("max-parms: 7\n")
+    with pytest.raises(ConfigError, match=r"unknown option 'max-parms'; did you mean max-params\?"):
+        read_config_file(file)
+    file.write_text("binz: 7\n")
+    with pytest.raises(ConfigError, match=r"did you mean bins\?"):
+        read_config_file(file, check, also=("bins",))
+    file.write_text("- 1\n")
+    with pytest.raises(ConfigError) as refused:
+        read_config_file(file)
+    assert str(refused.value) == f"{file} is not a mapping of options, such as trials: 20"
+    file.write_text("max_macs: 1\nmax-macs: 2\n")
+    with pytest.raises(ConfigError) as refused:
+        read_config_file(file)
+    assert str(refused.value) == f"{file}: 'max-macs' occurs twice, with - and with _"

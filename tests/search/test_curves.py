@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,39 @@ def test_another_place_for_curves_is_refused(text, said):
     with pytest.raises(ConfigError) as refusal:
         check_log_to(text)
     assert said in str(refusal.value)
+
+
+def test_an_epoch_can_be_seen_while_its_attempt_goes_on_each_under_its_attempt(tmp_path):
+    curves = Curves(tmp_path / "curves")
+    values = {
+        "train_loss": 1.5, "val_loss": 2.5, "val_accuracy": 0.5, "learning_rate": 0.25,
+        "seconds": 4.0, "images_per_second": 8.0,
+    }  # fmt: skip
+    curves.epoch("00007-1", {"epoch": 3, **values, "precision": "float32"})
+    curves.epoch("00007-2", {"epoch": 1, **values})
+    expected = {("00007-1", name, 3): value for name, value in values.items()}
+    expected |= {("00007-2", name, 1): value for name, value in values.items()}
+    deadline = time.monotonic() + 30
+    while (seen := scalars(tmp_path / "curves")) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert seen == expected  # before anything is closed
+    curves.ended("00007-1")
+    curves.ended("00007-1")
+    assert list(curves._writers) == ["00007-2"]
+    curves.close()
+    assert curves._writers == {}
+    assert scalars(tmp_path / "curves") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tensorbord", "'tensorbord'; did you mean tensorboard?"),
+        ("x:a", "'x:a';"),
+        ("none:a", "'none:a';"),
+    ],
+)
+def test_a_refusal_offers_each_form(text, message):
+    with pytest.raises(ConfigError) as refusal:
+        check_log_to(text)
+    assert str(refusal.value) == f"{message} accepted: none, tensorboard, tensorboard:FOLDER"

@@ -139,3 +139,51 @@ def test_the_defaults_of_a_first_search():
 def test_a_cluster_is_joined_where_an_address_names_one(given, address, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", given)
     assert cluster_address() == address
+
+
+def test_a_machine_is_said_with_what_it_has():
+    assert str(Machine(1, 2)) == "this machine (1 CPU, 2 GPUs)"
+    assert str(Machine(8, 1, "box")) == "box (8 CPUs, 1 GPU)"
+    assert (Machine(1, 0).nodes, Machine(1, 0).name) == (1, "this machine")
+
+
+def test_nvidias_program_has_ten_seconds_and_is_read_as_text(system, monkeypatch):
+    asked = []
+
+    def run(command, **options):
+        asked.append((command, options))
+        return subprocess.CompletedProcess(command, 0, "GPU 0: a\n", "")
+
+    system()
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    assert Machine.here().gpus == 1
+    ((command, options),) = asked
+    assert command == ["nvidia-smi", "--list-gpus"]
+    assert options == {"capture_output": True, "text": True, "timeout": 10, "check": True}
+
+
+def test_the_cores_of_this_very_process_are_asked_for(monkeypatch, system):
+    system(visible="")
+    asked = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: asked.append(pid) or {0, 1, 2})
+    assert Machine.here().cpus == 3
+    assert asked == [0]
+
+
+def test_all_that_there_is_may_be_one_trial_s():
+    assert Machine(4, 2).slots(4, 2) == 1
+    with pytest.raises(ConfigError) as refused:
+        Machine(4, 2).slots(4.25, 0)
+    assert (
+        str(refused.value) == "cpus-per-trial is 4.25, but this machine (4 CPUs, 2 GPUs) has fewer"
+    )
+    with pytest.raises(ConfigError) as refused:
+        Machine(4, 2).slots(1, 3)
+    assert str(refused.value) == "gpus-per-trial is 3, but this machine (4 CPUs, 2 GPUs) has fewer"
+
+
+def test_an_address_is_taken_without_the_spaces_around_it(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", " h:1 ")
+    assert cluster_address() == "h:1"
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert cluster_address() is None

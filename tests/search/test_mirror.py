@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 from scipy.stats import chisquare
 
 from nas.cost import cost
-from nas.search.mirror import WORST, Axis, Mirror
+from nas.search.mirror import GUIDED, STARTUP, WORST, Axis, Mirror
 from nas.search.sampling import Sampler
 from nas.search.synthetic import accuracy
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
@@ -157,3 +157,134 @@ def test_a_guided_sampler_learns_where_trials_fail_by_themselves():
 
 def test_a_guided_sampler_learns_nothing_from_machines_that_die():
     assert failing("tpe", 0, "machine") > 0.3
+
+
+# --- what stands in the mirror ---
+
+SMALL = SearchSpace.from_dict(ONE_KNOB)
+
+
+def one(number, state, **changes):
+    """A trial of the study, of a width of 8·(number + 1)."""
+    params = {WIDTH: 8 * (number + 1), "training.peak_lr": 0.1} | changes.pop("params", {})
+    sampler = Sampler(SMALL, "random", 0)
+    finished = state == TrialState.COMPLETE
+    found = create_trial(
+        state=state,
+        value=changes.pop("value", 0.5) if finished else None,
+        params=params,
+        distributions=sampler.distributions,
+        **changes,
+    )
+    found.number = number
+    return found
+
+
+def seen(mirror):
+    return [
+        (t.state.name, t.value, dict(t.intermediate_values)) for t in mirror._study.get_trials()
+    ]
+
+
+RUNNING, COMPLETE = TrialState.RUNNING, TrialState.COMPLETE
+PRUNED, FAIL, WAITING = TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING
+
+
+def test_samplers_are_optunas_with_eight_random_trials_first():
+    assert STARTUP == 8
+    tpe, genetic = GUIDED["tpe"](5), GUIDED["nsga2"](5)
+    assert (tpe._n_startup_trials, tpe._multivariate) == (8, True)
+    assert genetic._population_size == 8
+    draws = [GUIDED["tpe"](seed)._rng.rng.random() for seed in (5, 5, 6)]
+    assert draws[0] == draws[1] != draws[2]
+    draws = [GUIDED["nsga2"](seed)._rng.rng.random() for seed in (5, 5, 6)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
+    mirror = Mirror(SMALL, "tpe")
+    assert mirror._study.direction.name == "MAXIMIZE"
+    first = [one(0, RUNNING), one(1, WAITING), one(2, PRUNED, intermediate_values={1: 0.2})]
+    mirror.update(first)
+    assert seen(mirror) == [
+        ("RUNNING", None, {}), ("RUNNING", None, {}), ("PRUNED", None, {1: 0.2})
+    ]  # fmt: skip
+    ended = [
+        one(0, COMPLETE, value=0.7, intermediate_values={1: 0.4, 2: 0.7}),
+        one(1, FAIL, user_attrs={"cause": "trial"}),
+        first[2],
+    ]
+    mirror.update(ended)
+    assert seen(mirror)[:2] == [("COMPLETE", 0.7, {1: 0.4, 2: 0.7}), ("COMPLETE", WORST, {})]
+    mirror.update(ended)  # nothing is new
+    assert len(seen(mirror)) == 3
+    assert WORST == -1
+
+
+def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
+    mirror = Mirror(SMALL, "nsga2")
+    mirror.update([one(0, COMPLETE, system_attrs={"nsga2:generation": 3})])
+    (there,) = mirror._study.get_trials()
+    assert there.params == {
+        WIDTH: Axis(SMALL.parameters[WIDTH]).place(8), "training.peak_lr": 0.1
+    }  # fmt: skip
+    assert there.system_attrs == {"nsga2:generation": 3}
+    assert there.distributions[WIDTH].high == 1
+
+
+@pytest.mark.parametrize(
+    "params", [{"more": 1}, {WIDTH: 7}, {"training.peak_lr": 0.9}], ids=["more", "step", "range"]
+)
+def test_a_trial_of_no_setting_of_the_space_is_left_out_once_it_ended(params):
+    foreign = one(0, COMPLETE)
+    foreign.params = {**foreign.params, **params}
+    mirror = Mirror(SMALL, "tpe")
+    mirror.update([foreign, one(1, COMPLETE)])
+    assert len(seen(mirror)) == 1
+    assert mirror._unnamed == []
+
+
+def test_a_trial_without_values_is_taken_when_it_has_them():
+    empty = create_trial(state=WAITING)
+    empty.number = 0
+    mirror = Mirror(SMALL, "tpe")
+    mirror.update([empty])
+    assert (seen(mirror), mirror._unnamed) == ([], [0])
+    mirror.update([one(0, RUNNING)])
+    assert seen(mirror) == [("RUNNING", None, {})]
+    mirror.update([one(0, COMPLETE, value=0.3)])
+    assert seen(mirror) == [("COMPLETE", 0.3, {})]
+
+
+def test_what_is_not_accepted_leaves_a_failure_and_is_asked_for_so_often():
+    mirror, refused = Mirror(SMALL, "tpe"), []
+    assert mirror.ask(0, 1, lambda setting: refused.append(setting), 7) is None
+    assert len(refused) == 7
+    assert [state for state, *_ in seen(mirror)] == ["FAIL"] * 7
+    setting, noted = mirror.ask(0, 1, lambda _: True, 1)
+    assert setting.keys() == SMALL.parameters.keys()
+    assert noted == {}
+    assert [state for state, *_ in seen(mirror)][7:] == ["RUNNING"]
+
+
+def test_a_proposal_becomes_the_trial_that_was_written_or_fails():
+    mirror = Mirror(SMALL, "tpe")
+    setting, _ = mirror.ask(0, 1, lambda _: True, 1)
+    mirror.update([one(0, RUNNING, params=setting)])
+    assert [state for state, *_ in seen(mirror)] == ["RUNNING"]  # no second one of it
+    mirror.update([one(0, COMPLETE, params=setting, value=0.4)])
+    assert seen(mirror) == [("COMPLETE", 0.4, {})]
+    mirror.ask(1, 2, lambda _: True, 1)
+    mirror.update([one(0, COMPLETE, params=setting, value=0.4)])  # it could not be written
+    assert [state for state, *_ in seen(mirror)] == ["COMPLETE", "FAIL"]
+    third, _ = mirror.ask(1, 3, lambda _: True, 1)
+    different = {**third, WIDTH: 8 if third[WIDTH] != 8 else 16}
+    mirror.update([one(0, COMPLETE, params=setting, value=0.4), one(1, RUNNING, params=different)])
+    assert [state for state, *_ in seen(mirror)] == ["COMPLETE", "FAIL", "FAIL", "RUNNING"]
+
+
+def test_proposals_depend_on_their_seed():
+    def asked(seed):
+        return Mirror(SMALL, "tpe").ask(0, seed, lambda _: True, 1)[0]
+
+    assert asked(1) == asked(1) != asked(2)

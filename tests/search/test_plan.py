@@ -10,9 +10,11 @@ from conftest import new_postgres_database
 from nas.errors import ConfigError, NasError
 from nas.search.config import resolve
 from nas.search.machine import Machine
-from nas.search.plan import prepare, run_name
+from nas.search.plan import Plan, prepare, run_name
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
+from nas.study.record import StudyRecord
+from nas.study.shell import nas_command
 from nas.study.store import StudyStore
 from nas.training.fashion_mnist import fingerprint
 
@@ -211,3 +213,72 @@ def test_folders_for_runs_and_curves_are_made_when_the_search_begins(tmp_path, m
     monkeypatch.chdir(tmp_path)
     prepare({**options(URL), "runs": "a/new one", "log_to": "tensorboard:b/c"}, HERE)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- message by message ---
+
+
+def refusal(given, machine=LAPTOP):
+    with pytest.raises(NasError) as refused:
+        prepare(given, machine)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_a_cluster_of_two_nodes_or_more_needs_postgresql(given, nodes):
+    cluster = Machine(cpus=64, gpus=0, name="box", nodes=nodes)
+    assert refusal(given, cluster) == (
+        f"storage: SQLite is for one machine, and box has {nodes} nodes; use PostgreSQL: "
+        "postgresql+psycopg://user:password@host/database"
+    )
+
+
+def test_what_the_space_searches_is_not_given_too(given):
+    assert refusal({**given, "training": {"peak_lr": 0.2}}) == (
+        "training: peak_lr is 0.2, but resnext searches it; leave it out there or here"
+    )
+
+
+def test_options_of_a_plan_are_those_in_which_it_differs_from_the_study(given):
+    first = prepare({**given, "study": "s", "trials": 4, "sampler": "random"}, LAPTOP)
+    assert first.options == {}  # the study keeps them
+    assert first.command() == nas_command("search", study="s", storage=given["storage"])
+    begin(first)
+    more = prepare({"storage": given["storage"], "study": "s", "trials": 9}, LAPTOP)
+    assert more.options == {"trials": 9}
+    again = nas_command("search", study="s", storage=given["storage"], trials=9)
+    assert more.command() == again
+    assert more.command(trials=18) == again.replace("--trials 9", "--trials 18")
+    same = prepare({"storage": given["storage"], "study": "s", "trials": 4}, LAPTOP)
+    assert same.options == {}
+    endless = prepare({"storage": given["storage"], "study": "s", "time_budget": None}, LAPTOP)
+    assert endless.options == {"time_budget": "none"}
+    named = {"storage": given["storage"], "study": "s", "space": "resnext", "epochs": 4}
+    assert prepare(named, LAPTOP).options == {}
+
+
+def test_a_plan_without_options_has_none(given):
+    plan = prepare(given, LAPTOP)
+    bare = Plan(plan.config, plan.space, plan.record, False)
+    assert bare.options == {}
+
+
+def test_a_study_is_continued_with_the_space_that_it_has_within_its_own_limits(given):
+    begin(prepare({**given, "study": "s", "max_macs": "20M"}, LAPTOP))
+    again = prepare({"storage": given["storage"], "study": "s"}, LAPTOP)
+    assert again.space.to_dict()["limits"]["macs"]["max"] == 20_000_000
+    assert again.record.space_hash == again.space.hash
+    assert "'s' exists" in refusal({**given, "study": "s", "max_macs": "10M"})
+
+
+def test_a_space_that_is_empty_is_refused_before_anything_is_made(given, tmp_path):
+    assert refusal({**given, "max_macs": 1}).startswith("resnext: limits.macs.max is 1 but the ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_has_what_the_study_is_made_of(given):
+    plan = prepare(given, LAPTOP)
+    assert isinstance(plan.record, StudyRecord)
+    assert plan.record.untrained is not None
+    images = prepare({**given, "objective": "fashion_mnist"}, LAPTOP)
+    assert images.record.dataset == fingerprint()  # from wherever this machine has it

@@ -1,6 +1,9 @@
 """A retraining that is stopped, carried on, repeated, and refused before it begins."""
 
+import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,16 +11,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
+from torch.nn import functional as F
 
 import nas
 from nas.cli.app import main
+from nas.errors import CheckpointError, ConfigError, NasError, StorageError
 from nas.search.config import resolve
 from nas.search.machine import Machine
+from nas.search.retrain import retrain as train_anew
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.evaluation import evaluated
 from nas.study.record import StudyRecord
+from nas.study.shell import nas_command
 from nas.study.store import StudyStore
+from nas.training import LabelledImages, fingerprint, load_test
+from nas.training.checkpoint import read_checkpoint, write_checkpoint
+from nas.training.export import read_origin
 
 SPACE = {
     "name": "thin",
@@ -143,3 +154,275 @@ def test_a_checkpoint_of_another_training_is_refused(study, data_folder, tmp_pat
     assert retrain("-o", "winner.pt") == 2
     assert "cannot be read as a checkpoint" in capsys.readouterr().err
     assert (tmp_path / "winner.pt.checkpoint").read_bytes() == b"mine"
+
+
+# --- on 200 images, so that an epoch takes a moment ---
+
+FEW = 250  # of which 50 validate
+
+
+@pytest.fixture
+def few(study, data_folder, train_data, monkeypatch, tmp_path):
+    """``few(**options)`` trains the study's second trial, its best; returns code and lines."""
+    images = LabelledImages(train_data.images[:FEW], train_data.labels[:FEW])
+    test = load_test(data_folder)
+    test = LabelledImages(test.images[:100], test.labels[:100])
+    read = []
+    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
+    monkeypatch.setattr(
+        "nas.search.retrain.load_train", lambda folder: read.append(folder) or images
+    )
+    monkeypatch.setattr("nas.search.retrain.load_test", lambda folder: read.append(folder) or test)
+    space = {**SPACE, "training": {"peak_lr": {"choice": [0.1, 0.2]}}}
+    add_study(f"sqlite:///{tmp_path}/nas.db", "two", space, [0.5, 0.6, 0.4])
+
+    def run(output="winner.pt", console=None, name="two", **options):
+        text = io.StringIO()
+        console = console or Console(file=text, width=60, highlight=False)
+        options = {"data": data_folder, "device": "cpu", "epochs": 2} | options
+        code = train_anew(study, name, Path(output), console=console, **options)
+        assert set(read) <= {data_folder}
+        return code, text.getvalue().splitlines()
+
+    run.url, run.test = study, test
+    return run
+
+
+def add_study(url, name, space, accuracies):
+    """A study with a trial of one epoch for each accuracy."""
+    space = SearchSpace.from_dict(space)
+    given = {"trials": max(len(accuracies), 1), "epochs": 1, "study": name, "storage": url}
+    given |= {"sampler": "qmc", "train_images": 1000, "seed": 3}
+    given["training"] = {"batch_size": 50, "precision": "float32", "channels_last": "off"}
+    config = resolve(given, None, Machine(cpus=1, gpus=0))
+    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "d" * 64, {})
+    store = StudyStore(url, name, record, owner="a")
+    searcher = Searcher(store, space, config, Quiet())
+    where = {"host": "h/1", "device": "cpu", "numerics": "float32"}
+    for accuracy in accuracies:
+        result = {"epoch": 1, "val_accuracy": accuracy, "images_per_second": 1.0} | METRICS | where
+        searcher.report(searcher.next_job(), result)
+    store.close()
+
+
+def trial_of(few, number):
+    found = nas.open_study(few.url, "two")
+    return found.architecture(number), found.setting(number)
+
+
+EPOCH = r"epoch +(\d+)/2  validation ([ \d.]{5} %)  loss (\d\.\d{3})  [\d,]+ images/s"
+
+
+def test_the_best_trial_is_trained_in_its_own_way_and_its_file_says_what_it_is(few):
+    code, (begun, *epochs, wrote, use) = few()
+    assert code == 0
+    assert begun == "Training trial 1 of two for 2 epochs"
+    lines = [re.fullmatch(EPOCH, line).groups() for line in epochs]
+    assert [number for number, *_ in lines] == ["1", "2"]
+    assert (wrote, use) == ("Wrote winner.pt", "To use it: nas.load('winner.pt')")
+    architecture, setting = trial_of(few, 1)
+    origin = read_origin(Path("winner.pt"))
+    assert {name: origin[name] for name in ("study", "trial", "architecture", "dataset")} == {
+        "study": "two", "trial": 1, "architecture": architecture.key, "dataset": fingerprint()
+    }  # fmt: skip
+    training = origin["training"]
+    assert (training["epochs"], training["train_images"], training["batch_size"]) == (2, None, 50)
+    assert (training["seed"], training["peak_lr"]) == (3, setting["training.peak_lr"])
+    assert f"{100 * origin['val_accuracy']:5.2f} %" == lines[-1][1]
+    assert nas.load("winner.pt").architecture == architecture
+    assert not Path("winner.pt.checkpoint").exists()
+
+
+def test_another_trial_can_be_named_and_one_epoch_is_said_in_the_singular(few):
+    code, lines = few(number=0, epochs=1)
+    assert (code, lines[0]) == (0, "Training trial 0 of two for 1 epoch")
+    assert read_origin(Path("winner.pt"))["architecture"] == trial_of(few, 0)[0].key
+
+
+def test_a_training_has_twenty_epochs_unless_it_is_said(few, data_folder):
+    console = Console(file=io.StringIO(), highlight=False)
+    options = {"console": console, "data": data_folder}
+    assert train_anew(few.url, "two", Path("winner.pt"), **options) == 0
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "Training trial 1 of two for 20 epochs"
+    assert lines[9].startswith("epoch   9/20  ")
+    assert evaluated(few.url, "two", 1) is None  # nor are the test images read
+
+
+def test_a_finished_file_is_said_to_be_done_and_nothing_is_trained(few, monkeypatch):
+    few()
+    before = Path("winner.pt").read_bytes()
+    monkeypatch.setattr("nas.search.retrain.fetch", None)
+    assert few() == (
+        0,
+        [
+            "winner.pt is trial 1 of two after 2 epochs: done",
+            "To use it: nas.load('winner.pt')",
+        ],
+    )
+    assert Path("winner.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_the_test_images_are_read_with_the_network_of_the_file(few, first):
+    """Whether in the same call that trains or in a later one."""
+    if not first:
+        few()
+    code, lines = few(test=True)
+    images, labels = torch.tensor(few.test.images)[:, None], torch.tensor(few.test.labels).long()
+    with torch.inference_mode():
+        logits = nas.load("winner.pt")(images)
+    accuracy = float((logits.argmax(1) == labels).float().mean())
+    assert code == 0
+    assert lines[-2:] == [
+        f"test accuracy {100 * accuracy:5.2f} % (recorded)",
+        "To use it: nas.load('winner.pt')",
+    ]
+    row, origin = evaluated(few.url, "two", 1), read_origin(Path("winner.pt"))
+    assert row["test_accuracy"] == pytest.approx(accuracy)
+    assert row["test_loss"] == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-3)
+    assert row["val_accuracy"] == origin["val_accuracy"]
+    assert json.loads(row["training"]) == origin["training"]
+    assert few(test=True)[1][-2:] == [
+        f"test accuracy {100 * accuracy:5.2f} % (recorded before)",
+        "To use it: nas.load('winner.pt')",
+    ]
+    with pytest.raises(StorageError) as refused:
+        few("other.pt", test=True)
+    said = f"trial 1 of 'two' was evaluated on the test images on {row['evaluated']:%Y-%m-%d %H:%M}"
+    assert str(refused.value) == f"{said} UTC: {100 * accuracy:.2f} %"
+    with pytest.raises(StorageError, match="was evaluated on the test images"):
+        few("longer.pt", epochs=3, test=True)
+    few("longer.pt", epochs=3)
+    with pytest.raises(StorageError, match="was evaluated on the test images"):
+        few("longer.pt", epochs=3, test=True)  # a finished file, of another training
+
+
+class Stopping(Console):
+    """Sends this process a signal when an epoch is printed."""
+
+    def __init__(self, name, epoch=1):
+        self.text = io.StringIO()
+        super().__init__(file=self.text, width=60, highlight=False)
+        self.signal, self.epoch = getattr(signal, name), epoch
+
+    def print(self, *what, **options):
+        super().print(*what, **options)
+        if str(what[0]).startswith(f"epoch   {self.epoch}/"):
+            os.kill(os.getpid(), self.signal)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "options"),
+    [
+        ("SIGINT", 130, {}),
+        ("SIGTERM", 143, {"test": True, "number": 0}),
+    ],
+)
+def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
+    few, data_folder, name, code, options
+):
+    console = Stopping(name)
+    assert few(console=console, **options) == (code, [])
+    number = options.get("number", 1)
+    again = nas_command(
+        "retrain", "two", output=Path("winner.pt"), trial=number, epochs=2,
+        test="test" in options, data=data_folder, device="cpu", storage=few.url,
+    )  # fmt: skip
+    lines = console.text.getvalue()
+    assert lines.splitlines()[-1] == f"  {again}"  # which no narrow terminal breaks
+    stopped = f"Stopped by {name}; winner.pt.checkpoint has the last epoch. To go on:"
+    assert stopped in " ".join(lines.split())
+    assert not Path("winner.pt").exists()
+    kept = read_checkpoint(Path("winner.pt.checkpoint"), torch.device("cpu"))
+    assert kept["origin"]["trial"] == number
+    assert f"{100 * kept['val_accuracy']:5.2f} %" in lines
+    code, lines = few(**options)
+    assert code == 0
+    assert lines[0] == f"Training trial {number} of two for 2 epochs, going on after epoch 1"
+    assert next(line for line in lines if line.startswith("epoch")).startswith("epoch   2/2")
+    few("whole.pt", number=number)
+    whole, resumed = nas.load("whole.pt").state_dict(), nas.load("winner.pt").state_dict()
+    assert all(torch.equal(whole[part], resumed[part]) for part in whole)
+
+
+def test_the_command_that_goes_on_names_no_device_that_was_not_asked_for(few):
+    console = Stopping("SIGINT")
+    assert few(console=console, device="auto")[0] == 130
+    assert "--device" not in console.text.getvalue()
+
+
+def test_a_checkpoint_of_the_last_epoch_is_written_out_with_its_accuracy(few):
+    assert few(console=Stopping("SIGINT", epoch=2))[0] == 130
+    kept = read_checkpoint(Path("winner.pt.checkpoint"), torch.device("cpu"))
+    code, lines = few()
+    assert (code, [line for line in lines if line.startswith("epoch  ")]) == (0, [])
+    assert read_origin(Path("winner.pt"))["val_accuracy"] == kept["val_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trial": 7}, "trial 7, not 1"),
+        ({"study": "other"}, "study 'other', not 'two'"),
+        ({"dataset": None}, f"dataset None, not '{fingerprint()}'"),
+        (None, "study None, not 'two'"),
+    ],
+)
+def test_a_checkpoint_of_another_trial_is_refused_with_what_differs(few, change, said):
+    assert few(console=Stopping("SIGINT"))[0] == 130
+    path = Path("winner.pt.checkpoint")
+    state = read_checkpoint(path, torch.device("cpu"))
+    if change is None:
+        del state["origin"]
+    else:
+        state["origin"] |= change
+    write_checkpoint(state, path)
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError) as refused:
+        few()
+    assert str(refused.value) == (
+        f"winner.pt.checkpoint is of another training ({said}); repeat that one's command, name "
+        "another --output, or remove the file to begin anew"
+    )
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_without_a_training_or_of_another_one_is_refused(few):
+    assert few(console=Stopping("SIGINT"))[0] == 130
+    with pytest.raises(CheckpointError, match=r"is of another training \(.*epochs"):
+        few(epochs=3)
+    path = Path("winner.pt.checkpoint")
+    state = read_checkpoint(path, torch.device("cpu"))
+    del state["training"]
+    write_checkpoint(state, path)
+    with pytest.raises(CheckpointError, match=r"is of another training \('training'\); repeat"):
+        few()
+
+
+def test_a_finished_file_of_another_network_is_refused_with_what_differs(few):
+    few()
+    with pytest.raises(ConfigError) as refused:
+        few(number=0)
+    assert str(refused.value) == (
+        "output: winner.pt exists and is another file (trial 1, not 0); name another one, or "
+        "remove it first"
+    )
+    with pytest.raises(ConfigError, match=r"\(epochs 2, not 3\)"):
+        few(epochs=3)
+
+
+def test_a_study_without_a_trial_in_full_and_one_of_made_up_results_are_refused(few, search):
+    add_study(few.url, "none", SPACE, [])
+    with pytest.raises(StorageError, match=r"^study 'none' has no trial that was trained in full"):
+        few(name="none")
+    one = search(trials=1, study="made_up")
+    with pytest.raises(ConfigError) as refused:
+        few(name="made_up")
+    assert str(refused.value) == (
+        "study 'made_up' has the synthetic objective: no network was trained in it, so none is to "
+        "be trained for longer; accepted: a study of a data set"
+    )
+    one.store.close()
+    with pytest.raises(NasError, match="study 'two' has no trial 9"):
+        few(number=9)

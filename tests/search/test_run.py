@@ -1,16 +1,25 @@
 """A search as a function, in a process of its own: real Ray, no terminal."""
 
 import json
+import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 import nas
 from nas.errors import StorageError
+from nas.search import run as searching
 from nas.search.machine import Machine
-from nas.search.plan import prepare
+from nas.search.plan import prepare, run_name
 from nas.search.run import Outcome, study_of
+from nas.search.searcher import Watcher
 from nas.study.reader import open_study
 
 PROGRAM = """
@@ -137,3 +146,121 @@ def test_a_study_without_a_finished_trial_has_no_best_one(plan, tmp_path):
     with pytest.raises(StorageError, match="no trial that was trained in full yet"):
         _ = found.best_trial
     assert repr(found).endswith("no trials>")
+
+
+# --- what is run, with Ray's own part left out ---
+
+
+@pytest.fixture
+def stored(search, tmp_path, monkeypatch):
+    """Options that carry on a study of three trials in full."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    one = search(trials=3, scheduler="none", sampler="random")
+    one.run()
+    one.store.close()
+    return {"storage": one.config.storage, "study": "resnext", "trials": 3, "runs": "runs"}
+
+
+@pytest.fixture
+def continued(stored):
+    """The plan of a study that has one trial to go."""
+    return prepare({**stored, "trials": 4}, Machine(cpus=2, gpus=0))
+
+
+@pytest.fixture
+def ray(monkeypatch):
+    """What is asked of Ray, and what the driver is given; its answer is a reason."""
+    cluster, driver = (pytest.importorskip(f"nas.search.{name}") for name in ("cluster", "driver"))
+    asked = SimpleNamespace(started=0, given=None, reason=None, during=lambda: None)
+
+    @contextmanager
+    def start(*, keep):
+        assert not keep
+        asked.started += 1
+        yield Machine(cpus=2, gpus=0)
+
+    def run(searcher, stopped, name):
+        asked.given = (searcher, stopped, name)
+        asked.during()
+        return asked.reason
+
+    monkeypatch.setattr(cluster, "cluster", start)
+    monkeypatch.setattr(driver, "run", run)
+    return asked
+
+
+class Starting(Watcher):
+    """Remembers whether Ray was to start."""
+
+    started_ray = 0
+
+    def starting(self):
+        self.started_ray += 1
+
+
+def test_a_driver_is_given_the_study_under_a_name_of_its_own(continued, ray):
+    view = Starting()
+    assert searching._run(continued, view, None, False) == (None, None)
+    assert view.started_ray == 1
+    searcher, _, name = ray.given
+    assert ray.started == 1
+    assert name == run_name(continued.config)
+    assert (searcher.space, searcher.config) == (continued.space, continued.config)
+    assert searcher._watcher is view
+    assert searcher.store.name == "resnext"
+    owner = searcher.store.attempts.owner
+    assert re.fullmatch(rf"{re.escape(socket.gethostname())}/{os.getpid()}/[0-9a-f]{{8}}", owner)
+    assert searcher.store.outbox.path == continued.outbox
+
+
+@pytest.mark.parametrize(("ahead", "reason"), [(None, None), (3600, None), (-1, "time budget")])
+def test_a_driver_is_told_of_signals_and_of_the_time_that_is_over(continued, ray, ahead, reason):
+    heard = []
+
+    def during():
+        _, stopped, _ = ray.given
+        heard.append(stopped())
+        os.kill(os.getpid(), signal.SIGTERM)
+        heard.append(stopped())
+
+    ray.during = during
+    searching._run(continued, Watcher(), ahead and time.monotonic() + ahead, False)
+    assert heard == [reason, "SIGTERM"]
+
+
+def test_a_search_that_was_stopped_does_not_say_that_the_space_is_exhausted(search, stored, ray):
+    four = {
+        "name": "one",
+        "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": 8}],
+    }
+    one = search(space=four, study="one", trials=9, scheduler="none", sampler="random")
+    job = one.searcher.next_job()
+    one.train(job)
+    plan = prepare({**stored, "study": "one", "trials": 9}, Machine(cpus=2, gpus=0))
+    ray.during = one.run
+    ray.reason = "SIGINT"
+    assert searching._run(plan, Watcher(), None, False) == ("SIGINT", None)
+    exhausted = "all 2 networks of one have been tried"
+    # without a reason; then it is over, and Ray is not started again
+    ray.reason, ray.started = None, 0
+    assert searching._run(plan, Watcher(), None, False) == (None, exhausted)
+    assert ray.started == 0
+
+
+def test_a_space_that_is_exhausted_while_it_is_searched_is_said_to_be(search, stored, ray):
+    two = {
+        "name": "one",
+        "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": 8}],
+    }
+    one = search(space=two, study="one", trials=9, scheduler="none", sampler="tpe")
+    plan = prepare({**stored, "study": "one", "trials": 9}, Machine(cpus=2, gpus=0))
+    ray.during = one.run
+    assert searching._run(plan, Watcher(), None, False) == (
+        None,
+        "all 2 networks of one have been tried",
+    )
+    assert ray.started == 1

@@ -13,7 +13,9 @@ from sqlalchemy import text
 from nas.architecture import Architecture
 from nas.cost import cost
 from nas.search.sampling import STARTUP
+from nas.search.searcher import METRICS, TOLD_AT_ONCE, Job, _existing, _unusable
 from nas.space import SearchSpace
+from nas.study.attempts import LEASE
 from nas.study.check import violations
 from nas.study.reader import open_study
 
@@ -363,3 +365,210 @@ def test_the_cause_is_kept_where_the_driver_dies_before_it_ends_the_trial(search
     (trial,) = other.store.trials()
     assert trial.state == TrialState.FAIL
     assert trial.user_attrs["cause"] == "machine"
+
+
+# --- what is a measurement ---
+
+GOOD = {
+    "epoch": 1, "train_loss": 1.0, "val_loss": 2, "val_accuracy": 0.5, "learning_rate": 0.1,
+    "seconds": 3.0, "images_per_second": 4.0,
+}  # fmt: skip
+
+
+def test_a_measurement_has_six_finite_numbers_and_the_next_epoch():
+    assert METRICS == (
+        "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
+    )  # fmt: skip
+    assert _unusable(GOOD, 0) is None
+    assert _unusable({**GOOD, "epoch": 7}, 6) is None
+    assert _unusable({**GOOD, "epoch": 7}, None) is None  # where a checkpoint goes on
+    assert _unusable({**GOOD, "epoch": 7}, 5) == "the result is of epoch 7, not 6"
+    assert _unusable({**GOOD, "epoch": True}, 0) == "the result names no epoch: True"
+    assert _unusable({**GOOD, "epoch": 1.0}, 0) == "the result names no epoch: 1.0"
+    assert _unusable({}, 0) == "the result names no epoch: None"
+    for name in METRICS:
+        bad = float("-inf")
+        assert _unusable({**GOOD, name: "1"}, 0) == f"{name} is '1', not a number"
+        assert _unusable({**GOOD, name: False}, 0) == f"{name} is False, not a number"
+        assert _unusable({**GOOD, name: bad}, 0) == f"{name} is not finite (-inf)"
+        without = {key: value for key, value in GOOD.items() if key != name}
+        assert _unusable(without, 0) == f"{name} is None, not a number"
+    for accuracy in (0, 1):
+        assert _unusable({**GOOD, "val_accuracy": accuracy}, 0) is None
+    for accuracy in (-0.01, 1.01):
+        said = f"val_accuracy is {accuracy}, not a fraction of 1"
+        assert _unusable({**GOOD, "val_accuracy": accuracy}, 0) == said
+
+
+def test_a_checkpoint_is_one_where_it_can_be_found(tmp_path):
+    assert _existing(str(tmp_path)) == str(tmp_path)
+    assert _existing(str(tmp_path / "gone")) is None
+    assert _existing(None) is None
+    assert _existing("") is None
+
+
+# --- what a driver is given and what others are told ---
+
+
+def test_a_job_has_all_that_a_worker_needs(search):
+    one = search(trials=2, scheduler="none")
+    assert one.searcher.running == {}
+    job = one.searcher.next_job()
+    (trial,) = one.store.trials()
+    architecture = one.space.architecture(trial.params)
+    training = one.config.training_config(**one.space.training(trial.params)).to_dict()
+    costs = cost(architecture, one.space.input_shape, one.space.num_classes)
+    assert job == Job(0, 1, architecture, costs, training, None)
+    assert one.searcher.running == {(0, 1): job}
+    assert one.watcher.events == [("started", 0, 1)]
+
+
+def test_costs_are_those_of_the_images_and_classes_of_the_space(search):
+    space = {
+        "name": "colour", "input_shape": [3, 32, 32], "classes": 7, "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 9]}, "width": 8}],
+    }  # fmt: skip
+    job = search(space=space, trials=1).searcher.next_job()
+    assert job.cost == cost(job.architecture, (3, 32, 32), 7)
+
+
+def test_a_trial_that_waits_is_told_with_a_word_to_the_watcher(search):
+    """Two networks and four draws: the two that wait are told what became of the others."""
+    two = {
+        "name": "two",
+        "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": 8, "stride": 2}],
+    }
+    one = search(space=two, scheduler="none", sampler="random", trials=6)
+    jobs = [job for _ in range(4) if (job := one.searcher.next_job()) is not None]
+    assert len(jobs) == 2
+    for job in jobs:
+        one.train(job)
+    assert one.searcher.next_job() is None
+    trials = one.store.trials()
+    sources = {job.architecture.key: job.number for job in jobs}
+    told = [("reused", t.number, sources[t.user_attrs["key"]]) for t in trials
+            if t.number not in sources.values()]  # fmt: skip
+    assert [event for event in one.watcher.events if event[0] == "reused"] == told
+    assert len(told) == 4
+    assert one.searcher.finished
+
+
+def test_so_many_trials_are_told_before_others_get_their_turn(search, monkeypatch):
+    assert TOLD_AT_ONCE == 100
+    monkeypatch.setattr("nas.search.searcher.TOLD_AT_ONCE", 3)
+    two = {
+        "name": "one",
+        "stem": {"width": 8},
+        "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": 8, "stride": 2}],
+    }
+    one = search(space=two, scheduler="none", sampler="random", trials=20)
+    one.train(one.searcher.next_job())
+    job = one.searcher.next_job()
+    while job is None:
+        job = one.searcher.next_job()
+    one.train(job)
+    before = len(one.store.trials())
+    assert one.searcher.next_job() is None
+    assert len(one.store.trials()) == before + 3
+
+
+def test_a_process_that_was_lost_goes_on_as_another_attempt(search):
+    one = search(trials=1, scheduler="none")
+    job = one.searcher.next_job()
+    one.train(job, epochs=2)
+    again = one.searcher.restarted(job, "its node went away")
+    assert (again.number, again.attempt, again.architecture) == (0, 2, job.architecture)
+    assert list(one.searcher.running) == [(0, 2)]
+    assert one.watcher.events[-2:] == [
+        ("interrupted", 0, "its node went away"), ("started", 0, 2)
+    ]  # fmt: skip
+    assert not one.searcher.report(job, {**GOOD, "epoch": 3})
+    assert one.store.attempts.last(0).reason is None
+    # whoever took it meanwhile keeps it
+    assert one.searcher.restarted(job, "again") is None
+
+
+def test_an_attempt_that_began_at_a_checkpoint_may_report_any_epoch_first(search, tmp_path):
+    one = search(trials=1, scheduler="none", epochs=4)
+    job = one.searcher.next_job()
+    one.train(job, epochs=2)
+    one.searcher.checkpoint(job, str(tmp_path))
+    again = one.searcher.restarted(job, "its node went away")
+    assert again.checkpoint == str(tmp_path)
+    assert one.searcher.report(again, {**GOOD, "epoch": 3})
+    assert not one.searcher.report(again, {**GOOD, "epoch": 3})
+    assert one.watcher.events[-1] == ("failed", 0, "the result is of epoch 3, not 4")
+
+
+def test_what_another_driver_took_is_let_go_with_a_word(search, clock):
+    for take in ("report", "checkpoint", "fail"):
+        asleep = search(owner="asleep", trials=1, study=take)
+        job = asleep.searcher.next_job()
+        clock.pass_(60)
+        assert search(owner="awake", trials=1, study=take).searcher.next_job().attempt == 2
+        if take == "report":
+            assert not asleep.searcher.report(job, GOOD)
+        elif take == "checkpoint":
+            asleep.searcher.checkpoint(job, "/nowhere")
+        else:
+            asleep.searcher.fail(job, "odd", retry=False)
+        assert asleep.searcher.running == {}
+        assert asleep.watcher.events[-1] == (
+            "interrupted", 0, "another driver carries it on"
+        )  # fmt: skip
+        assert asleep.searcher.hopeless is None
+
+
+def test_an_interruption_is_said_of_each_that_runs(search):
+    one = search(trials=3, sampler="random", scheduler="none")
+    for _ in range(3):
+        one.searcher.next_job()
+    one.searcher.interrupt()
+    assert one.searcher.running == {}
+    assert one.watcher.events[3:] == [
+        ("interrupted", number, "the search was stopped") for number in range(3)
+    ]
+
+
+def test_trials_are_judged_at_rungs_by_others_and_to_the_end_without_them(search):
+    one = search(trials=8, sampler="random", grace=1, reduction=2, epochs=4)
+    first = one.searcher.next_job()
+    assert one.searcher.report(first, {**GOOD, "val_accuracy": 0.2})
+    second = one.searcher.next_job()
+    assert one.searcher.report(second, {**GOOD, "val_accuracy": 0.6})  # the best of two
+    third = one.searcher.next_job()
+    assert not one.searcher.report(third, {**GOOD, "val_accuracy": 0.3})  # below 0.4
+    assert one.watcher.events[-1] == ("pruned", third.number, None)
+    fourth = one.searcher.next_job()
+    assert one.searcher.report(fourth, {**GOOD, "val_accuracy": 0.31})  # 0.3 is the middle
+    assert one.searcher.report(first, {**GOOD, "epoch": 2, "val_accuracy": 0.1})
+    assert one.searcher.report(first, {**GOOD, "epoch": 3, "val_accuracy": 0.0})  # no rung
+    assert not one.searcher.report(first, {**GOOD, "epoch": 4, "val_accuracy": 0.0})
+    assert one.watcher.events[-1] == ("complete", first.number, None)
+    free = search(trials=2, study="free", scheduler="none", grace=1, reduction=2, epochs=4)
+    jobs = [free.searcher.next_job() for _ in range(2)]
+    assert free.searcher.report(jobs[0], {**GOOD, "val_accuracy": 0.9})
+    assert free.searcher.report(jobs[1], {**GOOD, "val_accuracy": 0.1})
+
+
+def test_leases_are_renewed_after_a_third_and_no_sooner(search, clock):
+    one = search(trials=2)
+    assert not one.searcher._renew()
+    clock.pass_(LEASE.total_seconds() / 3)
+    assert not one.searcher._renew()
+    clock.pass_(0.001)
+    assert one.searcher._renew()
+    assert not one.searcher._renew()
+
+
+def test_a_search_is_over_when_all_trials_are_or_nothing_is_left(search):
+    one = search(trials=2, sampler="random", scheduler="none")
+    assert not one.searcher.finished
+    one.train(one.searcher.next_job())
+    assert not one.searcher.finished  # one of two
+    job = one.searcher.next_job()
+    assert not one.searcher.finished  # it runs
+    one.train(job)
+    assert one.searcher.finished
+    assert one.searcher.exhausted is None

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nas.search.signals import EXIT_CODES, stop_on_signal
+from nas.search.signals import EXIT_CODES, Signalled, raise_on_signal, stop_on_signal
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -34,3 +34,18 @@ def test_the_second_signal_ends_the_process_at_once(first, second, code):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (code, "")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_work_that_can_be_left_is_left_at_once_with_the_signal_s_name(name):
+    before = {each: signal.getsignal(getattr(signal, each)) for each in EXIT_CODES}
+    with pytest.raises(Signalled) as left, raise_on_signal():
+        os.kill(os.getpid(), getattr(signal, name))
+        raise AssertionError("it goes on")
+    assert str(left.value) == name
+    assert not isinstance(left.value, Exception)  # so that no handler of errors takes it
+    assert {each: signal.getsignal(getattr(signal, each)) for each in EXIT_CODES} == before
+
+
+def test_the_codes_are_those_of_a_shell():
+    assert EXIT_CODES == {"SIGINT": 128 + signal.SIGINT, "SIGTERM": 128 + signal.SIGTERM}

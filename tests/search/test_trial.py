@@ -1,8 +1,10 @@
 """What a worker does with one attempt after another; no Ray cluster is needed for that."""
 
 import os
+import platform
 import re
 import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -153,3 +155,95 @@ def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(
     one.step()
     one.save_checkpoint(str(tmp_path))
     assert read_checkpoint(tmp_path / CHECKPOINT, torch.device("cpu"))["epochs_done"] == 1
+
+
+def test_a_worker_takes_plain_data_by_name():
+    known = {"fashion_mnist": trial._fashion_mnist, "synthetic": trial._synthetic}
+    assert known == trial.OBJECTIVES
+    assert trial.TRACEBACK_LINES == 20
+
+
+def test_where_a_trial_ran_is_its_host_process_and_device(monkeypatch):
+    here = f"{socket.gethostname()}/{os.getpid()}"
+    name = platform.processor() or platform.machine()
+    assert trial._where(object()) == {"host": here, "device": f"cpu {name}".strip()}
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv")
+    assert trial._where(SimpleNamespace(device=torch.device("cpu")))["device"] == "cpu riscv"
+    monkeypatch.setattr(platform, "machine", lambda: "")
+    assert trial._where(object())["device"] == "cpu"
+    monkeypatch.setattr(platform, "processor", lambda: "x86")
+    assert trial._where(object())["device"] == "cpu x86"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"H200 of {device}")
+    where = trial._where(SimpleNamespace(device=torch.device("cuda", 1)))
+    assert where["device"] == "cuda:1 H200 of cuda:1"
+
+
+def deep(n):
+    if n:
+        deeper(n - 1)
+    raise KeyError("a\nb")
+
+
+def deeper(n):  # by turns: a traceback leaves out what repeats
+    deep(n)
+
+
+def test_what_a_worker_died_of_is_its_first_line_and_the_end_of_its_traceback():
+    try:
+        deep(30)
+    except KeyError as error:
+        first, *rest = trial._described(error).splitlines()
+    assert first == "KeyError: 'a\\nb'"
+    assert len(rest) == 20
+    assert rest[-1] == first
+
+
+def test_a_result_says_how_it_was_computed_where_it_knows(worker, monkeypatch):
+    class Result:
+        def __init__(self, layout):
+            self.layout = layout
+
+        def to_dict(self):
+            return {"epoch": 1, "precision": "bfloat16", "channels_last": self.layout}
+
+    results = iter([Result("on"), Result("off"), {"epoch": 3}])
+    objective = SimpleNamespace(epoch=lambda: next(results))
+    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: objective)
+    one = worker()
+    assert one.step()["numerics"] == "bfloat16, channels last"
+    assert one.step()["numerics"] == "bfloat16, channels first"
+    assert "numerics" not in one.step()
+
+
+def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monkeypatch):
+    made = []
+
+    def make(config, images):
+        made.append((config["trial"], images))
+        return SimpleNamespace(epoch=lambda: {"epoch": 1}, load=lambda path: made.append(path))
+
+    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", make)
+    one = worker(trial=7)
+    assert made == []
+    one.step()
+    one.step()
+    assert made == [(7, one._images)]
+    other = worker(trial=8, checkpoint="/where")
+    other.step()
+    assert [str(path) for path in made[2:]] == ["/where/checkpoint.pt"]
+
+
+def test_images_are_fetched_from_where_the_job_says(data_folder, monkeypatch):
+    asked = []
+
+    class Training:
+        def __init__(self, architecture, config, data, device):
+            asked.append(data)
+
+    monkeypatch.setattr("nas.training.Training", Training, raising=False)
+    monkeypatch.setattr("nas.training.fetch", lambda folder: asked.append(folder) or data_folder)
+    images = {str(data_folder): "images"}
+    trial._fashion_mnist(job(data=None), images)
+    trial._fashion_mnist(job(data="/where"), images)
+    assert [str(one) for one in asked] == ["None", "images", "/where", "images"]

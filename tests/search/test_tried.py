@@ -4,9 +4,12 @@ import random
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState, create_trial
 from sqlalchemy import text
 
+from nas.errors import InfeasibleError
+from nas.search.tried import Tried, telling
 from nas.space import SearchSpace
 from nas.study.check import violations
 from nas.study.reader import open_study
@@ -191,3 +194,107 @@ def test_a_space_too_large_or_continuous_is_not_enumerated():
     doubled = {**FOUR, "training": {"peak_lr": {"choice": [0.1, 0.2]}}}
     assert SearchSpace.from_dict(doubled).distinct_settings(7) is None
     assert len(list(SearchSpace.from_dict(doubled).distinct_settings(8))) == 8
+
+
+# --- the index by itself ---
+
+SPACE = SearchSpace.from_dict(FOUR)
+COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
+RUNNING, WAITING = TrialState.RUNNING, TrialState.WAITING
+
+
+def setting(first, second):
+    return {"stages.0.depth": first, "stages.1.depth": second}
+
+
+def trial(number, state, first, second, *, key=True, **attributes):
+    params = setting(first, second)
+    if key:
+        attributes["key"] = SPACE.architecture(params).key
+    found = create_trial(
+        state=state,
+        value=0.5 if state == COMPLETE else None,
+        params=params,
+        distributions={name: IntDistribution(1, 9) for name in params},
+        user_attrs=attributes,
+    )
+    found.number = number
+    return found
+
+
+def numbers(trials):
+    return [one.number for one in trials]
+
+
+def test_a_training_is_a_network_and_its_searched_hyper_parameters():
+    space = SearchSpace.from_dict({**FOUR, "training": {"peak_lr": {"choice": [0.1, 0.2]}}})
+    tried = Tried(space)
+    given = {**setting(1, 2), "training.peak_lr": 0.2}
+    key = space.architecture(given).key
+    assert tried.training(given) == (key, (0.2,))
+    assert tried.training(given, "known") == ("known", (0.2,))
+    assert Tried(SPACE).training(setting(1, 2)) == (SPACE.architecture(setting(1, 2)).key, ())
+    limited = SearchSpace.from_dict({**FOUR, "limits": {"depth": {"max": 3}}})
+    with pytest.raises(InfeasibleError):
+        Tried(limited).training(setting(2, 2))
+
+
+def test_trials_of_equal_networks_are_found_by_number_but_those_that_were_told():
+    tried = Tried(SPACE)
+    trials = [
+        trial(0, COMPLETE, 1, 1), trial(1, RUNNING, 1, 2), trial(2, WAITING, 1, 1),
+        trial(3, COMPLETE, 1, 1, source=0), trial(4, RUNNING, 1, 1, source=0),
+    ]  # fmt: skip
+    tried.update(trials)
+    same = tried.training(setting(1, 1))
+    assert same in tried and tried.training(setting(2, 2)) not in tried
+    assert numbers(tried.equal(same, trials)) == [0, 2]
+    assert numbers(tried.equal(tried.training(setting(2, 2)), trials)) == []
+    assert numbers(tried.others(trials[2], trials)) == [0]
+    assert numbers(tried.others(trials[0], trials)) == [2]
+    assert numbers(tried.others(trials[1], trials)) == []
+    assert numbers(tried.others(trials[3], trials)) == []  # it is told, and of no index
+    assert numbers(tried.others(trials[4], trials)) == [0, 2]  # one that is being told is
+
+
+def test_a_trial_is_looked_at_once_and_one_without_a_key_until_it_has_one():
+    tried = Tried(SPACE)
+    first = trial(0, RUNNING, 1, 1)
+    enqueued, ended = trial(1, WAITING, 1, 2, key=False), trial(2, FAIL, 2, 1, key=False)
+    tried.update([first, enqueued, ended])
+    assert tried._unnamed == [1]
+    assert tried.training(setting(1, 2)) not in tried
+    adopted = trial(1, RUNNING, 1, 2)
+    late = trial(2, FAIL, 2, 1)  # it had ended without a key, and is no more looked at
+    tried.update([first, adopted, late, trial(3, RUNNING, 2, 2)])
+    assert tried._unnamed == []
+    assert tried.training(setting(1, 2)) in tried
+    assert tried.training(setting(2, 1)) not in tried
+    tried.update([first, adopted, late, trial(3, RUNNING, 2, 2)])
+    assert tried._numbers[tried.training(setting(1, 1))] == [0]
+    assert tried._numbers[tried.training(setting(2, 2))] == [3]
+
+
+def test_a_trial_of_another_space_is_not_of_the_index():
+    tried = Tried(SearchSpace.from_dict({**FOUR, "training": {"peak_lr": {"choice": [0.1, 0.2]}}}))
+    tried.update([trial(0, COMPLETE, 1, 1)])  # without a learning rate
+    assert tried._trainings == {}
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ([FAIL, PRUNED, COMPLETE], 2), ([FAIL, PRUNED], 1), ([FAIL], 0), ([RUNNING, WAITING], None),
+        ([], None), ([COMPLETE, COMPLETE], 0), ([PRUNED, FAIL, PRUNED], 0),
+    ],
+)  # fmt: skip
+def test_of_results_of_one_training_that_which_says_most_is_told(states, told):
+    trials = [trial(k, state, 1, 1, cause="trial") for k, state in enumerate(states)]
+    found = telling(trials)
+    assert (found and found.number) == told
+
+
+@pytest.mark.parametrize("cause", [{}, {"cause": "machine"}])
+def test_what_a_machine_did_tells_nothing(cause):
+    assert telling([trial(0, FAIL, 1, 1, **cause)]) is None
+    assert telling([trial(0, COMPLETE, 1, 1, **cause)]).number == 0

@@ -19,6 +19,7 @@ import yaml
 from nas.errors import ConfigError, SpaceError
 from nas.space import TRAINING_KEYS, SearchSpace, amount, available, json_schema
 from nas.space.file.fields import STAGE_KEYS
+from nas.space.file.finding import find_file
 from nas.space.file.schema import StagePart
 from nas.training.config import TrainingConfig
 
@@ -406,3 +407,41 @@ def test_spaces_are_read_without_torch_ray_or_optuna():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+# --- where a file is looked for ---
+
+
+def sought(name):
+    with pytest.raises(SpaceError) as refused:
+        find_file(name)
+    return str(refused.value)
+
+
+def test_a_name_is_a_bundled_space_before_a_file_of_that_name(tmp_path, monkeypatch):
+    bundled = Path(__file__).parents[2] / "search_spaces"
+    assert available() == tuple(sorted(path.stem for path in bundled.glob("*.yaml")))
+    monkeypatch.chdir(tmp_path)
+    Path("resnext").write_text(WHOLE)
+    assert find_file("resnext") == bundled / "resnext.yaml"
+    assert find_file(Path("resnext")) == Path("resnext")  # a path is never a name
+    assert find_file("./resnext") == Path("resnext")
+    Path("mine").write_text(WHOLE)
+    assert find_file("mine") == Path("mine")
+    Path("a.yaml").write_text(WHOLE)
+    assert find_file("a.yaml") == Path("a.yaml")
+
+
+def test_what_is_not_there_is_said_with_what_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ", ".join(available())
+    assert sought("mine") == f"no space is named 'mine'; accepted: {names}, or the path of a file"
+    assert sought("mine.yaml") == f"mine.yaml does not exist; accepted: {names}"
+    Path("folder").mkdir()
+    assert sought("folder") == "folder is a folder, not a file; no space file is in it"
+    for name in ("that_other_space.yml", "a_space_of_mine.yaml", "notes.txt"):
+        (Path("folder") / name).write_text(WHOLE)
+    there = "accepted: folder/a_space_of_mine.yaml, folder/that_other_space.yml"
+    assert sought("folder") == f"folder is a folder, not a file; {there}"
+    assert sought("folder/zzzzzzzzz.yaml") == f"folder/zzzzzzzzz.yaml does not exist; {there}"
+    assert sought(Path("folder/zzzzzzzzz")) == f"folder/zzzzzzzzz does not exist; {there}"
