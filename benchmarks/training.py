@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 import nas
-from nas.training import LabelledImages, Training, TrainingConfig, fetch, load_train
-from nas.training.fashion_mnist import MEAN, STD
+from nas.data import LabelledImages, open_dataset
+from nas.data.fashion_mnist import MEAN, STD
+from nas.training import Training, TrainingConfig
 
 IMAGES = 6_400
 ROUNDS = 5  # after one to warm up
@@ -50,7 +51,7 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
         return IMAGES
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = self.transform(Image.fromarray(self.data.images[index]))
+        image = self.transform(Image.fromarray(self.data.images[index, 0]))
         return image, int(self.data.labels[index])
 
 
@@ -94,10 +95,10 @@ class LoaderTraining:
 
 def main() -> None:
     """Time both arms in turn and print their medians and ratio."""
-    data = load_train(fetch())
+    data = open_dataset("fashion_mnist")
     config = TrainingConfig(epochs=ROUNDS + 1, train_images=IMAGES)
     ours = Training(RESNEXT, config, data)
-    other = LoaderTraining(data, config, ours.device)
+    other = LoaderTraining(data.train, config, ours.device)
     rounds = [(ours.epoch().images_per_second, other.epoch()) for _ in range(ROUNDS + 1)][1:]
     own, loader = (statistics.median(speeds) for speeds in zip(*rounds, strict=True))
     settled = ours.config

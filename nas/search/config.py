@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from nas.errors import ConfigError, NasError, SpaceError, choose
+from nas.data.registry import DEFAULT, full_name
+from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
 from nas.options import Real, Whole, mismatch, number
 from nas.quantity import plural
 from nas.search.curves import check_log_to
@@ -51,6 +52,14 @@ def _band(value: str | None) -> str | None:
         return value and str(Bands.read(value))
     except SpaceError as error:
         raise ValueError(str(error)) from None
+
+
+def _dataset(value: str) -> str:
+    """Its path, if it has one, as it is from every folder."""
+    try:
+        return full_name(value)
+    except DataError as error:
+        raise ValueError(str(error).removeprefix("dataset is ")) from None
 
 
 def _log_to(value: str) -> str:
@@ -94,6 +103,8 @@ class SearchConfig(BaseModel):
     study: Annotated[str, Scope.CALL] = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
     storage: Annotated[str, Scope.SECRET] = DEFAULT_STORAGE
     runs: Annotated[str, Scope.CALL] = "nas-runs"
+    dataset: Annotated[str, AfterValidator(_dataset), Scope.FIXED] = DEFAULT
+    resize: Annotated[bool, Scope.FIXED] = False
     objective: Annotated[Literal["fashion_mnist", "synthetic"], Scope.FIXED] = "fashion_mnist"
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
@@ -111,7 +122,7 @@ class SearchConfig(BaseModel):
     seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
     data: Annotated[str | None, Scope.CALL] = None
     train_images: Annotated[
-        Annotated[Whole, Field(ge=1000, le=50_000)] | None, Unlimited, Scope.FIXED
+        Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED
     ] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Scope.CALL] = "auto"
     max_params: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None

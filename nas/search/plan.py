@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas.errors import ConfigError
+from nas.data import Dataset, open_dataset
+from nas.data.dataset import spelled as spelled_shape
+from nas.errors import ConfigError, ShapeError
 from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, options, resolve, unnamed
 from nas.search.machine import Machine
@@ -20,8 +22,6 @@ from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import SYNTHETIC, StudyRecord, read_record
 from nas.study.shell import nas_command
-from nas.training.fashion_mnist import fingerprint
-from nas.training.sources import fetch
 
 _NAMED = ("study", "storage", "space")  # by any command that is printed
 
@@ -34,6 +34,8 @@ class Plan:
     space: SearchSpace
     record: StudyRecord
     continued: bool
+    dataset: Dataset | None = None
+    """What is trained on; None with an objective that trains nothing."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those given without which the study would be carried on in another way."""
 
@@ -89,7 +91,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if study is None:
         study = asked.name if asked else "resnext"
     stored = read_record(storage, study) if study else None
-    config = resolve({**given, "study": study}, stored.config if stored else None, machine)
+    kept = stored.config if stored else {}
+    config = resolve({**given, "study": study}, kept, machine)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if asked is None:
@@ -98,6 +101,10 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
             if stored
             else SearchSpace.load(config.space)
         )
+    dataset = _open(config, asked)
+    if dataset is not None:
+        asked = asked.for_images(dataset.input_shape, len(dataset.classes), dataset.title)
+        config = _with_images(config, dataset, "train_images" in {**kept, **given})
     space = config.within(asked)
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
@@ -109,13 +116,12 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         space=space.to_dict(),
         space_hash=space.hash,
         config=config.to_dict(),
-        dataset=_dataset(config),
-        provenance=provenance(),
+        dataset=dataset.fingerprint if dataset else SYNTHETIC,
+        provenance={**provenance(), **_about(dataset, config)},
         fixed=options(Scope.FIXED),
     )
-    kept = stored.config if stored else config.to_dict()
-    bare = resolve({"study": study, "storage": storage}, kept, machine)
-    plan = Plan(config, space, record, stored is not None, _by_name(given, config, bare))
+    bare = resolve({"study": study, "storage": storage}, kept or config.to_dict(), machine)
+    plan = Plan(config, space, record, stored is not None, dataset, _by_name(given, config, bare))
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
@@ -154,9 +160,54 @@ def _check_training(config: SearchConfig, space: SearchSpace) -> None:
             raise ConfigError(f"{error} ({space.name} searches {spelled(searched)})") from None
 
 
-def _dataset(config: SearchConfig) -> str:
-    """The fingerprint of what the study trains on; brings the data if it is not here."""
+def _open(config: SearchConfig, space: SearchSpace) -> Dataset | None:
+    """What the study trains on, in the shape that the space says; None where nothing is trained.
+
+    Brings and decodes the data if that has not been done.
+
+    Raises:
+        DataError: it cannot be had, or has another shape than the space says.
+    """
     if config.objective == SYNTHETIC:
-        return SYNTHETIC
-    fetch(Path(config.data) if config.data else None)
-    return fingerprint()
+        return None
+    shape = space.input_shape if space.says_images[0] else None
+    try:
+        return open_dataset(
+            config.dataset, folder=config.data, input_shape=shape, resize=config.resize
+        )
+    except ShapeError as error:
+        raise ShapeError(
+            f"{space.name} is for images of {spelled_shape(space.input_shape)}, but {error}"
+        ) from None
+
+
+def _with_images(config: SearchConfig, dataset: Dataset, asked: bool) -> SearchConfig:
+    """The config with as many training images as there are, where nobody ``asked`` for so many.
+
+    Raises:
+        ConfigError: somebody did.
+    """
+    training, _ = dataset.counts(config.training_config().validation)
+    if config.train_images is None or config.train_images <= training:
+        return config
+    if asked:
+        raise ConfigError(
+            f"train-images is {config.train_images:,}, but {dataset.title} has {training:,} that "
+            f"do not validate; accepted: 10 to {training:,}, or none for all"
+        )
+    return config.model_copy(update={"train_images": None})
+
+
+def _about(dataset: Dataset | None, config: SearchConfig) -> dict[str, Any]:
+    """What a study says of its images, to whoever reads it without them."""
+    if dataset is None:
+        return {}
+    training, validating = dataset.counts(config.training_config().validation)
+    about = {
+        "title": dataset.title,
+        "training": training,
+        "validation": validating,
+        "test": len(dataset.test.labels) if dataset.test else 0,
+        "classes": list(dataset.classes),
+    }
+    return {"images": about}

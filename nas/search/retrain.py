@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.errors import CheckpointError, ConfigError, StorageError
+from nas.data import Dataset, open_dataset
+from nas.errors import CheckpointError, ConfigError, DataError, StorageError
 from nas.output import check_file
 from nas.quantity import percent, plural
 from nas.search.config import SearchConfig
@@ -15,7 +16,7 @@ from nas.search.signals import raise_on_signal
 from nas.study.database.engines import check_url
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import Study
-from nas.training import Training, TrainingConfig, fetch, fingerprint, load_test, load_train
+from nas.training import Training, TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import export, load, read_origin
 
@@ -66,13 +67,13 @@ def retrain(
     if test:
         check_url(url)  # before hours are spent on what cannot be recorded
     searched = study.space.training(study.setting(number))
-    config = SearchConfig(**study.record.config).training_config(**searched)
-    config = config.replace(epochs=epochs, train_images=None)
+    options = SearchConfig(**study.record.config)
+    config = options.training_config(**searched).replace(epochs=epochs, train_images=None)
     origin = {
         "study": study.name,
         "trial": number,
         "architecture": architecture.key,
-        "dataset": fingerprint(),
+        "dataset": study.record.dataset,
     }
     done = output.exists()
     if done:
@@ -87,15 +88,41 @@ def retrain(
         trained = f"trial {number} of {study.name} after {plural(epochs, 'epoch')}"
         tell(f"{output} is {trained}: done")
     if not done or (test and not before):
-        folder = fetch(data)
-        training = Training(architecture, config, load_train(folder), device)
+        images = _images(study, options, data)
+        if test and images.test is None:
+            raise ConfigError(
+                f"test: {images.title} has no test images; accepted: a data set that has, such as "
+                "a folder with test/"
+            )
+        training = Training(architecture, config, images, device)
         if not done:
             _train(training, output, origin, tell)
         if test:
-            _test(training, output, folder, url, tell)
+            _test(training, output, images, url, tell)
     if before:
         tell(f"test accuracy {percent(before['test_accuracy'])} (recorded before)")
     tell(f"To use it: nas.load({str(output)!r})")
+
+
+def _images(study: Study, options: SearchConfig, folder: Path | None) -> Dataset:
+    """What the study was trained on.
+
+    Raises:
+        DataError: it is not here, or was changed since.
+    """
+    images = open_dataset(
+        options.dataset,
+        folder=folder,
+        input_shape=study.space.input_shape,
+        resize=options.resize,
+    )
+    if images.fingerprint != study.record.dataset:
+        raise DataError(
+            f"{images.title} has the fingerprint {images.fingerprint[:12]} here, study "
+            f"{study.name!r} was made with {study.record.dataset[:12]}; give the folder of those "
+            "images with --data"
+        )
+    return images
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -171,17 +198,18 @@ def _refuse_other_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> 
             raise CheckpointError(f"{name} {there.get(name)!r}, not {value!r}")
 
 
-def _test(training: Training, output: Path, folder: Path, url: str, tell: Teller) -> None:
+def _test(training: Training, output: Path, images: Dataset, url: str, tell: Teller) -> None:
     """Read the test images with the network in ``output``, and record what they say."""
     origin = read_origin(output)
     finished = Training(
         training.architecture,
         TrainingConfig.from_dict(origin["training"]),
-        load_train(folder),
+        images,
         str(training.device),
     )
     finished.model.load_state_dict(load(output).network.state_dict())
-    loss, accuracy = finished.evaluate(load_test(folder))
+    assert images.test is not None, "refused before the training"
+    loss, accuracy = finished.evaluate(images.test)
     record_evaluation(
         url,
         origin["study"],

@@ -4,6 +4,7 @@ Tune keeps the worker's process and hands it one attempt after another (importin
 cost seconds each time), so nothing of an attempt may outlive it but the images.
 """
 
+import json
 import os
 import platform
 import socket
@@ -50,7 +51,7 @@ class Worker(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Called once per process, with the first attempt."""
-        self._images: dict[str, Any] = {}  # folder -> training images
+        self._images: dict[str, Any] = {}  # data sets, by what names them
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -101,19 +102,31 @@ class Worker(tune.Trainable):
 def _fashion_mnist(config: Mapping[str, Any], images: dict[str, Any]) -> Objective:
     import torch  # the worker alone pays for it
 
-    from nas.training import Training, fetch, load_train
+    from nas.data import open_dataset
+    from nas.training import Training
 
     torch.set_num_threads(max(1, int(config["cpus"])))
     device = config["device"]
     if device == "auto" and torch.cuda.is_available() and not config["gpus"]:
         device = "cpu"  # a GPU that Ray has not given to this trial is another one's
-    folder = str(fetch(Path(config["data"]) if config["data"] else None))
-    if folder not in images:
-        images[folder] = load_train(Path(folder))
+    key = json.dumps([config[name] for name in ("dataset", "data", "input_shape", "resize")])
+    if key not in images:
+        images[key] = open_dataset(
+            config["dataset"],
+            folder=config["data"],
+            input_shape=tuple(config["input_shape"]),
+            resize=config["resize"],
+        )
+    dataset = images[key]
+    if dataset.fingerprint != config["fingerprint"]:  # of a file that was changed, or other nodes'
+        raise TrialFailedError(
+            f"the images here are {dataset.fingerprint[:12]}, those of the study "
+            f"{config['fingerprint'][:12]}"
+        )
     return Training(
         Architecture.from_dict(config["architecture"]),
         TrainingConfig.from_dict(config["training"]),
-        images[folder],
+        dataset,
         device,
     )
 

@@ -118,6 +118,33 @@ class SearchSpace:
         """Outputs of the networks that the limits are meant for."""
         return self.document.classes
 
+    @property
+    def says_images(self) -> tuple[bool, bool]:
+        """Whether it says its input shape and its number of classes, rather than leaves them to
+        the data set."""
+        said = self.document.model_fields_set
+        return "input_shape" in said, "classes" in said
+
+    def for_images(
+        self, input_shape: tuple[int, int, int], num_classes: int, of: str
+    ) -> SearchSpace:
+        """The space for the images of a data set called ``of``: what it leaves out is theirs.
+
+        Raises:
+            SpaceError: it says another input shape or number of classes.
+        """
+        update: dict[str, Any] = {"input_shape": input_shape, "classes": num_classes}
+        for said, (key, value) in zip(self.says_images, update.items(), strict=True):
+            own = getattr(self.document, key)
+            if said and own != value:
+                raise SpaceError(
+                    f"{self.name} says {key}: {shown(plain(own))}, but {of} has "
+                    f"{shown(plain(value))}; accepted: that, or a space file without {key}"
+                )
+        if (self.input_shape, self.num_classes) == (input_shape, num_classes):
+            return self
+        return SearchSpace(self.document.model_copy(update=update))
+
     @cached_property
     def parameters(self) -> Mapping[str, Domain]:
         """What is searched: the stem's, the tied ones, each stage's, the training's."""

@@ -83,6 +83,7 @@ class StudyStore:
                 the message says what differs.
         """
         self.name = name
+        self.dataset = record.dataset
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with engines.explained(url):

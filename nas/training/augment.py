@@ -8,6 +8,7 @@ from nas.training.config import TrainingConfig
 
 def augment(images: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
     """The batch after ``config``'s flip, crop and erasing; (N, C, H, W) uint8 to the same."""
+    assert config.flip != "auto", "a training knows whether its images may be mirrored"
     if config.flip or config.crop_padding:
         images = shift_and_flip(images, config.crop_padding, config.flip, generator)
     if config.erasing:

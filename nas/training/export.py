@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,32 +12,48 @@ from torch import Tensor, nn
 
 from nas.architecture import Architecture
 from nas.cost import cost
+from nas.data.dataset import Shape
 from nas.errors import CheckpointError, NasError
 from nas.network import build
 from nas.text import one_line
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
-from nas.training.data import normalise
-from nas.training.fashion_mnist import CLASSES
+from nas.training.device import normalise
 from nas.training.loop import Training
 
-PARTS = {"architecture", "classes", "state"}  # of a file; ``origin`` came later
+PARTS = {"architecture", "classes", "state"}  # of a file
+LATER = {"origin", "images"}  # which came later
+LARGEST = 65_536  # side of an image, and number of channels
+# of a file without ``images``: Fashion-MNIST
+OLDER: dict[str, list[Any]] = {"input_shape": [1, 28, 28], "mean": [0.2860], "std": [0.3530]}
 
 
 class Classifier(nn.Module):
     """logits = network(normalised images), so that its users need not know how to normalise.
 
-    ``classes`` are the names of its outputs, in order.
+    ``classes`` are the names of its outputs, in order; ``input_shape`` is (channels, height, width)
+    of the images that it was trained on, ``mean`` and ``std`` those of their channels, pixels
+    scaled to 0 … 1.
     """
 
-    def __init__(self, architecture: Architecture, classes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        classes: tuple[str, ...],
+        input_shape: tuple[int, int, int],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         self.classes = classes
-        self.network = build(architecture, in_channels=1, num_classes=len(classes))
+        self.input_shape = input_shape
+        self.mean = mean
+        self.std = std
+        self.network = build(architecture, input_shape[0], len(classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 1, H, W) pixels of 0 to 255 → (N, classes) logits."""
-        logits: Tensor = self.network(normalise(images))
+        """(N, C, H, W) pixels of 0 to 255 → (N, classes) logits."""
+        logits: Tensor = self.network(normalise(images, self.mean, self.std))
         return logits
 
 
@@ -51,7 +68,12 @@ def export(training: Training, path: Path | str, origin: Mapping[str, Any] | Non
     content = {
         "origin": dict(origin or {}),
         "architecture": training.architecture.to_dict(),
-        "classes": list(CLASSES),
+        "classes": list(training.dataset.classes),
+        "images": {
+            "input_shape": list(training.dataset.input_shape),
+            "mean": list(training.dataset.mean),
+            "std": list(training.dataset.std),
+        },
         "state": {name: value.cpu() for name, value in training.model.state_dict().items()},
     }
     write_checkpoint(content, Path(path))
@@ -85,7 +107,7 @@ def load(path: Path | str) -> Classifier:
 
 def _classifier(content: Any, size: int) -> Classifier:
     """The network in what was read from a file of ``size`` bytes."""
-    if not isinstance(content, dict) or not PARTS <= set(content) <= PARTS | {"origin"}:
+    if not isinstance(content, dict) or not PARTS <= set(content) <= PARTS | LATER:
         raise CheckpointError("it has other parts than architecture, classes and state")
     classes, state = content["classes"], content["state"]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
@@ -94,14 +116,42 @@ def _classifier(content: Any, size: int) -> Classifier:
         architecture = Architecture.from_dict(content["architecture"])
     except RecursionError:  # a message that would repeat what is nested without end
         raise CheckpointError("its architecture is nested too deep") from None
-    _check_state(state, cost(architecture, num_classes=len(classes)).params, size)
-    classifier = Classifier(architecture, tuple(classes))
+    shape, mean, std = _images(content.get("images", OLDER))
+    _check_state(state, cost(architecture, shape, len(classes)).params, size)
+    classifier = Classifier(architecture, tuple(classes), shape, mean, std)
     try:
         classifier.network.load_state_dict(state)
     except RuntimeError as error:  # names and shapes
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
         raise CheckpointError(f"its weights are another network's: {reason}") from None
     return classifier.eval()
+
+
+def _images(said: object) -> tuple[Shape, tuple[float, ...], tuple[float, ...]]:
+    """Shape, mean and deviation of the images, as a file says them.
+
+    Raises:
+        CheckpointError: they cannot be those of images.
+    """
+    if not isinstance(said, dict) or said.keys() != OLDER.keys():
+        raise CheckpointError("its images have other parts than input_shape, mean and std")
+    shape, mean, std = (said[name] for name in OLDER)
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 3
+        or not all(type(side) is int and 0 < side <= LARGEST for side in shape)
+    ):
+        raise CheckpointError("its images have no input_shape of three whole numbers")
+    for values in (mean, std):
+        if (
+            not isinstance(values, list)
+            or len(values) != shape[0]
+            or not all(type(one) is float and math.isfinite(one) for one in values)
+        ):
+            raise CheckpointError("its images have no mean and std of each channel")
+    if min(std) <= 0:
+        raise CheckpointError("its images have a deviation of 0 or less")
+    return (shape[0], shape[1], shape[2]), tuple(mean), tuple(std)
 
 
 def _check_state(state: object, params: int, size: int) -> None:

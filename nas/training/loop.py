@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.architecture import Architecture
+from nas.data import Dataset, LabelledImages, open_dataset
+from nas.data.registry import DEFAULT
 from nas.errors import CheckpointError, TrialFailedError
 from nas.network import build
 from nas.training.augment import augment
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.config import TrainingConfig
-from nas.training.data import DeviceData, normalise, on_device
-from nas.training.fashion_mnist import CLASSES, LabelledImages, load_train
+from nas.training.device import DeviceData, Images, normalise, placed
 from nas.training.numerics import (
     choose_device,
     fast_convolutions,
@@ -29,7 +32,6 @@ from nas.training.numerics import (
     resolve_numerics,
 )
 from nas.training.schedule import learning_rate
-from nas.training.sources import fetch
 
 EVALUATION_BATCH = 500
 
@@ -46,6 +48,8 @@ class EpochResult:
     """Cross-entropy without label smoothing, on all validation images."""
     val_accuracy: float
     """Fraction of 1."""
+    val_balanced_accuracy: float
+    """Mean over the classes of the fraction of their images that was recognised."""
     learning_rate: float
     """Of the epoch's last step."""
     seconds: float
@@ -84,17 +88,18 @@ class Training:
         self,
         architecture: Architecture,
         config: TrainingConfig,
-        data: LabelledImages,
+        data: Dataset,
         device: str = "auto",
     ) -> None:
         self.architecture = architecture
-        self.config = config
+        self.dataset = data
+        self.config = config.replace(flip=data.mirrored) if config.flip == "auto" else config
         self.device = choose_device(device)
-        self.data = DeviceData.place(data, config, self.device)
+        self.data = DeviceData.place(data, self.config, self.device)
         self.epochs_done = 0
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on undisturbed
             torch.manual_seed(_seed(config.seed, "weights"))
-            learner = build(architecture, in_channels=1, num_classes=len(CLASSES))
+            learner = build(architecture, data.input_shape[0], len(data.classes))
         self.learner = learner.to(self.device)
         self.model = deepcopy(self.learner)
         self.optimizer = _optimizer(self.learner, config)
@@ -102,7 +107,10 @@ class Training:
     def settle(self) -> TrainingConfig:
         """The config with explicit numerics; the first call may time a few steps."""
         if "auto" in (self.config.precision, self.config.channels_last):
-            self.config = resolve_numerics(self.architecture, self.config, self.device)
+            shape, classes = self.dataset.input_shape, len(self.dataset.classes)
+            self.config = resolve_numerics(
+                self.architecture, self.config, self.device, shape, classes
+            )
         for network in (self.learner, self.model):
             network.to(memory_format=memory_format(self.config))
         return self.config
@@ -121,7 +129,7 @@ class Training:
             train_loss, last_rate = self._train(number, config)
             trained = time.perf_counter()
             _check_finite(train_loss, number)
-            val_loss, val_accuracy = self._evaluate(
+            val_loss, val_accuracy, balanced = self._evaluate(
                 self.data.validation_images, self.data.validation_labels
             )
         end = time.perf_counter()
@@ -132,6 +140,7 @@ class Training:
             train_loss=train_loss,
             val_loss=val_loss,
             val_accuracy=val_accuracy,
+            val_balanced_accuracy=balanced,
             learning_rate=last_rate,
             seconds=end - start,
             images_per_second=len(self.data.train_labels) / (trained - start),
@@ -153,7 +162,7 @@ class Training:
             rate = learning_rate(step, config.epochs * len(batches), config)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            x = normalise(augment(images[batch], config, generator))  # (N, 1, 28, 28)
+            x = self._normalised(augment(images[batch], config, generator))  # (N, C, H, W)
             logits = forward(self.learner, x, config)  # (N, classes)
             loss = F.cross_entropy(logits, labels[batch], label_smoothing=config.label_smoothing)
             torch.autograd.backward(loss)
@@ -167,25 +176,36 @@ class Training:
     def evaluate(self, data: LabelledImages) -> tuple[float, float]:
         """Mean cross-entropy and accuracy (fraction of 1) on other images, such as test images."""
         self.settle()
-        return self._evaluate(*on_device(data, self.device))
+        loss, accuracy, _ = self._evaluate(*placed(data, np.arange(len(data.labels)), self.device))
+        return loss, accuracy
 
-    def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    def _normalised(self, images: Tensor) -> Tensor:
+        return normalise(images, self.dataset.mean, self.dataset.std)
+
+    def _evaluate(self, images: Images, labels: Tensor) -> tuple[float, float, float]:
+        """Mean cross-entropy, accuracy, and the mean of the accuracies of the classes."""
+        classes = len(self.dataset.classes)
         loss = torch.zeros((), device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        right = torch.zeros(classes, dtype=torch.int64, device=self.device)  # by class
         self.model.eval()
         with torch.inference_mode():
             for start in range(0, len(labels), EVALUATION_BATCH):
                 batch = slice(start, start + EVALUATION_BATCH)
-                logits = forward(self.model, normalise(images[batch]), self.config)  # (N, classes)
+                x = self._normalised(images[batch])  # (N, C, H, W)
+                logits = forward(self.model, x, self.config)  # (N, classes)
                 loss += F.cross_entropy(logits, labels[batch], reduction="sum")
-                correct += (logits.argmax(1) == labels[batch]).sum()
-        return loss.item() / len(labels), correct.item() / len(labels)
+                recognised = labels[batch][logits.argmax(1) == labels[batch]]
+                right += torch.bincount(recognised, minlength=classes)
+        hits, images_of = right.tolist(), torch.bincount(labels, minlength=classes).tolist()
+        recalls = [hit / of for hit, of in zip(hits, images_of, strict=True) if of]
+        return loss.item() / len(labels), sum(hits) / len(labels), fmean(recalls)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, in plain types and tensors."""
         return {
             "architecture": self.architecture.to_dict(),
             "config": self.config.to_dict(),
+            "dataset": _description(self.dataset),
             "epochs_done": self.epochs_done,
             "learner": self.learner.state_dict(),
             "model": self.model.state_dict(),
@@ -203,6 +223,12 @@ class Training:
         differences = self.config.differences(state["config"])
         if differences:
             raise CheckpointError(f"the checkpoint was trained with {differences[0]}")
+        for name, value in _description(self.dataset).items():
+            there = state.get("dataset", {}).get(name, value)  # an older one says nothing of it
+            if there != value:
+                raise CheckpointError(
+                    f"the checkpoint is of images with {name} {there}, not {value}"
+                )
         self.config = TrainingConfig.from_dict(state["config"])
         self.settle()
         self.learner.load_state_dict(state["learner"])
@@ -225,7 +251,7 @@ class Training:
 
 def fit(
     architecture: Architecture,
-    data: LabelledImages | None = None,
+    data: Dataset | str = DEFAULT,
     config: TrainingConfig | None = None,
     device: str = "auto",
     checkpoint: Path | str | None = None,
@@ -233,17 +259,18 @@ def fit(
     """Train ``architecture`` and yield a result after each epoch.
 
     Args:
-        architecture: of 1 input channel and 10 classes.
-        data: images to train and validate on; by default Fashion-MNIST is fetched.
+        architecture: built for the channels and the classes of ``data``.
+        data: what to train and validate on, or its name as ``nas.data.open_dataset`` takes it; by
+            default Fashion-MNIST, which is fetched.
         config: by default ``TrainingConfig()``.
         device: as ``choose_device`` takes it.
         checkpoint: a file to go on from if it is there, written after each epoch.
 
     Raises:
-        NasError: as ``fetch`` and ``Training`` do.
+        NasError: as ``open_dataset`` and ``Training`` do.
     """
-    if data is None:
-        data = load_train(fetch())
+    if isinstance(data, str):
+        data = open_dataset(data)
     training = Training(architecture, config or TrainingConfig(), data, device)
     if checkpoint is not None and Path(checkpoint).exists():
         training.load(checkpoint)
@@ -252,6 +279,17 @@ def fit(
         if checkpoint is not None:
             training.save(checkpoint)
         yield result
+
+
+def _description(data: Dataset) -> dict[str, Any]:
+    """What a checkpoint says of the images that it was trained on."""
+    return {
+        "fingerprint": data.fingerprint,
+        "input_shape": list(data.input_shape),
+        "classes": list(data.classes),
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }
 
 
 def _check_finite(loss: float, epoch: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.architecture import Architecture
+from nas.data.dataset import Shape
 from nas.errors import ConfigError, choose
 from nas.network import build
 from nas.training.config import TrainingConfig
@@ -73,9 +74,13 @@ def _laid_out(images: Tensor, config: TrainingConfig) -> Tensor:
 
 
 def resolve_numerics(
-    architecture: Architecture, config: TrainingConfig, device: torch.device
+    architecture: Architecture,
+    config: TrainingConfig,
+    device: torch.device,
+    input_shape: Shape = (1, 28, 28),
+    num_classes: int = 10,
 ) -> TrainingConfig:
-    """``config`` with an explicit precision and layout.
+    """``config`` with an explicit precision and layout, for images of (channels, H, W).
 
     On CUDA both are a rule: bfloat16 where the GPU computes in it, channels last. On a CPU the
     fastest combination depends on the architecture, so a few steps of each are timed, on a network
@@ -91,19 +96,26 @@ def resolve_numerics(
             config.replace(precision=precision, channels_last=layout)
             for precision, layout in product(precisions, layouts)
         ]
-        return candidates[0] if len(candidates) == 1 else _fastest(architecture, candidates)
+        if len(candidates) == 1:
+            return candidates[0]
+        return _fastest(architecture, candidates, input_shape, num_classes)
     else:
         chosen = (precisions[0], layouts[0])
     return config.replace(precision=chosen[0], channels_last=chosen[1])
 
 
-def _fastest(architecture: Architecture, candidates: list[TrainingConfig]) -> TrainingConfig:
+def _fastest(
+    architecture: Architecture,
+    candidates: list[TrainingConfig],
+    input_shape: Shape,
+    num_classes: int,
+) -> TrainingConfig:
     """The candidate with the shortest median step.
 
     They take turns, so that noise hits all. One that is hopeless at its first step takes no
     other: where bfloat16 is emulated, a step may be five times as long.
     """
-    steps = [_step(architecture, config) for config in candidates]
+    steps = [_step(architecture, config, input_shape, num_classes) for config in candidates]
     first = [_seconds(step) for step in steps]
     left = [number for number, spent in enumerate(first) if spent <= HOPELESS * min(first)]
     turns = [[_seconds(steps[number]) for number in left] for _ in range(TIMED_STEPS)]
@@ -117,11 +129,14 @@ def _seconds(step: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def _step(architecture: Architecture, config: TrainingConfig) -> Callable[[], None]:
+def _step(
+    architecture: Architecture, config: TrainingConfig, input_shape: Shape, num_classes: int
+) -> Callable[[], None]:
     """A forward and backward pass of a network of its own in ``config``'s explicit numerics."""
     with torch.random.fork_rng(devices=[]):
-        model = build(architecture).to(memory_format=memory_format(config))
-    images = torch.randn(PROBE_IMAGES, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        model = build(architecture, input_shape[0], num_classes)
+        model = model.to(memory_format=memory_format(config))
+    images = torch.randn(PROBE_IMAGES, *input_shape, generator=torch.Generator().manual_seed(0))
     labels = torch.zeros(PROBE_IMAGES, dtype=torch.int64)
 
     def step() -> None:

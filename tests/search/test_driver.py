@@ -12,6 +12,7 @@ import ray
 from sqlalchemy import create_engine, text
 
 from nas.architecture import Architecture, Stage, Stem
+from nas.data.fashion_mnist import fingerprint
 from nas.search.trial import Worker
 from nas.training import TrainingConfig
 
@@ -130,7 +131,12 @@ def job(data_folder, width: int) -> dict:
         "architecture": json.loads(json.dumps(architecture.to_dict())),
         "training": config.to_dict(),
         "checkpoint": None,
+        "dataset": "fashion_mnist",
         "data": str(data_folder),
+        "resize": False,
+        "input_shape": [1, 28, 28],
+        "num_classes": 10,
+        "fingerprint": fingerprint(),
         "device": "cpu",
         "cpus": 1,
         "gpus": 0,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import new_postgres_database
 
+from nas.data.fashion_mnist import fingerprint
 from nas.errors import ConfigError, NasError
 from nas.search.config import resolve
 from nas.search.machine import Machine
@@ -16,7 +17,6 @@ from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore
-from nas.training.fashion_mnist import fingerprint
 
 LAPTOP = Machine(cpus=2, gpus=0)
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import nas
 from nas.cli.app import main
+from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
 from nas.search.config import resolve
 from nas.search.machine import Machine
@@ -53,7 +54,7 @@ def study(tmp_path, monkeypatch):
     given = {"trials": 1, "epochs": 1, "study": "s", "storage": url}
     given["training"] = {"batch_size": 1000, "precision": "float32", "channels_last": "off"}
     config = resolve(given, None, Machine(cpus=1, gpus=0))
-    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "d" * 64, {})
+    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), fingerprint(), {})
     store = StudyStore(url, "s", record, owner="a")
     searcher = Searcher(store, space, config, Quiet())
     where = {"host": "h/1", "device": "cpu", "numerics": "float32"}

@@ -1,5 +1,6 @@
 """What a worker does with one attempt after another; no Ray cluster is needed for that."""
 
+import json
 import os
 import platform
 import re
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from nas.architecture import Architecture, Stage, Stem
+from nas.data.fashion_mnist import fingerprint
 from nas.errors import TrialFailedError
 from nas.search import trial
 from nas.search.synthetic import accuracy
@@ -18,7 +20,9 @@ from nas.training import TrainingConfig
 from nas.training.checkpoint import read_checkpoint
 
 NET = Architecture(Stem(4, stride=4), (Stage("basic", 1, 4, stride=2),))
-CONFIG = TrainingConfig(epochs=3, train_images=20, precision="float32", channels_last="off")
+CONFIG = TrainingConfig(
+    epochs=3, train_images=20, validation=50 / 60_000, precision="float32", channels_last="off"
+)
 
 
 def job(**changes):
@@ -31,7 +35,12 @@ def job(**changes):
         "objective": "synthetic",
         "cpus": 1,
         "gpus": 0,
+        "dataset": "fashion_mnist",
         "data": None,
+        "resize": False,
+        "input_shape": [1, 28, 28],
+        "num_classes": 10,
+        "fingerprint": fingerprint(),
         "device": "auto",
         **changes,
     }
@@ -108,25 +117,25 @@ def test_a_trial_that_fails_says_why_and_anything_else_ends_the_process(worker, 
     assert traceback[0].startswith("Traceback")
 
 
-def test_a_real_training_is_given_its_threads_images_and_device(worker, data_folder, monkeypatch):
-    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
+def test_a_real_training_is_given_its_threads_images_and_device(worker, data_folder):
     torch.set_num_threads(2)
     one = worker(objective="fashion_mnist", data=str(data_folder), cpus=1.9)
     result = one.step()
     assert torch.get_num_threads() == 1
     assert result["numerics"] == "float32, channels first"
     assert result["device"].startswith("cpu")
-    assert list(one._images) == [str(data_folder)]
-    assert one._objective.config == CONFIG
+    [(named, images)] = one._images.items()
+    assert json.loads(named) == ["fashion_mnist", str(data_folder), [1, 28, 28], False]
+    assert one._objective.config == CONFIG.replace(flip=True)
     assert one._objective.architecture == NET
-    images = one._images[str(data_folder)]
     layout = CONFIG.replace(channels_last="on").to_dict()
     one.reset_config(
         job(objective="fashion_mnist", data=str(data_folder), training=layout, cpus=0.5)
     )
     assert one.step()["numerics"] == "float32, channels last"
     assert torch.get_num_threads() == 1  # never none
-    assert one._images[str(data_folder)] is images
+    assert one._images == {named: images}
+    assert one._objective.dataset is images
 
 
 def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch):
@@ -140,17 +149,14 @@ def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for device, gpus in [("auto", 0), ("auto", 1), ("cuda", 0), ("cpu", 1)]:
         given = job(objective="fashion_mnist", device=device, gpus=gpus, data=str(data_folder))
-        trial._fashion_mnist(given, {str(data_folder): None})
+        trial._fashion_mnist(given, {})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     given = job(objective="fashion_mnist", data=str(data_folder))
-    trial._fashion_mnist(given, {str(data_folder): None})
+    trial._fashion_mnist(given, {})
     assert asked == ["cpu", "auto", "cuda", "cpu", "auto"]
 
 
-def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(
-    worker, data_folder, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
+def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(worker, data_folder, tmp_path):
     one = worker(objective="fashion_mnist", data=str(data_folder))
     one.step()
     one.save_checkpoint(str(tmp_path))

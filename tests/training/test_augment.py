@@ -15,7 +15,7 @@ def generator(seed=0):
 
 @pytest.fixture
 def images(train_data):
-    return torch.tensor(train_data.images[:256]).unsqueeze(1)  # (256, 1, 28, 28)
+    return torch.tensor(train_data.train.images[:256])  # (256, 1, 28, 28)
 
 
 sizes = st.tuples(st.integers(1, 8), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))

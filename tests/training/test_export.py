@@ -5,9 +5,9 @@ import torch
 from trainings import QUICK
 
 from nas.architecture import Architecture, Stage, Stem
+from nas.data.fashion_mnist import CLASSES
 from nas.errors import CheckpointError
 from nas.training.export import export, load
-from nas.training.fashion_mnist import CLASSES
 
 TINY = Architecture(Stem(8), (Stage("bottleneck", 1, 16, stride=2, groups=2),))
 
@@ -40,7 +40,7 @@ def test_an_exported_network_is_whole_on_its_own(tmp_path, train):
     training.epoch()
     export(training, str(tmp_path / "net.pt"))
     content = torch.load(tmp_path / "net.pt", weights_only=True)
-    assert list(content) == ["origin", "architecture", "classes", "state"]
+    assert list(content) == ["origin", "architecture", "classes", "images", "state"]
     assert content["architecture"] == TINY.to_dict()
     assert content["classes"] == list(CLASSES)
     for name, value in training.model.state_dict().items():  # of the mean, not of the learner

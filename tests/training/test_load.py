@@ -19,7 +19,7 @@ ARCHITECTURE = Architecture(Stem(8), (Stage("bottleneck", 2, 16, 2, 2, 0.5),))
 
 @pytest.fixture(scope="module")
 def content():
-    classifier = Classifier(ARCHITECTURE, ("a", "b", "c"))
+    classifier = Classifier(ARCHITECTURE, ("a", "b", "c"), (1, 28, 28), (0.2860,), (0.3530,))
     return {
         "architecture": ARCHITECTURE.to_dict(),
         "classes": ["a", "b", "c"],

@@ -14,9 +14,8 @@ import nas
 from nas.architecture import Architecture, Stage, Stem
 from nas.errors import ConfigError, NasError, TrialFailedError
 from nas.network import build
-from nas.training import LabelledImages, Training, fit, load_test, loop
+from nas.training import Training, fit, loop
 from nas.training.augment import augment
-from nas.training.data import normalise
 
 RESNEXT = Architecture(
     Stem(16),
@@ -105,7 +104,7 @@ def trained_by_hand(config, images, labels, epochs):
 )
 def test_two_epochs_are_those_of_plain_tensor_arithmetic(train, changes):
     # 130 images: batches of unequal size; at a low rate rounding grows little
-    config = QUICK.replace(train_images=130, peak_lr=0.05, **changes)
+    config = QUICK.replace(**{"train_images": 130, "peak_lr": 0.05, "flip": True, **changes})
     training = train(config)
     results = [training.epoch(), training.epoch()]
     data = training.data
@@ -225,7 +224,7 @@ def test_validation_is_the_mean_over_all_images_without_label_smoothing(train, m
     result = training.epoch()
     data = training.data
     with torch.no_grad():
-        logits = training.model.eval()(normalise(data.validation_images))
+        logits = training.model.eval()(training._normalised(data.validation_images))
     right = sum(int(logits[n].argmax()) == int(data.validation_labels[n]) for n in range(300))
     losses = -torch.log_softmax(logits, 1)[range(300), data.validation_labels]
     assert result.val_accuracy == right / 300
@@ -350,20 +349,20 @@ def test_the_model_is_the_running_mean_of_the_learners_weights(train):
     assert torch.allclose(training.model.head.linear.weight, mean, atol=1e-6)
 
 
-def test_other_images_are_evaluated_without_being_trained_on(train, data_folder):
+def test_other_images_are_evaluated_without_being_trained_on(train, train_data):
     training = train(QUICK)
     training.epoch()
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
-    loss, accuracy = training.evaluate(load_test(data_folder))
-    assert training.evaluate(load_test(data_folder)) == (loss, accuracy)
+    loss, accuracy = training.evaluate(train_data.test)
+    assert training.evaluate(train_data.test) == (loss, accuracy)
     assert 0 < accuracy < 1 < loss
     for name, value in training.model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
-def test_numerics_are_settled_before_anything_is_evaluated(train, data_folder):
+def test_numerics_are_settled_before_anything_is_evaluated(train, train_data):
     training = train(QUICK.replace(precision="auto", channels_last="auto"))
-    training.evaluate(load_test(data_folder))
+    training.evaluate(train_data.test)
     assert "auto" not in (training.config.precision, training.config.channels_last)
 
 
@@ -376,7 +375,7 @@ def test_validation_images_do_not_change_what_is_learnt(train_data, train):
         assert torch.equal(one, other)
 
 
-def test_fit_yields_an_epoch_at_a_time(train_data, few_validation_images):
+def test_fit_yields_an_epoch_at_a_time(train_data):
     results = nas.fit(TINY, train_data, QUICK, "cpu")
     assert [result.epoch for result in results] == [1, 2, 3]
 
@@ -387,8 +386,7 @@ def test_fit_fetches_its_own_data(train, train_data):
 
 
 def test_what_cannot_be_trained_is_refused_before_the_first_epoch(train_data):
-    few = LabelledImages(train_data.images, train_data.labels)
     with pytest.raises(ConfigError, match="device 'cdua' is not here"):
-        Training(TINY, QUICK, few, "cdua")
+        Training(TINY, QUICK, train_data, "cdua")
     with pytest.raises(NasError, match="train_images is 50001; there are 50000"):
-        Training(TINY, QUICK.replace(train_images=50_001), few, "cpu")
+        Training(TINY, QUICK.replace(train_images=50_001, validation=None), train_data, "cpu")

@@ -166,9 +166,9 @@ COMBINATIONS = [("float32", "off"), ("float32", "on"), ("bfloat16", "off"), ("bf
 def test_on_a_cpu_the_shortest_median_step_is_chosen(monkeypatch, seconds, chosen, steps):
     taken = Counter()
 
-    def stepped(architecture, config):
+    def stepped(architecture, config, input_shape, num_classes):
         combination = COMBINATIONS.index((config.precision, config.channels_last))
-        assert architecture == TINY
+        assert (architecture, input_shape, num_classes) == (TINY, (1, 28, 28), 10)
         return lambda: taken.update([combination]) or combination
 
     def timed(step):
@@ -194,7 +194,7 @@ def test_a_timed_step_is_a_forward_and_backward_pass_in_those_numerics(monkeypat
     monkeypatch.setattr(numerics, "forward", watched)
     config = AUTO.replace(precision="bfloat16", channels_last="on")
     before = torch.get_rng_state()
-    step = numerics._step(TINY, config)
+    step = numerics._step(TINY, config, (1, 28, 28), 10)
     assert torch.equal(torch.get_rng_state(), before)
     assert numerics._seconds(step) > 0
     [(model, images, used, gradient)] = passes

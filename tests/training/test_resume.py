@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from trainings import OTHER, QUICK, TIMES, TINY, VALIDATION_IMAGES, numbers, run
+from trainings import OTHER, QUICK, TIMES, TINY, numbers, run
 
 from nas.errors import CheckpointError
 from nas.training import fit
@@ -47,13 +47,13 @@ def test_a_training_resumed_in_another_process_gives_the_same_numbers(train, dat
 import json, torch
 from pathlib import Path
 from nas.architecture import Architecture
-from nas.training import Training, TrainingConfig, data, load_train
-data.VALIDATION_IMAGES = {VALIDATION_IMAGES}
+from nas.data import open_dataset
+from nas.training import Training, TrainingConfig
 torch.set_num_threads({torch.get_num_threads()})
 training = Training(
     Architecture.from_dict({TINY.to_dict()}),
     TrainingConfig.from_dict({ALL.to_dict()}),
-    load_train(Path({str(data_folder)!r})),
+    open_dataset("fashion_mnist", folder=Path({str(data_folder)!r})),
     "cpu",
 )
 training.load({str(tmp_path / "checkpoint.pt")!r})
@@ -75,7 +75,7 @@ def test_numerics_are_settled_once_and_resumed_with_the_checkpoint(train, tmp_pa
     first = training.epoch()
     assert {first.precision, first.channels_last} & {"auto"} == set()
     assert training.config == config.replace(
-        precision=first.precision, channels_last=first.channels_last
+        flip=True, precision=first.precision, channels_last=first.channels_last
     )
     # a checkpoint's numerics hold even where timing might now choose others
     for precision in ("float32", "bfloat16"):

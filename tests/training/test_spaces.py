@@ -1,25 +1,26 @@
 """Whatever space loads, each of its settings builds, costs and trains."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.cost import cost
+from nas.data import LabelledImages
 from nas.errors import SpaceError
 from nas.space import TRAINING_KEYS, SearchSpace
-from nas.training import LabelledImages, Training, TrainingConfig, data
+from nas.training import Training, TrainingConfig
 
-IMAGES, VALIDATION_IMAGES = 90, 30
+IMAGES = 90
 SIZES = st.integers(1, 8)
 
 
 @pytest.fixture(scope="module")
 def few_images(train_data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "VALIDATION_IMAGES", VALIDATION_IMAGES)
-        yield LabelledImages(train_data.images[:IMAGES], train_data.labels[:IMAGES])
+    images = LabelledImages(train_data.train.images[:IMAGES], train_data.train.labels[:IMAGES])
+    return replace(train_data, train=images, validation_fraction=1 / 3)
 
 
 def knob(values, form=None):
@@ -103,7 +104,7 @@ def test_every_setting_of_a_space_that_loads_builds_costs_and_trains(few_images,
         )
         training = Training(architecture, config, few_images, "cpu")
         training._train(1, training.settle())
-        assert training.model(data.normalise(training.data.train_images[:2])).shape == (
+        assert training.model(training._normalised(training.data.train_images[:2])).shape == (
             2,
             space.num_classes,
         )

@@ -3,33 +3,25 @@ import hashlib
 import numpy as np
 import pytest
 
+from nas.data import open_dataset
+from nas.data.fashion_mnist import CLASSES, MEAN, PARTS, STD, fingerprint, is_complete, read
+from nas.data.idx import idx_header
 from nas.errors import DataError
-from nas.training.fashion_mnist import (
-    CLASSES,
-    MEAN,
-    PARTS,
-    STD,
-    Part,
-    fingerprint,
-    is_complete,
-    load_test,
-    load_train,
-    read,
-)
 
 FINGERPRINT = "bc3b3a15d36c"
 
 
 def test_the_arrays_have_their_published_shapes(data_folder):
-    train, test = load_train(data_folder), load_test(data_folder)
-    assert train.images.shape == (60_000, 28, 28)
-    assert test.images.shape == (10_000, 28, 28)
+    data = open_dataset("fashion_mnist", folder=data_folder)
+    train, test = data.train, data.test
+    assert train.images.shape == (60_000, 1, 28, 28)
+    assert test.images.shape == (10_000, 1, 28, 28)
     assert np.bincount(train.labels).tolist() == [6000] * 10
     assert np.bincount(test.labels).tolist() == [1000] * 10
 
 
 def test_loaded_images_are_mapped_and_cannot_be_changed(data_folder):
-    images, labels = load_train(data_folder)
+    images, labels = open_dataset("fashion_mnist", folder=data_folder).train
     assert isinstance(images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         labels[0] = 3
@@ -126,15 +118,13 @@ def test_a_wrong_npy_file_is_named(published, array, message):
 
 
 def test_loading_from_a_folder_without_the_arrays_says_so(tmp_path):
-    with pytest.raises(DataError, match=r"train_images\.npy is missing"):
-        load_train(tmp_path)
+    with pytest.raises(DataError, match=r"has no train-images-idx3-ubyte\.gz"):
+        open_dataset("fashion_mnist", folder=tmp_path)
 
 
 def test_an_idx_header_by_hand():
-    assert Part("", "", (60_000, 28, 28), "").idx_header == bytes.fromhex(
-        "00000803 0000ea60 0000001c 0000001c"
-    )
-    assert Part("", "", (10_000,), "").idx_header == bytes.fromhex("00000801 00002710")
+    assert idx_header((60_000, 28, 28)) == bytes.fromhex("00000803 0000ea60 0000001c 0000001c")
+    assert idx_header((10_000,)) == bytes.fromhex("00000801 00002710")
 
 
 def test_the_fingerprint_is_a_digest_of_the_parts_digests():
@@ -143,13 +133,14 @@ def test_the_fingerprint_is_a_digest_of_the_parts_digests():
 
 
 def test_each_array_is_loaded_under_its_own_name(data_folder):
-    train, test = load_train(data_folder), load_test(data_folder)
+    data = open_dataset("fashion_mnist", folder=data_folder)
+    train, test = data.train, data.test
     for array, part in zip((*train, *test), PARTS, strict=True):
         assert hashlib.sha256(array.tobytes()).hexdigest() == part.sha256
 
 
 def test_the_mean_and_deviation_are_those_of_the_training_images(data_folder):
-    pixels = load_train(data_folder).images
+    pixels = open_dataset("fashion_mnist", folder=data_folder).train.images
     counts = np.bincount(pixels.reshape(-1), minlength=256)
     values = np.arange(256) / 255
     mean = (counts * values).sum() / counts.sum()
@@ -167,9 +158,12 @@ def test_the_classes_are_in_the_order_of_their_labels():
 
 def test_an_array_in_another_order_of_memory_is_refused(data_folder, tmp_path):
     images = np.load(data_folder / "test_images.npy")
+    for part in PARTS:
+        (tmp_path / part.npy).symlink_to(data_folder / part.npy)
+    (tmp_path / "test_images.npy").unlink()
     np.save(tmp_path / "test_images.npy", np.asfortranarray(images))
     with pytest.raises(DataError, match=r"holds uint8 \(10000, 28, 28\)"):
-        load_test(tmp_path)
+        open_dataset("fashion_mnist", folder=tmp_path)
 
 
 def test_a_gzipped_file_is_preferred_to_an_unpacked_one_and_both_to_an_array(published):

@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 from platformdirs import user_cache_path
 
+from nas.data import download as downloads
+from nas.data import fashion_mnist
+from nas.data.fashion_mnist import PARTS, fetch, is_complete
 from nas.errors import DataError
-from nas.training import fetch, sources
-from nas.training.fashion_mnist import PARTS, is_complete
 
 NAMES = {part.npy for part in PARTS}
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Where an empty cache will be."""
-    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("NAS_DATA", raising=False)
-    return tmp_path / "cache" / "fashion-mnist"
+def cache(cache):
+    """Where Fashion-MNIST will be in an empty cache."""
+    return cache / "fashion-mnist"
 
 
 def test_a_given_folder_of_published_files_fills_the_cache(published, cache):
@@ -62,7 +61,7 @@ def test_files_copied_into_the_cache_are_taken(published, cache):
 
 
 def test_a_system_copy_is_taken(published, cache, monkeypatch):
-    monkeypatch.setattr(sources, "SYSTEM_FOLDER", published)
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", published)
     assert fetch() == cache
     assert is_complete(cache)
 
@@ -89,7 +88,7 @@ def test_what_a_killed_fetch_left_is_cleared_away(published, cache):
 
 
 def test_four_processes_that_fetch_at_once_share_one_whole_cache(published, cache):
-    program = "from nas.training import fetch; print(fetch())"
+    program = "from nas.data.fashion_mnist import fetch; print(fetch())"
     command = [sys.executable, "-c", program]
     environment = {**os.environ, "NAS_DATA": str(published)}
     running = [
@@ -104,7 +103,7 @@ def test_four_processes_that_fetch_at_once_share_one_whole_cache(published, cach
 
 
 def test_without_any_source_one_message_names_the_ways_out(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "SYSTEM_FOLDER", tmp_path / "no-package-here")
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", tmp_path / "no-package-here")
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
     with pytest.raises(DataError) as refusal:
@@ -135,8 +134,8 @@ def test_without_a_setting_the_cache_is_the_users(monkeypatch, tmp_path):
     monkeypatch.delenv("NAS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert tmp_path in sources.cache_folder().parents
-    assert sources.cache_folder() == user_cache_path("nas") / "fashion-mnist"
+    assert tmp_path in fashion_mnist.cache_folder().parents
+    assert fashion_mnist.cache_folder() == user_cache_path("nas") / "fashion-mnist"
 
 
 @pytest.fixture
@@ -157,8 +156,8 @@ def test_debians_package_is_unpacked_where_no_other_source_has_the_data(
     published, cache, tmp_path, monkeypatch, programs
 ):
     """apt-get and dpkg-deb by programs that note how they were called."""
-    monkeypatch.setattr(sources, "SYSTEM_FOLDER", Path("/usr/share/datasets/no-package-here"))
-    monkeypatch.setattr(sources, "TORCHVISION", "1 / 0")
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", Path("/usr/share/datasets/no-package-here"))
+    monkeypatch.setattr(downloads, "TORCHVISION", "1 / 0")
     calls = tmp_path / "calls"
     programs(
         "apt-get",
@@ -184,9 +183,9 @@ def test_debians_package_is_unpacked_where_no_other_source_has_the_data(
 
 
 def test_torchvision_downloads_in_a_process_of_its_own(published, cache, monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "SYSTEM_FOLDER", tmp_path / "no-package-here")
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", tmp_path / "no-package-here")
     monkeypatch.setattr(
-        sources,
+        downloads,
         "TORCHVISION",
         "import shutil, sys; from pathlib import Path; "
         f"shutil.copytree({str(published)!r}, Path(sys.argv[1]) / 'FashionMNIST' / 'raw')",
@@ -197,8 +196,8 @@ def test_torchvision_downloads_in_a_process_of_its_own(published, cache, monkeyp
 
 
 def test_each_source_says_why_it_had_nothing(cache, monkeypatch, tmp_path, programs):
-    monkeypatch.setattr(sources, "SYSTEM_FOLDER", tmp_path / "no-package-here")
-    monkeypatch.setattr(sources, "TORCHVISION", "import sys; sys.exit(3)")
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", tmp_path / "no-package-here")
+    monkeypatch.setattr(downloads, "TORCHVISION", "import sys; sys.exit(3)")
     programs("apt-get", "echo first >&2; echo the last word >&2; exit 100")
     with pytest.raises(DataError) as refusal:
         fetch()
@@ -213,12 +212,12 @@ def test_each_source_says_why_it_had_nothing(cache, monkeypatch, tmp_path, progr
 def test_a_machine_without_apt_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="there is no apt-get here"):
-        sources._download_by_apt(tmp_path)
+        fashion_mnist._download_by_apt(tmp_path)
 
 
 def test_a_program_that_cannot_be_run_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no-such-program cannot be run \(.*No such file"):
-        sources._run("no-such-program")
+        downloads.run("no-such-program")
 
 
 def test_a_program_that_says_nothing_for_10_minutes_is_given_up(monkeypatch):
@@ -228,9 +227,9 @@ def test_a_program_that_says_nothing_for_10_minutes_is_given_up(monkeypatch):
         options.update(given)
         raise subprocess.TimeoutExpired(command, given["timeout"])
 
-    monkeypatch.setattr(sources.subprocess, "run", too_long)
+    monkeypatch.setattr(downloads.subprocess, "run", too_long)
     with pytest.raises(DataError, match="gave up after 10 minutes"):
-        sources._run("apt-get")
+        downloads.run("apt-get")
     assert options["timeout"] == 600
     assert options["stdin"] == subprocess.DEVNULL  # it asks nobody anything
 
@@ -252,7 +251,7 @@ def test_an_array_is_on_the_disk_before_it_is_in_place(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", recorded_replace)
     (tmp_path / "partial").mkdir()
     array = np.arange(3, dtype=np.uint8)
-    sources._store({"a.npy": array}, tmp_path / "partial", tmp_path)
+    fashion_mnist._store({"a.npy": array}, tmp_path / "partial", tmp_path)
     partial = tmp_path / "partial" / "a.npy"
     assert calls == [("fsync", partial, [0, 1, 2]), ("replace", partial, tmp_path / "a.npy")]
 
@@ -263,8 +262,8 @@ def test_the_one_that_waits_for_the_lock_takes_what_the_other_fetched(
     """Between the look and the lock the cache has become complete."""
     fetch(published)
     answers = iter([False, True])
-    monkeypatch.setattr(sources, "is_complete", lambda folder: next(answers))
-    monkeypatch.setattr(sources, "_find", None)  # nothing is looked for
+    monkeypatch.setattr(fashion_mnist, "is_complete", lambda folder: next(answers))
+    monkeypatch.setattr(fashion_mnist, "_find", None)  # nothing is looked for
     assert fetch() == cache
 
 
