@@ -19,12 +19,12 @@ def print_header(console: Console, plan: Plan) -> None:
     """What is going to happen, and where."""
     config, space = plan.config, plan.space
     trained = plan.record.untrained is None
-    images = f" on {config.train_images or 50_000:,} training images" if trained else ""
+    images = f" on {plan.record.images.training:,} training images" if trained else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
         f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "
-        "Fashion-MNIST"
-        if config.objective == "fashion_mnist"
+        f"{plan.record.images.title}"
+        if trained
         else f"{config.study}: {space.name} with the synthetic objective",
         markup=False,
     )
@@ -41,6 +41,8 @@ def print_header(console: Console, plan: Plan) -> None:
         lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
     if plan.record.untrained:
         lines.insert(1, plan.record.untrained)
+    if plan.dataset is not None and (uneven := plan.dataset.imbalance()):
+        lines.insert(1, uneven)
     for line in lines:
         console.print(line, markup=False)
 

@@ -139,11 +139,11 @@ def retrain_command(
     trial: Annotated[
         int | None, number_option(least=0, help="Number of the trial. (default: the best)")
     ] = None,
-    epochs: Annotated[int, number_option(least=1, help="Passes over all 50,000 images.")] = 20,
+    epochs: Annotated[int, number_option(least=1, help="Passes over all training images.")] = 20,
     test: Annotated[
         bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
     ] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with Fashion-MNIST.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with the data set.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:

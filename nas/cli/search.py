@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.session import search
+from nas.data.registry import DATASETS, DEFAULT
 from nas.search.config import read_config_file
 
 WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help
@@ -18,11 +19,28 @@ Band = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+DatasetName = Annotated[
+    str | None,
+    typer.Option(
+        help="What to train on: "
+        + ", ".join(f"{name}:PATH" if row.has_path else name for name, row in DATASETS.items())
+        + f". See docs/data.md. (default: {DEFAULT})",
+        rich_help_panel=WHAT,
+    ),
+]
+Resize = Annotated[
+    bool | None,
+    typer.Option(
+        "--resize",
+        help="Resize its images to the input_shape of the space; a folder's always are.",
+        rich_help_panel=WHAT,
+    ),
+]
 TrainImages = Annotated[
     str | None,
     typer.Option(
         metavar="INTEGER",
-        help="Training images per epoch, of 50,000. (default: a part of them without a GPU)",
+        help="Training images per epoch; none for all. (default: without a GPU 20,000 at most)",
         rich_help_panel=WHAT,
     ),
 ]
@@ -61,7 +79,7 @@ StorageUrl = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="Folder with Fashion-MNIST. (default: NAS_DATA, else found or downloaded)",
+        help="Folder with the data set. (default: NAS_DATA, else found or downloaded)",
         rich_help_panel=WHERE,
     ),
 ]
@@ -88,6 +106,8 @@ def search_command(
         ),
     ] = None,
     band: Band = None,
+    dataset: DatasetName = None,
+    resize: Resize = None,
     train_images: TrainImages = None,
     objective: Objective = None,
     trials: Annotated[
@@ -234,7 +254,7 @@ def search_command(
 ) -> None:
     """Search a design space for its best network; the same command again carries on.
 
-    Samples architectures with Optuna, trains them on Fashion-MNIST with Ray Tune (on the cluster at
+    Samples architectures with Optuna, trains them on a data set with Ray Tune (on the cluster at
     RAY_ADDRESS, if that is set), stops the poor ones early and writes every result into the study
     database. Ctrl-C ends it in order.
     """

@@ -14,6 +14,7 @@ from nas.populations.training import Population, population, silently, train
 from nas.search.config import SearchConfig, checked, complaint
 from nas.search.plan import Plan
 from nas.search.searcher import Watcher
+from nas.study.record import SYNTHETIC
 from nas.study.storage_url import storage_url
 
 if TYPE_CHECKING:
@@ -153,7 +154,13 @@ def sides_of(given: Mapping[str, Any]) -> list[Population]:
     sides = [population(space, models, options) for space in spaces]
     if len({one.study for one in sides}) < wanted:
         raise ConfigError(f"both sides are {spaces[0]!r}; accepted: two different design spaces")
-    shapes = {(one.space.input_shape, one.space.num_classes) for one in sides}
+    # those that a file leaves out are the data set's; where nothing is trained, they are a default
+    untrained = options.get("objective") == SYNTHETIC
+    shapes = {
+        (one.space.input_shape, one.space.num_classes)
+        for one in sides
+        if untrained or all(one.space.says_images)
+    }
     if len(shapes) > 1:
         raise ConfigError(
             "the design spaces are for images of different shapes or numbers of classes: "

@@ -12,7 +12,7 @@ import yaml
 from nas.analysis.comparison import compare
 from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
-from nas.errors import ConfigError
+from nas.errors import ConfigError, SpaceError
 from nas.output import check_file
 from nas.populations.training import Population, population, silently, train
 from nas.populations.verdicts import said
@@ -37,8 +37,13 @@ def narrow_space(space: str | Path, study: str, *, storage: str | None = None) -
     """
     loaded, found = SearchSpace.load(space), open_study(storage_url(storage), study)
     config = SearchConfig(**{**found.record.config, "storage": found.url})
+    another = f"study {study!r} is not of {str(space)!r}, but of {found.space.name!r}"
+    try:  # what its file leaves to the data set is as it was in the study
+        loaded = loaded.for_images(found.space.input_shape, found.space.num_classes, study)
+    except SpaceError as error:
+        raise ConfigError(f"{another}: {error}") from None
     if config.within(loaded).hash != found.record.space_hash:
-        raise ConfigError(f"study {study!r} is not of {str(space)!r}, but of {found.space.name!r}")
+        raise ConfigError(another)
     drawn = sample(found.frame(), {})
     return Proposals(loaded, found, tuple(proposals(loaded, drawn.trials)), len(drawn.distinct))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.data.registry import DEFAULT, parse
 from nas.errors import ConfigError
 from nas.search.plan import Plan, prepare
 from nas.search.run import carry_out, machine, study_of
@@ -62,6 +63,10 @@ def population(source: str | Path, models: int, options: Mapping[str, Any]) -> P
     space = SearchSpace.load(source)
     parts = [options["study"]] if options.get("study") else []
     parts.append(space.name)
+    dataset = options.get("dataset")
+    if dataset and dataset != DEFAULT:
+        key, path = parse(dataset)
+        parts.append(path.stem if path else key)
     if options.get("band"):
         parts.append(str(Bands.read(options["band"])).replace("=", "-").replace(":", "-"))
     if options.get("flip"):

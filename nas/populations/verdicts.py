@@ -128,9 +128,8 @@ def setup(study: Study) -> str:
         epochs = plural(config["epochs"], "epoch")
         said = f"Random networks{band}, {epochs}, seed {config['seed']}."
         return f"{said} {study.record.untrained}"
-    images = f"{config.get('train_images') or 50_000:,} training images"
     return (
-        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on {images} "
-        f"of Fashion-MNIST, measured on validation images, seed {config['seed']}. One seed per "
-        "network; the test images were not read."
+        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on "
+        f"{study.record.images.text}, measured on validation images, seed {config['seed']}. One "
+        "seed per network; the test images were not read."
     )

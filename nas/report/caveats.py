@@ -11,8 +11,6 @@ from nas.quantity import percent, plural
 from nas.study.evaluation import evaluated
 from nas.study.reader import Study
 
-VALIDATION_IMAGES = 10_000
-
 
 def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
     """One sentence each; ``best`` is ``study.best()`` of the frame ``trials``."""
@@ -52,15 +50,15 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
 
 
 def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
-    config = study.record.config
+    config, validation = study.record.config, study.record.images.validation
     yield (
-        f"The accuracies are those of {VALIDATION_IMAGES:,} validation images, by which trials "
+        f"The accuracies are those of {validation:,} validation images, by which trials "
         "were stopped and the best one chosen: that of the best is optimistic. The test images "
         "had no part in it."
     )
     if len(best):
         number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])
-        error = 100 * math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
+        error = 100 * math.sqrt(accuracy * (1 - accuracy) / validation)
         yield (
             f"Each network was trained once, with seed {config.get('seed')}; the best accuracy has "
             f"a standard error of {error:.2f} percentage points from its images alone, and another "

@@ -127,13 +127,21 @@ def _set_up(study: Study) -> dict[str, Any]:
     return {
         "planned": config.get("trials"),
         "created": f"{study.created:%Y-%m-%d %H:%M}",
-        "setup": [*setup, ("fingerprint of the images", study.record.dataset)],
+        "setup": [*_images(study), *setup, ("fingerprint of the images", study.record.dataset)],
         "command": reproduce.command(study.name),
         "space_name": reproduce.SPACE_FILE,
         "space_file": reproduce.space_file(study.record),
         "config_name": reproduce.CONFIG_FILE,
         "config_file": reproduce.config_file(study.record),
     }
+
+
+def _images(study: Study) -> list[tuple[str, str]]:
+    """What was trained on; nothing where nothing was trained."""
+    if study.record.untrained:
+        return []
+    images = study.record.images
+    return [("data set", images.title), ("validation images", f"{images.validation:,}")]
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,10 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     stored = read_record(storage, study) if study else None
     kept = stored.config if stored else {}
     config = resolve({**given, "study": study}, kept, machine)
+    if stored:  # before its space is held against other images
+        asked_for = {"dataset": config.dataset, "resize": config.resize}
+        other = replace(stored, config={**stored.config, **asked_for}, fixed=tuple(asked_for))
+        stored.refuse_another(other, study)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if asked is None:

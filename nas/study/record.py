@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, inspect, select, text
 
+from nas.data.registry import DEFAULT, title_of
 from nas.errors import DamagedError, StorageError
 from nas.quantity import plural
 from nas.study.damage import read_mapping, read_time
@@ -20,6 +21,24 @@ from nas.study.database.upgrade import has_studies
 SYNTHETIC = "synthetic"  # the objective that trains nothing
 
 MOST = 10_000_000  # of trials, and of epochs
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the networks of a study were trained on, to whoever reads it without them."""
+
+    title: str
+    training: int
+    """That a trial trains on at most."""
+    validation: int
+
+    @property
+    def text(self) -> str:
+        """In words: 50,000 training images of Fashion-MNIST."""
+        return f"{self.training:,} training images of {self.title}"
+
+
+OLDER = {"training": 50_000, "validation": 10_000}  # of studies of Fashion-MNIST that say nothing
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,20 @@ class StudyRecord:
         return untrained(self.config.get("objective"))
 
     @property
+    def images(self) -> Images:
+        """What the networks were trained on, ``train_images`` taken into account."""
+        stored = self.provenance.get("images")
+        found = {**OLDER, **(stored if isinstance(stored, Mapping) else {})}
+        name = self.config.get("dataset")
+        title = found.get("title") or title_of(name if isinstance(name, str) else DEFAULT)
+        asked = self.config.get("train_images")
+        counts = [asked or found["training"], found["validation"]]
+        for count in counts:
+            if type(count) is not int or not 0 < count <= MOST:
+                raise DamagedError(f"its number of images is {str(count)[:40]!r}")
+        return Images(str(title)[:200], *counts)
+
+    @property
     def accuracy(self) -> str:
         """What the study's ``val_accuracy`` is, in two words."""
         return accuracy_of(self.config.get("objective"))
@@ -52,8 +85,9 @@ class StudyRecord:
         if self.space_hash != other.space_hash:
             found += list(_differences("space", self.space, other.space))
         for key in dict.fromkeys((*self.fixed, *other.fixed)):
-            found += list(_differences(key, self.config.get(key), other.config.get(key)))
-        if self.dataset != other.dataset:
+            ours, theirs = (_fixed(one.config, key) for one in (self, other))
+            found += list(_differences(key, ours, theirs))
+        if self.dataset != other.dataset and not any(one.startswith("dataset") for one in found):
             found.append(f"dataset is {self.dataset[:12]}, not {other.dataset[:12]}")
         return found
 
@@ -69,6 +103,13 @@ class StudyRecord:
                 f"study {name!r} exists and is another one: {'; '.join(differences[:3])}; choose "
                 "another --study, or leave these options out"
             )
+
+
+def _fixed(config: Mapping[str, Any], key: str) -> Any:
+    """The value of an option, as far as a study depends on it: files of a data set may move."""
+    if key == "dataset":
+        return str(config.get(key) or DEFAULT).partition(":")[0]
+    return bool(config.get(key)) if key == "resize" else config.get(key)
 
 
 def untrained(objective: object) -> str | None:

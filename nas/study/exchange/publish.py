@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import PurePath
 
 FOLDERS = {"data": None, "runs": "nas-runs", "log_to": "none"}  # options that may name one
 FIRST_LINE = "substr(reason, 1, instr(reason || char(10), char(10)) - 1)"
@@ -10,8 +11,8 @@ FIRST_LINE = "substr(reason, 1, instr(reason || char(10), char(10)) - 1)"
 def anonymise(connection: sqlite3.Connection) -> None:
     """Take them out of the one study in the file; every result and every time stays.
 
-    Hosts become host-1, host-2, …; checkpoints, which do not travel with the file, lose their path;
-    of a failure's traceback the first line stays.
+    Hosts become host-1, host-2, …; checkpoints, which do not travel with the file, lose their path,
+    and that of a data set all but its last part; of a failure's traceback the first line stays.
     """
     parts = connection.execute("SELECT owner FROM nas_attempts UNION SELECT host FROM nas_attempts")
     hosts = sorted({part.partition("/")[0] for (part,) in parts if part})
@@ -34,6 +35,9 @@ def anonymise(connection: sqlite3.Connection) -> None:
     for study, config in connection.execute("SELECT study_id, config FROM nas_studies").fetchall():
         known = json.loads(config)
         known |= {name: value for name, value in FOLDERS.items() if name in known}
+        kind, _, path = str(known.get("dataset", "")).partition(":")
+        if path:  # absolute
+            known["dataset"] = f"{kind}:{PurePath(path).name}"
         connection.execute(
             "UPDATE nas_studies SET config = ? WHERE study_id = ?", (json.dumps(known), study)
         )
