@@ -82,7 +82,7 @@ MAY_IMPORT = {
     "search": DATA | {"space", "network", "data", "training", "study"},
     "analysis": DATA | {"space", "study"},
     "report": DATA | {"space", "study", "analysis"},
-    "populations": DATA | {"space", "study", "search", "analysis"},
+    "populations": DATA | {"space", "data.registry", "study", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis", "report"},
     "cli": {
         *DATA,

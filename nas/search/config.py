@@ -121,9 +121,7 @@ class SearchConfig(BaseModel):
     trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
     seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
     data: Annotated[str | None, Scope.CALL] = None
-    train_images: Annotated[
-        Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED
-    ] = None
+    train_images: Annotated[Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Scope.CALL] = "auto"
     max_params: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
     max_macs: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None

@@ -37,6 +37,7 @@ NEAREST = {
     "nas/search": ["tests/search"],
     "nas/space": ["tests/space"],
     "nas/study": ["tests/study"],
+    "nas/data": ["tests/data"],
     "nas/training": ["tests/training"],
 }
 NOT_MUTATED = {"nas/search/driver.py", "nas/search/__main__.py"}

@@ -4,9 +4,12 @@ import hashlib
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import new_postgres_database
 
+from nas.cost import cost
+from nas.data import open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import ConfigError, NasError
 from nas.search.config import resolve
@@ -282,3 +285,140 @@ def test_a_record_has_what_the_study_is_made_of(given):
     assert plan.record.untrained is not None
     images = prepare({**given, "objective": "fashion_mnist"}, LAPTOP)
     assert images.record.dataset == fingerprint()  # from wherever this machine has it
+
+
+# --- the data set of a search ---
+
+SPACE = """
+name: small
+stem: {width: 4}
+each_stage: {block: basic, width: {choice: [4, 8]}, depth: 1, stride: 2}
+stages: [{}]
+"""
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """``digits(said, **options)``: the plan of a search on digits; ``said`` ends the space."""
+    monkeypatch.chdir(tmp_path)
+
+    def prepared(said="", **options):
+        (tmp_path / "small.yaml").write_text(SPACE + said)
+        given = {"storage": URL, "space": "small.yaml", "dataset": "digits", **options}
+        return prepare(given, HERE)
+
+    return prepared
+
+
+def test_a_space_that_leaves_its_images_out_takes_those_of_the_data_set(digits):
+    plan = digits()
+    assert (plan.space.input_shape, plan.space.num_classes) == ((1, 8, 8), 10)
+    assert plan.record.space["input_shape"] == [1, 8, 8]
+    assert plan.record.dataset == open_dataset("digits").fingerprint
+    assert plan.record.config["dataset"] == "digits"
+    images = plan.record.images
+    assert (images.title, images.training, images.validation) == ("Digits", 1151, 287)
+    assert len(plan.record.provenance["images"]["classes"]) == 10
+
+
+def test_a_space_that_leaves_its_images_out_is_the_same_as_before_on_fashion_mnist(given):
+    plan = prepare({**given, "objective": "fashion_mnist"}, LAPTOP)
+    assert plan.space.hash == SearchSpace.load("resnext").hash
+    assert plan.record.images.text == "20,000 training images of Fashion-MNIST"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "input_shape: [1, 28, 28]",
+            "small is for images of 1×28×28, but Digits has images of 1×8×8, not of 1×28×28; "
+            "accepted: that size, or another one with resize",
+        ),
+        (
+            "input_shape: [3, 8, 8]",
+            "small is for images of 3×8×8, but Digits has images of 1×8×8, not of 3×8×8; accepted: "
+            "1 channel",
+        ),
+        (
+            "classes: 100",
+            "small says classes: 100, but Digits has 10; accepted: that, or a space file without "
+            "classes",
+        ),
+    ],
+)
+def test_a_space_for_other_images_is_refused_by_name(digits, tmp_path, said, message):
+    with pytest.raises(NasError) as refused:
+        digits(said)
+    assert str(refused.value) == message
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_a_bundled_space_for_colour_images_is_refused_for_fashion_mnist(given):
+    """Which it was silently trained on before, with the costs of 3×32×32."""
+    with pytest.raises(NasError, match="resnext_a is for images of 3×32×32, but Fashion-MNIST has"):
+        prepare({**given, "objective": "fashion_mnist", "space": "resnext_a"}, LAPTOP)
+
+
+def test_images_are_resized_where_that_is_asked_for(digits):
+    plan = digits("input_shape: [1, 12, 16]", resize=True)
+    assert plan.space.input_shape == plan.dataset.input_shape == (1, 12, 16)
+    assert plan.dataset.train.images.shape == (1438, 1, 12, 16)
+    assert plan.record.config["resize"] is True
+
+
+def test_costs_are_those_of_what_is_trained(digits):
+    plan = digits()
+    network = plan.space.sample(0)
+    assert plan.space.cost(network) == cost(network, (1, 8, 8), 10)
+    with pytest.raises(NasError, match="macs"):
+        digits(max_macs=100)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, None), (1151, 1151), (10, 10)])
+def test_no_more_images_train_than_there_are(digits, asked, used):
+    """Nobody asked for the 20,000 that suit a machine without a GPU."""
+    options = {} if asked is None else {"train_images": asked}
+    assert digits(**options).config.train_images == used
+
+
+def test_more_images_than_there_are_are_refused(digits):
+    with pytest.raises(ConfigError) as refused:
+        digits(train_images=1152)
+    assert str(refused.value) == (
+        "train-images is 1,152, but Digits has 1,151 that do not validate; accepted: 10 to 1,151, "
+        "or none for all"
+    )
+    with pytest.raises(ConfigError, match="Digits has 717 that do not validate"):
+        digits(train_images=1000, training={"validation": 0.5})
+
+
+def test_a_study_goes_on_with_its_data_set_and_refuses_another(digits, tmp_path):
+    begin(digits(study="s"))
+    again = prepare({"storage": URL, "study": "s"}, HERE)
+    assert again.config.dataset == "digits"
+    assert again.space.input_shape == (1, 8, 8)
+    with pytest.raises(NasError) as refused:
+        prepare({"storage": URL, "study": "s", "dataset": "fashion_mnist"}, HERE)
+    assert 'exists and is another one: dataset is "digits", not "fashion_mnist"' in str(
+        refused.value
+    )
+
+
+def test_images_that_moved_are_the_same_and_changed_ones_are_not(digits, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
+    np.savez("a.npz", images=images, labels=np.arange(20) % 2)
+    begin(digits(study="s", dataset="npz:a.npz"))
+    Path("a.npz").rename("b.npz")
+    assert prepare({"storage": URL, "study": "s", "dataset": "npz:b.npz"}, HERE).continued
+    assert prepare({"storage": URL, "study": "s", "data": "b.npz"}, HERE).continued
+    with pytest.raises(NasError, match=r"a\.npz: no such file"):
+        prepare({"storage": URL, "study": "s"}, HERE)
+    np.savez("b.npz", images=255 - images, labels=np.arange(20) % 2)
+    with pytest.raises(NasError, match="is another one: dataset is "):
+        prepare({"storage": URL, "study": "s", "data": "b.npz"}, HERE)
+
+
+def test_an_objective_that_trains_nothing_needs_no_data_set(given):
+    plan = prepare({**given, "dataset": "folder:/nowhere"}, LAPTOP)
+    assert plan.dataset is None

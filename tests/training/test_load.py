@@ -35,6 +35,16 @@ def test_a_good_file_is_loaded(content, tmp_path):
     assert all(torch.equal(state[name], value) for name, value in content["state"].items())
 
 
+def test_a_file_of_an_earlier_nas_is_of_fashion_mnist(content, tmp_path):
+    torch.save(content, tmp_path / "a.pt")
+    loaded = nas.load(tmp_path / "a.pt")
+    assert (loaded.input_shape, loaded.mean, loaded.std) == ((1, 28, 28), (0.2860,), (0.3530,))
+    images = torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = loaded.network((images.float() - 255 * 0.2860) / (255 * 0.3530))
+        assert torch.equal(loaded(images), expected)
+
+
 class Code:
     """What pickle would run."""
 
@@ -54,7 +64,23 @@ def nested(depth):
 
 FIRST = "stem.conv.weight"
 WIDE = {"width": 1_000_000}
+IMAGES = {"input_shape": [1, 28, 28], "mean": [0.5], "std": [0.5]}
 CHANGES = {
+    "images": [
+        (None, "its images have other parts"),
+        ({}, "its images have other parts"),
+        ({**IMAGES, "input_shape": [1, 28]}, "no input_shape of three whole numbers"),
+        ({**IMAGES, "input_shape": [1, 28, 10**9]}, "no input_shape of three whole numbers"),
+        ({**IMAGES, "input_shape": [1, 28, True]}, "no input_shape of three whole numbers"),
+        ({**IMAGES, "input_shape": [3, 28, 28]}, "no mean and std of each channel"),
+        ({**IMAGES, "mean": ["0"]}, "no mean and std of each channel"),
+        ({**IMAGES, "std": [float("nan")]}, "no mean and std of each channel"),
+        ({**IMAGES, "std": [0.0]}, "a deviation of 0 or less"),
+        (
+            {"input_shape": [3, 28, 28], "mean": [0.5] * 3, "std": [0.5] * 3},
+            "weights, its architecture",
+        ),
+    ],
     "classes": [
         (None, "not a list of names"),
         ([1, 2, 3], "not a list of names"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,10 +13,12 @@ from trainings import QUICK, TINY, numbers, run
 
 import nas
 from nas.architecture import Architecture, Stage, Stem
-from nas.errors import ConfigError, NasError, TrialFailedError
+from nas.data import Dataset, LabelledImages
+from nas.errors import CheckpointError, ConfigError, NasError, TrialFailedError
 from nas.network import build
-from nas.training import Training, fit, loop
+from nas.training import Training, TrainingConfig, fit, loop
 from nas.training.augment import augment
+from nas.training.export import export
 
 RESNEXT = Architecture(
     Stem(16),
@@ -390,3 +393,67 @@ def test_what_cannot_be_trained_is_refused_before_the_first_epoch(train_data):
         Training(TINY, QUICK, train_data, "cdua")
     with pytest.raises(NasError, match="train_images is 50001; there are 50000"):
         Training(TINY, QUICK.replace(train_images=50_001, validation=None), train_data, "cpu")
+
+
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_have_images(train):
+    training = train()
+    few = torch.cat([torch.arange(0, 40), torch.arange(60, 66)])  # uneven: 30 images a class
+    labels = training.data.validation_labels[few] % 3
+    images = training.data.validation_images[few]
+    _, accuracy, balanced = training._evaluate(images, labels)
+    with torch.no_grad():
+        guesses = training.model.eval()(training._normalised(images)).argmax(1)
+    right = (guesses == labels).double()
+    assert accuracy == right.mean().item()
+    recalls = [right[labels == label].mean().item() for label in labels.unique()]
+    assert balanced == pytest.approx(sum(recalls) / len(recalls))
+
+
+def test_images_are_mirrored_where_the_data_set_says_so_unless_the_config_does(train_data):
+    for mirrored in (True, False):
+        data = replace(train_data, mirrored=mirrored)
+        assert Training(TINY, QUICK, data, "cpu").config.flip is mirrored
+        for flip in (True, False):
+            assert Training(TINY, QUICK.replace(flip=flip), data, "cpu").config.flip is flip
+
+
+@pytest.fixture(scope="module")
+def colours(train_data):
+    """Two classes of images, of red and of green noise, 3×8×8."""
+    labels = np.arange(200) % 2
+    images = np.random.default_rng(0).integers(0, 60, (200, 3, 8, 8), dtype=np.uint8)
+    images[np.arange(200), labels] += 120
+    return Dataset(
+        "colours", "Colours", (3, 8, 8), ("red", "green"), "c" * 64,
+        (0.3, 0.3, 0.1), (0.2, 0.2, 0.1), LabelledImages(images, labels),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("numerics", [("float32", "off"), ("bfloat16", "on"), ("auto", "auto")])
+def test_colour_images_train_with_all_augmentation(colours, numerics, tmp_path):
+    precision, layout = numerics
+    config = TrainingConfig(
+        epochs=2, batch_size=16, crop_padding=1, erasing=0.3, peak_lr=0.1, precision=precision,
+        channels_last=layout,
+    )  # fmt: skip
+    training = Training(TINY, config, colours, "cpu")
+    assert training.data.train_images.shape == (160, 3, 8, 8)
+    result = run(training)[-1]
+    assert result["val_accuracy"] == result["val_balanced_accuracy"] >= 0.9
+    training.save(tmp_path / "checkpoint.pt")
+    export(training, tmp_path / "net.pt")
+    shipped = nas.load(tmp_path / "net.pt")
+    assert (shipped.classes, shipped.input_shape) == (("red", "green"), (3, 8, 8))
+    assert (shipped.mean, shipped.std) == (colours.mean, colours.std)
+    with torch.no_grad():
+        images = training.data.validation_images
+        expected = training.model.eval()(training._normalised(images))
+        torch.testing.assert_close(shipped(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_checkpoint_of_other_images_is_refused(colours, tmp_path):
+    config = TrainingConfig(epochs=1, precision="float32", channels_last="off")
+    Training(TINY, config, colours, "cpu").save(tmp_path / "checkpoint.pt")
+    other = replace(colours, fingerprint="d" * 64)
+    with pytest.raises(CheckpointError, match="is of images with fingerprint ccc"):
+        Training(TINY, config, other, "cpu").load(tmp_path / "checkpoint.pt")
