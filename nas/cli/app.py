@@ -153,7 +153,7 @@ def retrain_command(
 
     found = open_study(storage, study)
     number = chosen(found, trial)
-    options: dict[str, Any] = {"epochs": epochs, "data": data, "test": test}
+    options: dict[str, Any] = {"epochs": epochs, "test": test, "data": data}
     try:
         retrain(found, output, number=number, device=device, tell=say, **options)
     except Signalled as signalled:

@@ -7,15 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+import typer
 from torch.nn import functional as F
 
 import nas
-from nas.cli.app import main
+from nas.cli.app import main, retrain_command
+from nas.data import LabelledImages
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
 from nas.search.config import resolve
@@ -27,7 +30,6 @@ from nas.study.evaluation import evaluated
 from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore
-from nas.training import LabelledImages, fingerprint, load_test
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import read_origin
 
@@ -159,33 +161,44 @@ def test_a_checkpoint_of_another_training_is_refused(study, data_folder, tmp_pat
 
 # --- on 200 images, so that an epoch takes a moment ---
 
-FEW = 250  # of which 50 validate
-
 
 @pytest.fixture
 def few(study, data_folder, train_data, monkeypatch, tmp_path):
     """``few(**options)`` trains the study's second trial, its best; returns code and lines."""
-    images = LabelledImages(train_data.images[:FEW], train_data.labels[:FEW])
-    test = load_test(data_folder)
-    test = LabelledImages(test.images[:100], test.labels[:100])
-    read = []
-    monkeypatch.setattr("nas.training.data.VALIDATION_IMAGES", 50)
-    monkeypatch.setattr(
-        "nas.search.retrain.load_train", lambda folder: read.append(folder) or images
+
+    def part(images, number):
+        return LabelledImages(images.images[:number], images.labels[:number])
+
+    # of 250 images 50 validate
+    images = replace(
+        train_data,
+        train=part(train_data.train, 250),
+        test=part(train_data.test, 100),
+        validation_fraction=1 / 5,
     )
-    monkeypatch.setattr("nas.search.retrain.load_test", lambda folder: read.append(folder) or test)
+    asked = []
+
+    def opened(name, *, folder, **options):
+        asked.append((name, folder))
+        return images
+
+    monkeypatch.setattr("nas.search.retrain.open_dataset", opened)
     space = {**SPACE, "training": {"peak_lr": {"choice": [0.1, 0.2]}}}
-    add_study(f"sqlite:///{tmp_path}/nas.db", "two", space, [0.5, 0.6, 0.4])
+    add_study(study, "two", space, [0.5, 0.6, 0.4])
 
-    def run(output="winner.pt", console=None, name="two", **options):
-        text = io.StringIO()
-        console = console or Console(file=text, width=60, highlight=False)
-        options = {"data": data_folder, "device": "cpu", "epochs": 2} | options
-        code = train_anew(study, name, Path(output), console=console, **options)
-        assert set(read) <= {data_folder}
-        return code, text.getvalue().splitlines()
+    def run(output="winner.pt", terminal=None, name="two", number=None, **options):
+        terminal = terminal or io.StringIO()
+        options = {"data": data_folder, "device": "cpu", "epochs": 2, "test": False} | options
+        code = 0
+        with redirect_stdout(terminal):
+            try:
+                retrain_command(name, Path(output), trial=number, storage=study, **options)
+            except typer.Exit as stop:
+                code = stop.exit_code
+        assert set(asked) <= {("fashion_mnist", data_folder)}
+        return code, terminal.getvalue().splitlines()
 
-    run.url, run.test = study, test
+    run.url, run.test = study, images.test
     return run
 
 
@@ -196,7 +209,7 @@ def add_study(url, name, space, accuracies):
     given |= {"sampler": "qmc", "train_images": 1000, "seed": 3}
     given["training"] = {"batch_size": 50, "precision": "float32", "channels_last": "off"}
     config = resolve(given, None, Machine(cpus=1, gpus=0))
-    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "d" * 64, {})
+    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), fingerprint(), {})
     store = StudyStore(url, name, record, owner="a")
     searcher = Searcher(store, space, config, Quiet())
     where = {"host": "h/1", "device": "cpu", "numerics": "float32"}
@@ -241,10 +254,10 @@ def test_another_trial_can_be_named_and_one_epoch_is_said_in_the_singular(few):
 
 
 def test_a_training_has_twenty_epochs_unless_it_is_said(few, data_folder):
-    console = Console(file=io.StringIO(), highlight=False)
-    options = {"console": console, "data": data_folder}
-    assert train_anew(few.url, "two", Path("winner.pt"), **options) == 0
-    lines = console.file.getvalue().splitlines()
+    lines = []
+    train_anew(
+        nas.open_study(few.url, "two"), Path("winner.pt"), data=data_folder, tell=lines.append
+    )
     assert lines[0] == "Training trial 1 of two for 20 epochs"
     assert lines[9].startswith("epoch   9/20  ")
     assert evaluated(few.url, "two", 1) is None  # nor are the test images read
@@ -253,7 +266,7 @@ def test_a_training_has_twenty_epochs_unless_it_is_said(few, data_folder):
 def test_a_finished_file_is_said_to_be_done_and_nothing_is_trained(few, monkeypatch):
     few()
     before = Path("winner.pt").read_bytes()
-    monkeypatch.setattr("nas.search.retrain.fetch", None)
+    monkeypatch.setattr("nas.search.retrain.open_dataset", None)
     assert few() == (
         0,
         [
@@ -270,7 +283,7 @@ def test_the_test_images_are_read_with_the_network_of_the_file(few, first):
     if not first:
         few()
     code, lines = few(test=True)
-    images, labels = torch.tensor(few.test.images)[:, None], torch.tensor(few.test.labels).long()
+    images, labels = torch.tensor(few.test.images), torch.tensor(few.test.labels).long()
     with torch.inference_mode():
         logits = nas.load("winner.pt")(images)
     accuracy = float((logits.argmax(1) == labels).float().mean())
@@ -299,18 +312,18 @@ def test_the_test_images_are_read_with_the_network_of_the_file(few, first):
         few("longer.pt", epochs=3, test=True)  # a finished file, of another training
 
 
-class Stopping(Console):
-    """Sends this process a signal when an epoch is printed."""
+class Stopping(io.StringIO):
+    """A terminal that sends this process a signal when an epoch is printed."""
 
     def __init__(self, name, epoch=1):
-        self.text = io.StringIO()
-        super().__init__(file=self.text, width=60, highlight=False)
+        super().__init__()
         self.signal, self.epoch = getattr(signal, name), epoch
 
-    def print(self, *what, **options):
-        super().print(*what, **options)
-        if str(what[0]).startswith(f"epoch   {self.epoch}/"):
+    def write(self, text):
+        super().write(text)
+        if text.startswith(f"epoch   {self.epoch}/"):
             os.kill(os.getpid(), self.signal)
+        return len(text)
 
 
 @pytest.mark.parametrize(
@@ -323,21 +336,19 @@ class Stopping(Console):
 def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
     few, data_folder, name, code, options
 ):
-    console = Stopping(name)
-    assert few(console=console, **options) == (code, [])
+    stopped = few(terminal=Stopping(name), **options)
+    assert stopped[0] == code
     number = options.get("number", 1)
     again = nas_command(
         "retrain", "two", output=Path("winner.pt"), trial=number, epochs=2,
         test="test" in options, data=data_folder, device="cpu", storage=few.url,
     )  # fmt: skip
-    lines = console.text.getvalue()
-    assert lines.splitlines()[-1] == f"  {again}"  # which no narrow terminal breaks
-    stopped = f"Stopped by {name}; winner.pt.checkpoint has the last epoch. To go on:"
-    assert stopped in " ".join(lines.split())
+    why = f"Stopped by {name}; winner.pt.checkpoint has the last epoch. To go on:"
+    assert stopped[1][-2:] == [why, f"  {again}"]
     assert not Path("winner.pt").exists()
     kept = read_checkpoint(Path("winner.pt.checkpoint"), torch.device("cpu"))
     assert kept["origin"]["trial"] == number
-    assert f"{100 * kept['val_accuracy']:5.2f} %" in lines
+    assert f"{100 * kept['val_accuracy']:5.2f} %" in "".join(stopped[1])
     code, lines = few(**options)
     assert code == 0
     assert lines[0] == f"Training trial {number} of two for 2 epochs, going on after epoch 1"
@@ -348,13 +359,13 @@ def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
 
 
 def test_the_command_that_goes_on_names_no_device_that_was_not_asked_for(few):
-    console = Stopping("SIGINT")
-    assert few(console=console, device="auto")[0] == 130
-    assert "--device" not in console.text.getvalue()
+    code, lines = few(terminal=Stopping("SIGINT"), device="auto")
+    assert code == 130
+    assert "--device" not in "".join(lines)
 
 
 def test_a_checkpoint_of_the_last_epoch_is_written_out_with_its_accuracy(few):
-    assert few(console=Stopping("SIGINT", epoch=2))[0] == 130
+    assert few(terminal=Stopping("SIGINT", epoch=2))[0] == 130
     kept = read_checkpoint(Path("winner.pt.checkpoint"), torch.device("cpu"))
     code, lines = few()
     assert (code, [line for line in lines if line.startswith("epoch  ")]) == (0, [])
@@ -371,7 +382,7 @@ def test_a_checkpoint_of_the_last_epoch_is_written_out_with_its_accuracy(few):
     ],
 )
 def test_a_checkpoint_of_another_trial_is_refused_with_what_differs(few, change, said):
-    assert few(console=Stopping("SIGINT"))[0] == 130
+    assert few(terminal=Stopping("SIGINT"))[0] == 130
     path = Path("winner.pt.checkpoint")
     state = read_checkpoint(path, torch.device("cpu"))
     if change is None:
@@ -390,7 +401,7 @@ def test_a_checkpoint_of_another_trial_is_refused_with_what_differs(few, change,
 
 
 def test_a_checkpoint_without_a_training_or_of_another_one_is_refused(few):
-    assert few(console=Stopping("SIGINT"))[0] == 130
+    assert few(terminal=Stopping("SIGINT"))[0] == 130
     with pytest.raises(CheckpointError, match=r"is of another training \(.*epochs"):
         few(epochs=3)
     path = Path("winner.pt.checkpoint")
