@@ -47,6 +47,10 @@ def cost(
     Raises:
         ArchitectureError: a stride would shrink the image below 1 pixel, or a size is no positive
             whole number.
+
+    >>> from nas import preset
+    >>> cost(preset("resnet18"), input_shape=(3, 224, 224), num_classes=1000)
+    Cost(params=11689512, macs=1814074344, activations=2685416)
     """
     return sum(cost_of_parts(architecture, input_shape, num_classes), Cost(0, 0, 0))
 

@@ -22,6 +22,10 @@ def preset(name: str) -> Architecture:
 
     Raises:
         ArchitectureError: there is none of that name; the message has the nearest, then all.
+
+    >>> resnet18 = preset("resnet18")
+    >>> resnet18.depth, [stage.width for stage in resnet18.stages]
+    (8, [64, 128, 256, 512])
     """
     if name not in PRESETS:
         raise ArchitectureError(f"unknown preset {name!r}; {choose(name, PRESETS)}")

@@ -62,6 +62,11 @@ def summary(
 
     Raises:
         ArchitectureError: as ``nas.cost``.
+
+    >>> from nas import preset
+    >>> stem, *others = summary(preset("resnet18"), (3, 224, 224)).rows
+    >>> stem.part, stem.output_shape, stem.params
+    ('stem', (64, 56, 56), 9536)
     """
     *costs, head = cost_of_parts(architecture, input_shape, num_classes)
     parts: tuple[Stem | Stage, ...] = (architecture.stem, *architecture.stages)

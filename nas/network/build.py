@@ -21,6 +21,12 @@ def build(architecture: Architecture, in_channels: int = 1, num_classes: int = 1
 
     Raises:
         ArchitectureError: ``in_channels`` or ``num_classes`` is no positive whole number.
+
+    >>> import torch
+    >>> from nas import preset
+    >>> network = build(preset("resnet18"), in_channels=3, num_classes=100)
+    >>> network(torch.zeros(2, 3, 64, 64)).shape  # (N, classes)
+    torch.Size([2, 100])
     """
     in_channels, num_classes = check_positive(
         "build", in_channels=in_channels, num_classes=num_classes

@@ -34,6 +34,10 @@ def narrow_space(space: str | Path, study: str, *, storage: str | None = None) -
 
     Raises:
         NasError: the study is none of random networks of that space.
+
+    >>> proposals = narrow_space("resnext", "mine", storage=storage)
+    >>> all(one.child.size() < proposals.space.size() for one in proposals)
+    True
     """
     loaded, found = SearchSpace.load(space), open_study(storage_url(storage), study)
     config = SearchConfig(**{**found.record.config, "storage": found.url})

@@ -32,6 +32,9 @@ def studies(url: str) -> pd.DataFrame:
 
     Raises:
         StorageError: the database cannot be read.
+
+    >>> list(studies(storage)["study"])
+    ['mine']
     """
     engine = _reading(url)
     try:
@@ -47,6 +50,12 @@ def open_study(url: str, name: str) -> Study:
     Raises:
         StorageError: the database cannot be read, or has no such study.
         DamagedError: the study holds what nas cannot have written.
+
+    >>> study = open_study(storage, "mine")
+    >>> study.frame()[["number", "state", "val_accuracy", "macs"]].shape
+    (60, 4)
+    >>> study.best_trial.number == study.best()["number"].item()
+    True
     """
     record = read_record(url, name)
     if record is None:

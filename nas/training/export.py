@@ -64,6 +64,15 @@ def export(training: Training, path: Path | str, origin: Mapping[str, Any] | Non
 
     Raises:
         CheckpointError: it cannot be written there.
+
+    >>> from nas import Architecture, TrainingConfig
+    >>> from nas.data import open_dataset
+    >>> network = Architecture.from_dict({
+    ...     "stem": {"width": 8}, "stages": [{"block": "basic", "depth": 1, "width": 8}],
+    ... })
+    >>> training = Training(network, TrainingConfig(epochs=1), open_dataset("digits"), "cpu")
+    >>> result = training.epoch()
+    >>> export(training, f"{folder}/digits.pt")
     """
     content = {
         "origin": dict(origin or {}),
@@ -96,6 +105,11 @@ def load(path: Path | str) -> Classifier:
 
     Raises:
         CheckpointError: the file cannot be read, or is another kind of file.
+
+    >>> digits = load(f"{folder}/digits.pt")
+    >>> images = torch.zeros(2, 1, 8, 8)  # (N, C, H, W), pixels of 0 to 255
+    >>> digits(images).shape, digits.classes[:3]
+    (torch.Size([2, 10]), ('0', '1', '2'))
     """
     path = Path(path)
     content = read_checkpoint(path, torch.device("cpu"))

@@ -268,6 +268,17 @@ def fit(
 
     Raises:
         NasError: as ``open_dataset`` and ``Training`` do.
+
+    >>> from nas import Architecture
+    >>> network = Architecture.from_dict({
+    ...     "stem": {"width": 8},
+    ...     "stages": [{"block": "basic", "depth": 1, "width": 16, "stride": 2}],
+    ... })
+    >>> results = list(fit(network, "digits", TrainingConfig(epochs=2), device="cpu"))
+    >>> [result.epoch for result in results]
+    [1, 2]
+    >>> results[-1].val_accuracy > 0.5  # fraction of 1; a guess has 0.1
+    True
     """
     if isinstance(data, str):
         data = open_dataset(data)

@@ -3,7 +3,7 @@
 import pytest
 from faults.driving import diary_of, drive, promises_broken, start, told
 
-from nas.faults import POINTS, point
+from nas.faults import POINTS, crash_point
 
 AHEAD = 90.0  # the next driver comes so much later: the leases of the dead one have run out
 OPTIONS = {"trials": 8, "scheduler": "asha", "epochs": 3}
@@ -94,4 +94,4 @@ def another(request):
 def test_a_point_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setenv("NAS_CRASH_AT", "tel.end")
     with pytest.raises(Exception, match=r"NAS_CRASH_AT: no point 'tel.end'; .*end.trial"):
-        point("end.trial")
+        crash_point("end.trial")

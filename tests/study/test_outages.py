@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from nas.study.database.engines import engines, outages
+from nas.study.database import engines, outages
 from nas.study.database.outages import UnavailableError
 
 NOBODY = "postgresql+psycopg://me:canary@127.0.0.1:1/nas"  # a port that refuses at once
