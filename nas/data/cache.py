@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,8 @@ from nas.data.dataset import Dataset, LabelledImages, Shape, spelled, statistics
 from nas.data.registry import Request
 from nas.errors import DataError
 from nas.quantity import plural
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1  # of an entry: part of its name, so that another version leaves it alone
 BATCH = 256  # images
@@ -94,6 +97,7 @@ def decoded(request: Request, key: str, read: Callable[[], Undecoded]) -> Datase
                     shutil.rmtree(left, ignore_errors=True)
                 partial.mkdir()
                 try:
+                    log.info("decoding %s into %s", request.full_name, entry)
                     _write(read(), partial)
                     partial.replace(entry)
                 finally:

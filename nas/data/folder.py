@@ -82,7 +82,8 @@ def _places(root: Path) -> dict[str, Path]:
             raise DataError(f"{root} has {there[0].name}/ and {there[1].name}/; accepted: one")
         if there:
             found[part] = there[0]
-    return found if "train" in found else {"train": root}
+    # one without folders in it may be a class of trains
+    return found if "train" in found and _entries(found["train"]) else {"train": root}
 
 
 def _files(folder: Path) -> Iterator[File]:

@@ -205,7 +205,8 @@ def _read_matlab(paths: list[Path]) -> Arrays:
         raise DataError(f"{path}: cannot be read ({one_line(error)[:200]})") from None
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != 3:
         raise DataError(f"{path}: X is {images.dtype} {images.shape}, not uint8 (32, 32, 3, n)")
-    return images.transpose(3, 2, 0, 1), labels.reshape(-1).astype(np.int64) % 10
+    digits = labels.reshape(-1).astype(np.int64)
+    return images.transpose(3, 2, 0, 1), np.where(digits == 10, 0, digits)
 
 
 def _label_names_file(folder: Path, published: Published) -> Path | None:

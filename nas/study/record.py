@@ -17,6 +17,7 @@ from nas.study.damage import read_mapping, read_time
 from nas.study.database import engines
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import has_studies
+from nas.text import visible
 
 SYNTHETIC = "synthetic"  # the objective that trains nothing
 
@@ -72,7 +73,7 @@ class StudyRecord:
         for count in counts:
             if type(count) is not int or not 0 < count <= MOST:
                 raise DamagedError(f"its number of images is {str(count)[:40]!r}")
-        return Images(str(title)[:200], *counts)
+        return Images(visible(title)[:200], *counts)
 
     @property
     def accuracy(self) -> str:

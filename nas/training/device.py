@@ -14,7 +14,9 @@ from nas.data.split import split
 from nas.errors import ConfigError
 from nas.training.config import TrainingConfig
 
-LARGE = 2**30  # bytes of images beyond which they stay in the file that all processes map
+# bytes of images beyond which they stay in the file that all processes of a machine map
+LARGE = 2**28  # in its memory, which many trials share
+LARGE_ON_DEVICE = 2**32  # in that of a GPU, which waits for what is not there
 
 
 class MappedImages:
@@ -51,7 +53,7 @@ class DeviceData:
 
     @classmethod
     def place(cls, data: Dataset, config: TrainingConfig, device: torch.device) -> DeviceData:
-        """The split of ``data`` by ``config``, on ``device``; images beyond ``LARGE`` by batch.
+        """The split of ``data`` by ``config``, on ``device``; large images stay in their file.
 
         Raises:
             ConfigError: more training images are asked for than there are.
@@ -78,7 +80,8 @@ def placed(
 ) -> tuple[Images, Tensor]:
     """The images and labels at the indices ``chosen``: uint8 and int64."""
     labels = torch.tensor(data.labels[chosen], device=device, dtype=torch.int64)
-    if len(chosen) * data.images[0].nbytes > LARGE:
+    most = LARGE if device.type == "cpu" else LARGE_ON_DEVICE
+    if len(chosen) * data.images[0].nbytes > most:
         return MappedImages(data.images, chosen, device), labels
     return torch.tensor(data.images[chosen], device=device), labels
 

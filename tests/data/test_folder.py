@@ -205,6 +205,13 @@ def test_validation_has_every_class_and_no_other(tmp_path):
         open_dataset(f"folder:{tmp_path}")
 
 
+def test_a_class_may_be_called_train(tmp_path):
+    for label in ("train", "bus"):
+        for number in range(2):
+            save(tmp_path / label / f"{number}.png", np.zeros((1, 3, 3), np.uint8))
+    assert open_dataset(f"folder:{tmp_path}").classes == ("bus", "train")
+
+
 def test_one_image_a_class_trains_where_others_validate(tmp_path):
     for part in ("train", "val"):
         for label in "ab":

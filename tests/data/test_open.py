@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from data.sets import labels, pixels
 
+import nas.data
 from nas.data import DATASETS, cache, open_dataset
 from nas.data.dataset import statistics, value_counts
-from nas.data.registry import full_name, parse, title_of
+from nas.data.registry import Row, full_name, parse, title_of
 from nas.errors import DataError, ShapeError
+from nas.search.config import SearchConfig
 
 
 @pytest.fixture
@@ -245,3 +247,33 @@ def test_another_process_maps_the_same_arrays(digits):
 def test_the_root_of_the_cache_is_the_environments_or_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
     assert cache.cache_root() == tmp_path
+
+
+# --- another data set ---
+
+MODULE = """
+import numpy as np
+
+from nas.data.cache import Part, Undecoded, decoded
+
+
+def load(request):
+    return decoded(request, "version 1", _read)
+
+
+def _read():
+    images = np.arange(8, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 2, 2), np.uint8)
+    parts = {"train": Part.of(images, np.arange(8) % 2)}
+    return Undecoded((1, 2, 2), ("even", "odd"), parts, "parity")
+"""
+
+
+def test_a_data_set_is_added_by_a_module_and_a_row(tmp_path, cache, monkeypatch):
+    (tmp_path / "parity.py").write_text(MODULE)
+    monkeypatch.setattr("nas.data.__path__", [*nas.data.__path__, str(tmp_path)])
+    monkeypatch.setitem(DATASETS, "parity", Row("Parity", "parity", mirrored=True))
+    data = open_dataset("parity")
+    assert (data.title, data.classes, data.counts()) == ("Parity", ("even", "odd"), (6, 2))
+    assert "parity" in SearchConfig(trials=1, epochs=1, dataset="parity").dataset
+    larger = open_dataset("parity", input_shape=(1, 4, 4), resize=True)
+    assert larger.train.images[3].tolist() == [[[3] * 4] * 4]

@@ -206,6 +206,7 @@ def test_none_is_no_number_where_there_must_be_one():
 def test_what_is_not_given_is_this():
     assert SearchConfig(trials=12, epochs=4).model_dump() == {
         "space": "resnext", "study": "resnext", "storage": "sqlite:///nas.db", "runs": "nas-runs",
+        "dataset": "fashion_mnist", "resize": False,
         "objective": "fashion_mnist", "trials": 12, "epochs": 4, "sampler": "tpe",
         "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": None, "concurrency": None,
         "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
@@ -224,7 +225,7 @@ def test_what_is_not_given_is_this():
         ("max_failures", 0, 1000, -1, 1001),
         ("max_consecutive_failures", 1, 10_000_000, 0, 10_000_001),
         ("seed", 0, 2**32 - 1, -1, 2**32),
-        ("train_images", 1000, 50_000, 999, 50_001),
+        ("train_images", 10, 10_000_000, 9, 10_000_001),
         ("cpus_per_trial", 0.001, 1024, 0, 1024.5),
         ("gpus_per_trial", 0, 64, -0.1, 65),
         ("max_params", 1, 10**15, 0, None),
@@ -347,7 +348,7 @@ def test_what_is_stored_is_plain_json():
     stored = resolve({"gpus_per_trial": 0.5, "time_budget": "1h"}, None, SERVER).to_dict()
     assert "storage" not in stored
     assert stored["time_budget"] == 3600
-    assert {type(value) for value in stored.values()} <= {str, int, float, dict, type(None)}
+    assert {type(value) for value in stored.values()} <= {str, int, float, bool, dict, type(None)}
 
 
 def test_some_options_are_checked_each_by_itself_and_typed():

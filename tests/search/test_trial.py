@@ -240,16 +240,29 @@ def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monk
     assert [str(path) for path in made[2:]] == ["/where/checkpoint.pt"]
 
 
-def test_images_are_fetched_from_where_the_job_says(data_folder, monkeypatch):
+def test_images_are_those_that_the_job_names(worker, monkeypatch):
     asked = []
 
     class Training:
         def __init__(self, architecture, config, data, device):
-            asked.append(data)
+            asked.append(data.name)
+
+    def opened(name, **options):
+        asked.append({"name": name, **options})
+        return SimpleNamespace(name=name, fingerprint="f")
 
     monkeypatch.setattr("nas.training.Training", Training, raising=False)
-    monkeypatch.setattr("nas.training.fetch", lambda folder: asked.append(folder) or data_folder)
-    images = {str(data_folder): "images"}
-    trial._fashion_mnist(job(data=None), images)
-    trial._fashion_mnist(job(data="/where"), images)
-    assert [str(one) for one in asked] == ["None", "images", "/where", "images"]
+    monkeypatch.setattr("nas.data.open_dataset", opened)
+    given = {"fingerprint": "f", "input_shape": [1, 16, 16], "resize": True}
+    images = {}
+    for data in (None, "/where", "/where"):  # each is opened once
+        trial._fashion_mnist(job(dataset="digits", data=data, **given), images)
+    options = {"name": "digits", "input_shape": (1, 16, 16), "resize": True}
+    first, second = ({**options, "folder": folder} for folder in (None, "/where"))
+    assert asked == [first, "digits", second, "digits", "digits"]
+
+
+def test_images_that_are_not_those_of_the_study_fail_the_trial(worker, data_folder):
+    one = worker(objective="fashion_mnist", data=str(data_folder), fingerprint="e" * 64)
+    failure = "the images here are bc3b3a15d36c, those of the study eeeeeeeeeeee"
+    assert one.step()["failure"] == failure

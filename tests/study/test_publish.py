@@ -30,6 +30,7 @@ def published(tmp_path):
     for study in (1, 2):
         config = {"seed": study, "data": "/home/me/data", "runs": "/home/me/runs"}
         config |= {"log_to": "tensorboard:/home/me/logs"} if study == 1 else {}
+        config |= {"dataset": "digits" if study == 1 else "folder:/home/me/birds"}
         connection.execute("INSERT INTO nas_studies VALUES (?, ?)", (study, json.dumps(config)))
     connection.commit()
     anonymise(connection)
@@ -63,8 +64,8 @@ def test_checkpoints_and_folders_are_gone_and_other_options_stay(published):
     assert published.execute("SELECT DISTINCT checkpoint FROM nas_attempts").fetchall() == [(None,)]
     configs = published.execute("SELECT config FROM nas_studies ORDER BY study_id").fetchall()
     assert [json.loads(config) for (config,) in configs] == [
-        {"seed": 1, "data": None, "runs": "nas-runs", "log_to": "none"},
-        {"seed": 2, "data": None, "runs": "nas-runs"},
+        {"seed": 1, "data": None, "runs": "nas-runs", "log_to": "none", "dataset": "digits"},
+        {"seed": 2, "data": None, "runs": "nas-runs", "dataset": "folder:birds"},
     ]
 
 

@@ -39,6 +39,8 @@ OURS = StudyRecord(
     fixed=options(Scope.FIXED),
 )
 OTHER = {
+    "dataset": "folder:/data/birds",
+    "resize": True,
     "objective": "fashion_mnist",
     "epochs": 4,
     "train_images": None,
@@ -51,6 +53,8 @@ OTHER = {
     "flip": "residual",
 }
 SAID = {
+    "dataset": 'dataset is "fashion_mnist", not "folder"',
+    "resize": "resize is false, not true",
     "objective": 'objective is "synthetic", not "fashion_mnist"',
     "epochs": "epochs is 3, not 4",
     "train_images": "train_images is 1000, not null",
@@ -109,6 +113,33 @@ def test_a_space_differs_where_its_values_do(space, said):
 def test_a_data_set_differs_by_the_first_12_of_its_digits():
     said = ["dataset is dddddddddddd, not eeeeeeeeeeee"]
     assert OURS.differences(replace(OURS, dataset="e" * 64)) == said
+
+
+def test_files_of_a_data_set_may_move_as_long_as_they_are_the_same():
+    here, there = (with_config(dataset=f"folder:/{place}/birds") for place in "ab")
+    assert here.differences(there) == []
+    assert here.differences(replace(there, dataset="e" * 64)) == [
+        "dataset is dddddddddddd, not eeeeeeeeeeee"
+    ]
+
+
+def test_a_study_that_says_nothing_of_its_images_is_of_fashion_mnist():
+    images = OURS.images
+    assert (images.title, images.training, images.validation) == ("Fashion-MNIST", 1000, 10_000)
+    assert with_config(train_images=None).images.text == "50,000 training images of Fashion-MNIST"
+
+
+def test_a_study_says_what_its_images_were():
+    about = {"images": {"title": "birds", "training": 900, "validation": 100, "classes": ["a"]}}
+    birds = replace(with_config(train_images=None), provenance=about)
+    assert birds.images.text == "900 training images of birds"
+    assert replace(OURS, provenance={"images": {"validation": 3}}).images.validation == 3
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "many", None, 1.5, True, 10**12])
+def test_numbers_of_images_that_cannot_be_are_damage(wrong):
+    with pytest.raises(DamagedError, match="its number of images is"):
+        replace(OURS, provenance={"images": {"validation": wrong}}).images  # noqa: B018
 
 
 def test_the_refusal_names_three_differences_and_what_to_do():

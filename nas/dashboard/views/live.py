@@ -39,6 +39,8 @@ def _numbers(now: pd.Series, source: Source) -> None:
     ended = int(now["complete"] + now["pruned"] + now["failed"])
     planned = int(now["planned"])
     st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
+    record = source.study().record
+    st.text(record.untrained or f"Trained on {record.images.text}")
     full = source.trials().query("state == 'COMPLETE'")["val_accuracy"]
     places = st.columns(6)
     places[0].metric("state", str(now["state"]))
