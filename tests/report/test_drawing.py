@@ -7,7 +7,8 @@ from hypothesis import given
 from strategies import tasks
 
 from nas.architecture import Architecture, Stage, Stem
-from nas.report.drawing import COLOURS, MOST, draw, draw_pair
+from nas.blocks import BLOCKS
+from nas.report.drawing import MOST, draw, draw_pair
 
 SVG = "{http://www.w3.org/2000/svg}"
 NETWORK = Architecture(
@@ -25,7 +26,7 @@ def texts(svg):
 
 def slabs(svg, block):
     rects = ElementTree.fromstring(svg).iter(f"{SVG}rect")
-    return sum(rect.get("fill") == COLOURS[block] for rect in rects)
+    return sum(rect.get("fill") == BLOCKS[block].colour for rect in rects)
 
 
 def test_a_drawing_says_what_each_stage_is():
