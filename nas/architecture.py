@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
+from nas.blocks import BLOCKS, NEUTRAL, BlockSpec, takers
 from nas.errors import ArchitectureError, choose
 from nas.quantity import plain, whole
 
-BLOCKS = ("basic", "bottleneck")
 STEM_KERNELS = (3, 7)
 LARGEST = 1_000_000  # no size of a real network is above it, and every product of sizes is exact
+_OF_BLOCK: Any = ...  # stands for the value that the block has where a stage says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +44,40 @@ class Stem:
         stride = f", stride {self.stride}" if self.stride > 1 else ""
         return f"{self.kernel}×{self.kernel} to {self.width}{stride}{', max-pool' * self.pool}"
 
+    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) behind it, for an image of ``size``.
+
+        Raises:
+            ArchitectureError: nothing of the image is left.
+        """
+        size = strided("stem", size, self.stride)
+        return strided("stem.pool", size, 2) if self.pool else size
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """``depth`` blocks of ``width`` output channels; the first block carries the ``stride``.
 
-    ``basic`` is d2l's Residual: two 3×3 convolutions. ``bottleneck`` is the ResNeXt block: 1×1,
-    3×3 in ``groups`` groups, 1×1, with an inner width of round(width × ``bottleneck``).
+    ``block`` is a name in ``nas.blocks``. ``basic`` is d2l's Residual: two 3×3 convolutions.
+    ``bottleneck`` is the ResNeXt block: 1×1, 3×3 in ``groups`` groups, 1×1, with an inner width of
+    round(width × ``bottleneck``). A key that a block does not take has its neutral value.
     """
 
     block: str
     depth: int
     width: int
     stride: int = 1
-    groups: int = 1
-    bottleneck: float = 1.0
-    residual: bool = True
+    groups: int = _OF_BLOCK
+    bottleneck: float = _OF_BLOCK
+    residual: bool = _OF_BLOCK
 
     def __post_init__(self) -> None:
-        if self.block not in BLOCKS:
+        spec = BLOCKS.get(self.block) if isinstance(self.block, str) else None
+        if spec is None:
             raise ArchitectureError(f"unknown block {self.block!r}; {choose(self.block, BLOCKS)}")
+        for key, neutral in NEUTRAL.items():
+            if getattr(self, key) is _OF_BLOCK:
+                object.__setattr__(self, key, spec.keys.get(key, neutral))
         _settle_sizes(self, "stage", "depth", "width", "stride", "groups")
         _settle_flags(self, "stage", "residual")
         multiplier = plain(self.bottleneck)
@@ -72,12 +87,8 @@ class Stage:
             raise ArchitectureError(
                 f"stage: bottleneck is {multiplier!r}; accepted: above 0, up to {LARGEST}"
             )
-        if self.block == "basic" and (self.groups != 1 or multiplier != 1):
-            raise ArchitectureError(
-                "stage: a basic block has no groups and no bottleneck; leave them out, or use the "
-                "bottleneck block"
-            )
         object.__setattr__(self, "bottleneck", float(multiplier))
+        _check_keys(self, spec)
         if self.inner_width < 1:
             raise ArchitectureError(
                 f"stage: inner width round({self.width} × {multiplier}) is below 1"
@@ -86,14 +97,17 @@ class Stage:
             raise ArchitectureError(
                 f"stage: inner width {self.inner_width} is not divisible by groups {self.groups}"
             )
+        if wrong := spec.check(self):
+            raise ArchitectureError(f"stage: {wrong}")
 
     def __str__(self) -> str:
         """As a person reads it: ``3 × bottleneck 256, inner 128 in 32 groups, stride 2``."""
+        keys = BLOCKS[self.block].keys
+        inner = f", inner {self.inner_width}" if "bottleneck" in keys else ""
         groups = f" in {self.groups} groups" if self.groups > 1 else ""
-        inner = f", inner {self.inner_width}{groups}" if self.block == "bottleneck" else ""
         stride = f", stride {self.stride}" if self.stride > 1 else ""
-        plain = "" if self.residual else ", no residual"
-        return f"{self.depth} × {self.block} {self.width}{inner}{stride}{plain}"
+        plain = ", no residual" if "residual" in keys and not self.residual else ""
+        return f"{self.depth} × {self.block} {self.width}{inner}{groups}{stride}{plain}"
 
     @property
     def inner_width(self) -> int:
@@ -190,12 +204,9 @@ class Architecture:
         _, height, width = check_positive(
             "input", **dict(zip(("channels", "height", "width"), input_shape, strict=True))
         )
-        size = _strided("stem", (height, width), self.stem.stride)
-        if self.stem.pool:
-            size = _strided("stem.pool", size, 2)
-        sizes = [size]
+        sizes = [self.stem.output_size((height, width))]
         for number, stage in enumerate(self.stages):
-            sizes.append(_strided(f"stages.{number}", sizes[-1], stage.stride))
+            sizes.append(strided(f"stages.{number}", sizes[-1], stage.stride))
         return tuple(sizes)
 
     def _canonical(self) -> Architecture:
@@ -215,8 +226,12 @@ class Architecture:
         return replace(self, stages=tuple(stages), shortcut_norm=normed)
 
 
-def _strided(name: str, size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """The size after an odd kernel of ``stride`` with padding (kernel − 1)/2."""
+def strided(name: str, size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """The size behind an odd kernel of ``stride`` with padding (kernel − 1)/2.
+
+    Raises:
+        ArchitectureError: it would be below 1 pixel; the message names the part.
+    """
     if stride > min(size):
         raise ArchitectureError(
             f"{name} (stride {stride}) shrinks its {size[0]}×{size[1]} input below 1 pixel"
@@ -245,6 +260,18 @@ def _stage(number: int, description: object) -> Stage:
     except ArchitectureError as error:
         text = str(error).removeprefix("stage: ")
         raise ArchitectureError(f"stages.{number}: {text}") from None
+
+
+def _check_keys(stage: Stage, spec: BlockSpec) -> None:
+    """Refuse a value of a key that the block does not take."""
+    lacking = {key: neutral for key, neutral in NEUTRAL.items() if key not in spec.keys}
+    foreign = [key for key, neutral in lacking.items() if getattr(stage, key) != neutral]
+    if foreign:
+        raise ArchitectureError(
+            f"stage: a {spec.name} block has no {' and no '.join(lacking)}; leave "
+            f"{' and '.join(foreign)} out, or use a block that takes it: "
+            f"{', '.join(takers(foreign[0]))}"
+        )
 
 
 def check_positive(part: str, **values: object) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Parameters, multiply-accumulates and activations of an architecture, in closed form.
 
 No network is built: a stage is its first block plus depth − 1 equal ones, and a block is a handful
-of convolutions, so one call takes microseconds and a sampler can afford it for every draw.
+of convolutions (``nas.blocks``): one call takes microseconds, and a sampler can afford it for every
+draw.
 
 Convention (pycls' complexity, torchvision's num_params): ``macs`` counts convolutions and the
 linear layer, and one per output element where they have a bias; norms, activations, pools and the
@@ -15,10 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from nas.architecture import Architecture, Stage, check_positive
-
-# One convolution as (weights, output width, output pixels, how often it occurs).
-_Conv = tuple[int, int, int, int]
+from nas.architecture import Architecture, Stage, Stem, check_positive
+from nas.blocks import BLOCKS, Convolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,12 @@ def cost(
     >>> cost(preset("resnet18"), input_shape=(3, 224, 224), num_classes=1000)
     Cost(params=11689512, macs=1814074344, activations=2685416)
     """
-    return sum(cost_of_parts(architecture, input_shape, num_classes), Cost(0, 0, 0))
+    params = macs = activations = 0
+    for part in cost_of_parts(architecture, input_shape, num_classes):
+        params += part.params
+        macs += part.macs
+        activations += part.activations
+    return Cost(params, macs, activations)
 
 
 def cost_of_parts(
@@ -65,65 +69,70 @@ def cost_of_parts(
     The norm before a preactivation network's pool belongs to the head.
     """
     (num_classes,) = check_positive("head", num_classes=num_classes)
-    stem, preactivation = architecture.stem, architecture.preactivation
     pixels = [height * width for height, width in architecture.resolutions(input_shape)]
-    channels, *sides = check_positive("input", **dict(zip("chw", input_shape, strict=True)))
-    before_pool = prod(-(-side // stem.stride) for side in sides)
-    weights = stem.kernel**2 * channels * stem.width
-    parts = [
-        _total(
-            [(weights, stem.width, before_pool, 1)],
-            normed=0 if preactivation else stem.width,
-            bias=architecture.conv_bias,
-            pooled=stem.width * pixels[0] if stem.pool else 0,
-        )
-    ]
-    in_width = stem.width
+    channels, height, width = check_positive("input", **dict(zip("chw", input_shape, strict=True)))
+    bias, preactivation = architecture.conv_bias, architecture.preactivation
+    parts = [stem_cost(architecture.stem, (channels, height, width), bias, preactivation)]
+    in_width = architecture.stem.width
     for number, stage in enumerate(architecture.stages):
-        convs = _stage_convs(stage, in_width, pixels[number], pixels[number + 1])
-        normed = _stage_normed(stage, in_width, architecture.shortcut_norm, preactivation)
-        parts.append(_total(convs, normed, architecture.conv_bias))
+        parts.append(_stage(stage, in_width, pixels[number], pixels[number + 1], architecture))
         in_width = stage.width
-    linear = (in_width * num_classes, num_classes, 1, 1)
-    parts.append(_total([linear], normed=in_width if preactivation else 0, bias=True))
-    return tuple(parts)
+    return (*parts, head_cost(in_width, num_classes, preactivation))
 
 
-def _stage_convs(stage: Stage, in_width: int, in_pixels: int, pixels: int) -> list[_Conv]:
-    """The first block's convolutions, those of the depth − 1 others, and the shortcut's."""
-    width, inner, rest = stage.width, stage.inner_width, stage.depth - 1
-    if stage.block == "basic":
-        convs = [
-            (9 * in_width * width, width, pixels, 1),  # 3×3, carries the stride
-            (9 * width * width, width, pixels, 1 + 2 * rest),  # 3×3, as both of the others are
-        ]
-    else:
-        convs = [
-            (in_width * inner, inner, in_pixels, 1),  # 1×1, before the stride
-            (width * inner, inner, pixels, rest),  # 1×1 of the other blocks
-            (9 * inner * inner // stage.groups, inner, pixels, 1 + rest),  # grouped 3×3
-            (inner * width, width, pixels, 1 + rest),  # 1×1
-        ]
+def stem_cost(
+    stem: Stem,
+    input_shape: tuple[int, int, int],
+    conv_bias: bool = False,
+    preactivation: bool = False,
+) -> Cost:
+    """Cost of a stem alone, for an image that it leaves something of."""
+    channels, *sides = input_shape
+    before_pool = prod(-(-side // stem.stride) for side in sides)
+    behind_pool = prod(-(-side // (2 * stem.stride)) for side in sides) if stem.pool else 0
+    numbers = stem.kernel**2 * channels * stem.width + (stem.width if conv_bias else 0)
+    norm = 0 if preactivation else 2 * stem.width
+    outputs = stem.width * (before_pool + behind_pool)
+    return Cost(numbers + norm, before_pool * numbers, outputs)
+
+
+def head_cost(width: int, num_classes: int, preactivation: bool = False) -> Cost:
+    """Cost of a head alone, behind ``width`` channels."""
+    linear = (width + 1) * num_classes
+    norm = 2 * width if preactivation else 0
+    return Cost(linear + norm, linear, num_classes)
+
+
+def _stage(
+    stage: Stage, in_width: int, in_pixels: int, pixels: int, architecture: Architecture
+) -> Cost:
+    """The first block, the depth − 1 others, and the shortcut that projects."""
+    convolutions = BLOCKS[stage.block].convolutions
+    bias, preactivation = architecture.conv_bias, architecture.preactivation
+    first = convolutions(stage, in_width, in_pixels, pixels)
+    params, macs, activations = _block(first, bias, preactivation)
+    width, more = stage.width, stage.depth - 1
+    if more:
+        other = _block(convolutions(stage, width, pixels, pixels), bias, preactivation)
+        params += more * other[0]
+        macs += more * other[1]
+        activations += more * other[2]
     if stage.projects(in_width):
-        convs.append((in_width * width, width, pixels, 1))
-    return convs
-
-
-def _stage_normed(stage: Stage, in_width: int, shortcut_norm: bool, preactivation: bool) -> int:
-    """Channels of all norms of a stage: one after each convolution, or before each of f's."""
-    inner = stage.width if stage.block == "basic" else 2 * stage.inner_width
-    if preactivation:
-        return in_width + (stage.depth - 1) * stage.width + stage.depth * inner
-    shortcut = stage.width if shortcut_norm and stage.projects(in_width) else 0
-    return shortcut + stage.depth * (inner + stage.width)
-
-
-def _total(convs: Iterable[_Conv], normed: int, bias: bool, pooled: int = 0) -> Cost:
-    """Cost of ``convs``, of norms over ``normed`` channels and of ``pooled`` outputs."""
-    params, macs, activations = 2 * normed, 0, pooled  # a norm scales and shifts each channel
-    for weights, width, pixels, times in convs:
-        numbers = weights + width if bias else weights
-        params += times * numbers
-        macs += times * pixels * numbers
-        activations += times * pixels * width
+        numbers = in_width * width + (width if bias else 0)
+        params += numbers + (2 * width if architecture.shortcut_norm and not preactivation else 0)
+        macs += pixels * numbers
+        activations += pixels * width
     return Cost(params, macs, activations)
+
+
+def _block(
+    convolutions: Iterable[Convolution], bias: bool, preactivation: bool
+) -> tuple[int, int, int]:
+    """A block's convolutions, each with its norm, which scales and shifts every channel."""
+    params = macs = activations = 0
+    for weights, reads, writes, pixels in convolutions:
+        numbers = weights + writes if bias else weights
+        params += numbers + 2 * (reads if preactivation else writes)
+        macs += pixels * numbers
+        activations += pixels * writes
+    return params, macs, activations

@@ -2,9 +2,12 @@
 
 from math import prod
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from nas import Architecture, Stage, Stem
+from nas.blocks import BLOCKS
+from nas.errors import ArchitectureError
 
 WIDTHS = st.integers(1, 12)
 STRIDES = st.integers(1, 3)
@@ -16,21 +19,25 @@ stems = st.builds(
 
 @st.composite
 def stages(draw, max_depth=3):
-    block = draw(st.sampled_from(["basic", "bottleneck"]))
-    width = draw(WIDTHS)
-    options = {}
-    if block == "bottleneck":
-        groups = draw(st.integers(1, 4))
-        inner = groups * draw(st.integers(1, 4))
-        options = {"groups": groups, "bottleneck": inner / width}
-    return Stage(
-        block,
-        depth=draw(st.integers(1, max_depth)),
-        width=width,
-        stride=draw(STRIDES),
-        residual=draw(st.booleans()),
-        **options,
-    )
+    """A stage of any registered block, with values for the keys that it takes."""
+    block = draw(st.sampled_from([*BLOCKS]))
+    keys = BLOCKS[block].keys
+    groups = draw(st.integers(1, 4)) if "groups" in keys else 1
+    if "bottleneck" in keys:
+        width, inner = draw(WIDTHS), groups * draw(st.integers(1, 4))
+    else:
+        width = inner = groups * draw(st.integers(1, 12 // groups))
+    values = {"groups": groups, "bottleneck": inner / width, "residual": draw(st.booleans())}
+    try:
+        return Stage(
+            block,
+            depth=draw(st.integers(1, max_depth)),
+            width=width,
+            stride=draw(STRIDES),
+            **{key: values[key] for key in keys},
+        )
+    except ArchitectureError:  # of the block's own check
+        reject()
 
 
 @st.composite

@@ -62,7 +62,7 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 # --- the arrows: what each part of nas may import, besides itself ---
 
 BASE = {"errors", "output", "quantity", "text", "options", "faults"}
-DATA = BASE | {"architecture", "cost", "summary", "presets"}
+DATA = BASE | {"blocks", "architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
     "output": {"errors"},
@@ -70,8 +70,9 @@ MAY_IMPORT = {
     "faults": {"errors"},
     "quantity": {"errors"},
     "options": {"quantity"},
-    "architecture": BASE,
-    "cost": BASE | {"architecture"},
+    "blocks": set(),
+    "architecture": BASE | {"blocks"},
+    "cost": BASE | {"blocks", "architecture"},
     "summary": BASE | {"architecture", "cost"},
     "presets": BASE | {"architecture"},
     "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch

@@ -129,7 +129,11 @@ def search_command(
     ] = None,
     sampler: Annotated[
         str | None,
-        typer.Option(help="tpe, random, nsga2 or qmc. (default: tpe)", rich_help_panel=HOW),
+        typer.Option(
+            help="tpe, random, nsga2, qmc, or a sampler of Optuna's or your own as "
+            "package.module:name, such as optuna.samplers:GPSampler. (default: tpe)",
+            rich_help_panel=HOW,
+        ),
     ] = None,
     flip: Annotated[
         str | None,

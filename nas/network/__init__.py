@@ -1,6 +1,6 @@
 """Networks: an architecture as a torch module."""
 
-from nas.network.blocks import BLOCKS, Residual, ResNeXtBlock
+from nas.network.block import Block, block_class
 from nas.network.build import Network, build
 
-__all__ = ["BLOCKS", "Network", "ResNeXtBlock", "Residual", "build"]
+__all__ = ["Block", "Network", "block_class", "build"]

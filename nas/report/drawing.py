@@ -13,11 +13,11 @@ from html import escape
 from math import log2
 
 from nas.architecture import Architecture, Stage
+from nas.blocks import BLOCKS
 from nas.quantity import plural
 
 COLUMN, SLABS, LINE, MARGIN = 150, 130, 16, 12  # pixels: of a part, of its slabs, of a line of text
 MOST = 8  # slabs of a stage, and groups of a slab: nobody counts more
-COLOURS = {"basic": "#0173b2", "bottleneck": "#de8f05"}  # distinct to the colour-blind, too
 OTHER, DIFFERENT = "#949494", "#d55e00"
 ROWS = ("depth", "block", "width", "bottleneck", "groups", "stride", "residual", "resolution")
 HEIGHT = SLABS + (len(ROWS) + 4) * LINE  # of one network
@@ -102,7 +102,7 @@ def _parts(
             _Part(
                 f"stages.{number}",
                 _facts(stage) | {"resolution": _pixels(sizes[number + 1])},
-                COLOURS[stage.block],
+                BLOCKS[stage.block].colour,
                 sizes[number + 1][0],
                 stage.width,
                 stage.depth,
@@ -122,12 +122,14 @@ def _facts(stage: Stage) -> dict[str, str]:
         "block": stage.block,
         "width": f"width {stage.width}",
         "stride": f"stride {stage.stride}",
-        "residual": "residual" if stage.residual else "no residual",
     }
-    if stage.block == "bottleneck":
-        inner, groups = stage.inner_width, stage.groups
+    keys, inner, groups = BLOCKS[stage.block].keys, stage.inner_width, stage.groups
+    if "bottleneck" in keys:
         facts["bottleneck"] = f"inner {inner} (× {stage.bottleneck:g})"
+    if "groups" in keys:
         facts["groups"] = f"{groups} groups of {inner // groups}" if groups > 1 else "1 group"
+    if "residual" in keys:
+        facts["residual"] = "residual" if stage.residual else "no residual"
     return facts
 
 

@@ -26,6 +26,7 @@ from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
+SAMPLERS = ("tpe", "random", "nsga2", "qmc")
 
 
 def _unlimited(value: object) -> object:
@@ -60,6 +61,14 @@ def _dataset(value: str) -> str:
         return full_name(value)
     except DataError as error:
         raise ValueError(str(error).removeprefix("dataset is ")) from None
+
+
+def _sampler(value: str) -> str:
+    """A name of ours, or ``package.module:name``, which is imported when a search begins."""
+    module, _, name = value.partition(":")
+    if value in SAMPLERS or (module and name):
+        return value
+    raise ValueError(f"{value!r:.60}; {choose(value, (*SAMPLERS, 'package.module:name'))}")
 
 
 def _log_to(value: str) -> str:
@@ -108,7 +117,7 @@ class SearchConfig(BaseModel):
     objective: Annotated[Literal["fashion_mnist", "synthetic"], Scope.FIXED] = "fashion_mnist"
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
-    sampler: Annotated[Literal["tpe", "random", "nsga2", "qmc"], Scope.KEPT] = "tpe"
+    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "tpe"
     scheduler: Annotated[Literal["asha", "none"], Scope.FIXED] = "asha"
     grace: Annotated[Count, Scope.FIXED] = 1
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3

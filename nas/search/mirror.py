@@ -8,10 +8,13 @@ has a distribution.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from itertools import accumulate
 from math import nextafter
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -24,16 +27,44 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.errors import ConfigError
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
 from nas.study.store import OWN_FAILURE
 
 STARTUP = 8  # random trials before a guided sampler has something to go by
 WORST = -1.0  # what a trial that failed by itself has: accuracies are 0 or more
 
-GUIDED: dict[str, Callable[[int], BaseSampler]] = {
+GUIDED: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
     "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=STARTUP),
 }
+
+
+def find_sampler(name: str) -> Callable[..., BaseSampler] | None:
+    """What makes the guided sampler called ``name`` of a ``seed``; None where it is not guided.
+
+    A name is one of ``GUIDED``, or ``package.module:name``, which is imported, from the current
+    folder too: a class of Optuna's, or a function of your own.
+
+    Raises:
+        ConfigError: it cannot be imported, or makes no sampler of Optuna's.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return GUIDED.get(name)
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        make: Callable[..., BaseSampler] = getattr(import_module(module), attribute)
+        with warnings.catch_warnings():  # most of Optuna's call themselves experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            made = make(seed=0)
+    except (Exception, SystemExit) as error:  # whatever a module of others does
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"sampler {name} cannot be made with a seed: {what}") from error
+    if not isinstance(made, BaseSampler):
+        raise ConfigError(f"sampler {name} makes {made!r:.60}, no optuna.samplers.BaseSampler")
+    return make
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -77,10 +108,10 @@ class Axis:
 
 
 class Mirror:
-    """The trials of a study of ``space``, for the sampler called ``name``."""
+    """The trials of a study of ``space``, for the sampler that ``make`` makes of a seed."""
 
-    def __init__(self, space: SearchSpace, name: str) -> None:
-        self._name = name
+    def __init__(self, space: SearchSpace, make: Callable[..., BaseSampler]) -> None:
+        self._make = make
         self._axes = {path: Axis(domain) for path, domain in space.parameters.items()}
         self._distributions = {path: axis.distribution for path, axis in self._axes.items()}
         self._study = optuna.create_study(direction="maximize")
@@ -99,7 +130,7 @@ class Mirror:
         """
         with warnings.catch_warnings():  # multivariate TPE calls itself experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = GUIDED[self._name](seed)
+            self._study.sampler = self._make(seed=seed)
         for _ in range(most):
             trial = self._study.ask(self._distributions)
             setting = {path: axis.value(trial.params[path]) for path, axis in self._axes.items()}

@@ -15,6 +15,7 @@ from nas.errors import ConfigError, ShapeError
 from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, options, resolve, unnamed
 from nas.search.machine import Machine
+from nas.search.mirror import find_sampler
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace
 from nas.space.messages import shown as spelled
@@ -113,6 +114,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
+    find_sampler(config.sampler)  # one that cannot be imported is refused here
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
     check_folder(config.runs, "runs")

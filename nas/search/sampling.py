@@ -22,7 +22,7 @@ from nas.cost import Cost
 from nas.errors import ConfigError, InfeasibleError, choose
 from nas.quantity import plural
 from nas.search.failing import Failing
-from nas.search.mirror import GUIDED, STARTUP, Mirror, distribution
+from nas.search.mirror import STARTUP, Mirror, distribution, find_sampler
 from nas.search.tried import Training, Tried
 from nas.space import Choice, IntRange, SearchSpace, Setting
 from nas.space.domains import below
@@ -88,7 +88,7 @@ class Sampler:
         stream: str | None = None,
         flip: str | None = None,
     ) -> None:
-        """``name`` is tpe, nsga2, qmc or random; ``seed`` is the study's.
+        """``name`` is tpe, nsga2, qmc, random or one to import; ``seed`` is the study's.
 
         Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
         knob, every other random setting is the one before it with another value of that knob.
@@ -101,7 +101,8 @@ class Sampler:
         self._name = name
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
-        self._mirror = Mirror(space, name) if name in GUIDED else None
+        make = find_sampler(name)
+        self._mirror = Mirror(space, make) if make else None
         self._failing = Failing(space)
 
     @property

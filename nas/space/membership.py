@@ -56,11 +56,9 @@ def _matches(
     while blocks[taken + run : taken + run + 1] == [replace(first, stride=1)]:
         run += 1
     depths = [depth for depth in options(stage["depth"]) if int(depth) <= run]
-    rest: dict[str, Value] = {
-        "block": first.block,
-        "stride": first.stride,
-        "residual": first.residual,
-    }
+    rest: dict[str, Value] = {"block": first.block, "stride": first.stride}
+    if "residual" in stage:
+        rest["residual"] = first.residual
     if any(value not in options(stage[key]) for key, value in rest.items()):
         return
     for values in widths.get((first.width, first.inner_width, first.groups), ()):

@@ -14,7 +14,7 @@ from nas.architecture import Stage
 from nas.errors import ArchitectureError, InfeasibleError, SpaceError
 from nas.space.counting import DIRECTIONS, Chain, Option, Relations
 from nas.space.domains import Domain, Knob, Value, options
-from nas.space.file.fields import BOTTLENECK_KEYS
+from nas.space.file.fields import INNER_KEYS
 
 StageKnobs: TypeAlias = Mapping[str, Knob]  # a complete stage of a space: block, depth, width, …
 StageValues: TypeAlias = Mapping[str, Value]  # one value for each of its keys
@@ -23,7 +23,7 @@ WidthIndex: TypeAlias = Mapping[Widths, Sequence[StageValues]]
 
 # Keys of a row depend on one another within a stage, by divisibility; those of different rows
 # are independent, so their counts multiply.
-FACTORS = (("width", *BOTTLENECK_KEYS), ("depth",), ("stride",), ("residual",))
+FACTORS = (("width", *INNER_KEYS), ("depth",), ("stride",), ("residual",))
 MAX_OPTIONS = 100_000  # of one row in one stage: counting walks through them all
 
 

@@ -31,6 +31,7 @@ from filelock import FileLock
 NEAREST = {
     "nas/analysis": ["tests/analysis"],
     "nas/architecture.py": ["tests/test_architecture.py", "tests/test_presets.py"],
+    "nas/blocks": ["tests/test_block_specs.py", "tests/test_cost.py"],
     "nas/cost.py": ["tests/test_cost.py", "tests/network"],
     "nas/cli": ["tests/cli"],
     "nas/report": ["tests/report"],

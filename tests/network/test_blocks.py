@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nas.architecture import BLOCKS as NAMES
 from nas.architecture import Stage
-from nas.network import BLOCKS, Residual, ResNeXtBlock
+from nas.blocks import BLOCKS, takers
+from nas.errors import ArchitectureError
+from nas.network import Block, block_class
 
 FLAGS = (False, True)
 IN_WIDTH = 8
@@ -90,7 +91,7 @@ def expected(state, x, stage, conv_bias, shortcut_norm, preactivation, training)
 @pytest.mark.parametrize("conventions", CONVENTIONS, ids=lambda c: "-".join(k for k in c if c[k]))
 def test_every_block_computes_its_equation(conventions, training):
     for stage in STAGES:
-        block = randomised(BLOCKS[stage.block](IN_WIDTH, stage, **conventions)).double()
+        block = randomised(block_class(stage.block)(IN_WIDTH, stage, **conventions)).double()
         state = {name: tensor.clone() for name, tensor in block.state_dict().items()}
         x = torch.randn(3, IN_WIDTH, 7, 6, dtype=torch.double)
         y = block.train(training)(x)
@@ -99,20 +100,26 @@ def test_every_block_computes_its_equation(conventions, training):
         assert block.shortcut.projects == any("shortcut.conv" in name for name in state)
 
 
-def test_the_registry_is_that_of_the_architectures():
-    assert list(BLOCKS.items()) == [("basic", Residual), ("bottleneck", ResNeXtBlock)]
-    assert tuple(BLOCKS) == NAMES
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_has_a_torch_module(block):
+    assert issubclass(block_class(block), Block)
+
+
+def test_a_block_that_there_is_not_has_no_torch_module():
+    with pytest.raises(ArchitectureError, match="unknown block 'basik'; did you mean basic"):
+        block_class("basik")
 
 
 @pytest.mark.parametrize("preactivation", FLAGS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", takers("residual"))
 @pytest.mark.parametrize(("width", "stride"), [(8, 1), (8, 2), (12, 1)])
 def test_a_block_that_begins_as_its_shortcut_learns_from_the_first_step(
     block, width, stride, preactivation
 ):
     stage = Stage(block, 1, width, stride)
-    module = randomised(BLOCKS[block](IN_WIDTH, stage, preactivation=preactivation, conv_bias=True))
-    module.begin_as_shortcut()
+    block_type = block_class(block)
+    module = randomised(block_type(IN_WIDTH, stage, preactivation=preactivation, conv_bias=True))
+    module.zero_init_residual()
     x = torch.rand(4, IN_WIDTH, 6, 6)
     a = module.norm1(x).relu() if preactivation else x
     skipped = module.shortcut(torch.zeros(()), a if module.shortcut.projects else x)

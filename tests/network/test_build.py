@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 import nas
 from nas.architecture import Architecture, Stage, Stem
+from nas.blocks import takers
 from nas.errors import ArchitectureError
 from nas.presets import PRESETS
 
@@ -255,7 +256,7 @@ def test_convolutions_begin_with_hes_variance():
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("preactivation", [False, True])
-@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize("block", takers("residual"))
 def test_residual_blocks_with_preactivation_begin_as_the_identity(block, preactivation, residual):
     stage = Stage(block, 3, 8, residual=residual)
     network = nas.build(Architecture(Stem(8), (stage,), preactivation=preactivation))
@@ -265,7 +266,7 @@ def test_residual_blocks_with_preactivation_begin_as_the_identity(block, preacti
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("preactivation", [False, True])
-@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize("block", takers("residual"))
 def test_at_birth_the_image_reaches_the_logits(block, preactivation, residual):
     torch.manual_seed(0)
     stages = tuple(Stage(block, 2, width, 2, residual=residual) for width in (8, 16))

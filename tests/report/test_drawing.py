@@ -7,7 +7,8 @@ from hypothesis import given
 from strategies import tasks
 
 from nas.architecture import Architecture, Stage, Stem
-from nas.report.drawing import COLOURS, MOST, draw, draw_pair
+from nas.blocks import BLOCKS
+from nas.report.drawing import MOST, draw, draw_pair
 
 SVG = "{http://www.w3.org/2000/svg}"
 NETWORK = Architecture(
@@ -25,7 +26,7 @@ def texts(svg):
 
 def slabs(svg, block):
     rects = ElementTree.fromstring(svg).iter(f"{SVG}rect")
-    return sum(rect.get("fill") == COLOURS[block] for rect in rects)
+    return sum(rect.get("fill") == BLOCKS[block].colour for rect in rects)
 
 
 def test_a_drawing_says_what_each_stage_is():
@@ -200,7 +201,9 @@ def test_a_drawing_has_room_for_its_columns_its_rows_and_its_legend():
 
 def test_what_nobody_counts_is_drawn_eight_times_at_most_in_the_room_there_is():
     many = replace(NETWORK, stages=(Stage("bottleneck", 9, 1024, groups=64),))
-    drawn = [rect for rect in shapes(draw(many), "rect") if rect["fill"] == COLOURS["bottleneck"]]
+    drawn = [
+        rect for rect in shapes(draw(many), "rect") if rect["fill"] == BLOCKS["bottleneck"].colour
+    ]
     # 150 - 36 pixels for eight slabs and a half between two: 114 / 12
     assert [rect["width"] for rect in drawn] == ["9.5"] * 8
     assert drawn[0]["x"] == "176.375"  # 162 + (138 - 11.5 · 9.5) / 2

@@ -81,7 +81,7 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"trial_timeout": "0s"}, "trial-timeout"),
         ({"trial_timeout": "soon"}, "trial-timeout: 'soon' is no duration"),
         ({"seed": -1}, "seed is -1"),
-        ({"sampler": "tp"}, "sampler is 'tp'; did you mean tpe? accepted: tpe, random"),
+        ({"sampler": "tp"}, "sampler: 'tp'; did you mean tpe? accepted: tpe, random"),
         ({"scheduler": "hyperband"}, "scheduler is 'hyperband'; accepted: asha, none"),
         ({"device": "gpu"}, "accepted: auto, cpu, cuda, mps"),
         (
@@ -297,7 +297,8 @@ def test_as_many_trials_at_a_time_as_fit_are_the_default_and_the_most():
         ({"trails": 5}, "unknown option 'trails'"),
         ({"max_macs": None, "trials": None}, "trials has no value; give one, or leave it out"),
         ({"log_to": "nowhere"}, "log-to: 'nowhere'; accepted: none, tensorboard, tensorboard:FOL"),
-        ({"sampler": "tp"}, "sampler is 'tp'; did you mean tpe? accepted: tpe, random, nsga2, qmc"),
+        ({"sampler": "tp"}, "sampler: 'tp'; did you mean tpe? accepted: tpe, random, nsga2, qmc, "),
+        ({"sampler": "mine:"}, "sampler: 'mine:'; accepted: tpe, random, nsga2, qmc, package.mod"),
         ({"time_budget": ""}, "time-budget: '' is no duration; accepted: 90 (seconds), 45s, 10m"),
         ({"band": "x"}, "band: "),
         ({"max_macs": []}, "max-macs is []; it must be a whole number, such as 20, 1k or 1e3"),

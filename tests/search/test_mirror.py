@@ -1,6 +1,7 @@
 """What guided and quasi-random samplers see: the space's own weights, and what failed by itself."""
 
 import random
+import sys
 from collections import Counter
 from statistics import fmean
 
@@ -9,7 +10,8 @@ from optuna.trial import TrialState, create_trial
 from scipy.stats import chisquare
 
 from nas.cost import cost
-from nas.search.mirror import GUIDED, STARTUP, WORST, Axis, Mirror
+from nas.errors import ConfigError
+from nas.search.mirror import GUIDED, STARTUP, WORST, Axis, Mirror, find_sampler
 from nas.search.sampling import Sampler
 from nas.search.synthetic import accuracy
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
@@ -78,7 +80,7 @@ def test_a_guided_sampler_without_results_draws_with_the_spaces_weights(name, pa
     part, key = path.split(".")
     space = SearchSpace.from_dict({**ONE_KNOB, part: {key: domain}})
     domain = space.parameters[path]
-    mirror = Mirror(space, name)
+    mirror = Mirror(space, GUIDED[name])
     drawn = Counter(mirror.ask(n, n, lambda _: True, 1)[0][path] for n in range(500))
     assert set(drawn) <= set(domain.values)
     share = 500 / sum(domain.weights)
@@ -122,7 +124,7 @@ def test_a_failure_is_a_result_in_the_mirror_only_where_the_trial_caused_it():
     for trial, cause in zip(trials, causes, strict=False):
         trial.state, trial.values = TrialState.FAIL, None
         trial.user_attrs |= {"cause": cause} if cause else {}
-    mirror = Mirror(space, "tpe")
+    mirror = Mirror(space, GUIDED["tpe"])
     mirror.update(trials)
     seen = mirror._study.get_trials()
     assert [t.state.name for t in seen] == ["COMPLETE", "FAIL", "FAIL"] + ["COMPLETE"] * 3
@@ -202,7 +204,7 @@ def test_samplers_are_optunas_with_eight_random_trials_first():
 
 
 def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
-    mirror = Mirror(SMALL, "tpe")
+    mirror = Mirror(SMALL, GUIDED["tpe"])
     assert mirror._study.direction.name == "MAXIMIZE"
     first = [one(0, RUNNING), one(1, WAITING), one(2, PRUNED, intermediate_values={1: 0.2})]
     mirror.update(first)
@@ -222,7 +224,7 @@ def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
 
 
 def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
-    mirror = Mirror(SMALL, "nsga2")
+    mirror = Mirror(SMALL, GUIDED["nsga2"])
     mirror.update([one(0, COMPLETE, system_attrs={"nsga2:generation": 3})])
     (there,) = mirror._study.get_trials()
     assert there.params == {
@@ -238,7 +240,7 @@ def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
 def test_a_trial_of_no_setting_of_the_space_is_left_out_once_it_ended(params):
     foreign = one(0, COMPLETE)
     foreign.params = {**foreign.params, **params}
-    mirror = Mirror(SMALL, "tpe")
+    mirror = Mirror(SMALL, GUIDED["tpe"])
     mirror.update([foreign, one(1, COMPLETE)])
     assert len(seen(mirror)) == 1
     assert mirror._unnamed == []
@@ -247,7 +249,7 @@ def test_a_trial_of_no_setting_of_the_space_is_left_out_once_it_ended(params):
 def test_a_trial_without_values_is_taken_when_it_has_them():
     empty = create_trial(state=WAITING)
     empty.number = 0
-    mirror = Mirror(SMALL, "tpe")
+    mirror = Mirror(SMALL, GUIDED["tpe"])
     mirror.update([empty])
     assert (seen(mirror), mirror._unnamed) == ([], [0])
     mirror.update([one(0, RUNNING)])
@@ -257,7 +259,7 @@ def test_a_trial_without_values_is_taken_when_it_has_them():
 
 
 def test_what_is_not_accepted_leaves_a_failure_and_is_asked_for_so_often():
-    mirror, refused = Mirror(SMALL, "tpe"), []
+    mirror, refused = Mirror(SMALL, GUIDED["tpe"]), []
     assert mirror.ask(0, 1, lambda setting: refused.append(setting), 7) is None
     assert len(refused) == 7
     assert [state for state, *_ in seen(mirror)] == ["FAIL"] * 7
@@ -268,7 +270,7 @@ def test_what_is_not_accepted_leaves_a_failure_and_is_asked_for_so_often():
 
 
 def test_a_proposal_becomes_the_trial_that_was_written_or_fails():
-    mirror = Mirror(SMALL, "tpe")
+    mirror = Mirror(SMALL, GUIDED["tpe"])
     setting, _ = mirror.ask(0, 1, lambda _: True, 1)
     mirror.update([one(0, RUNNING, params=setting)])
     assert [state for state, *_ in seen(mirror)] == ["RUNNING"]  # no second one of it
@@ -285,6 +287,45 @@ def test_a_proposal_becomes_the_trial_that_was_written_or_fails():
 
 def test_proposals_depend_on_their_seed():
     def asked(seed):
-        return Mirror(SMALL, "tpe").ask(0, seed, lambda _: True, 1)[0]
+        return Mirror(SMALL, GUIDED["tpe"]).ask(0, seed, lambda _: True, 1)[0]
 
     assert asked(1) == asked(1) != asked(2)
+
+
+# --- samplers of one's own ---
+
+
+def test_a_sampler_of_a_module_in_the_current_folder_proposes(tmp_path, monkeypatch):
+    (tmp_path / "my_samplers.py").write_text(
+        "from optuna.samplers import RandomSampler\n"
+        "def reversed_seed(seed):\n"
+        "    return RandomSampler(seed=-seed % 2**32)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    mirror = Mirror(SMALL, find_sampler("my_samplers:reversed_seed"))
+    same = Mirror(SMALL, find_sampler("optuna.samplers:RandomSampler"))
+    for number in range(5):
+        proposed = mirror.ask(number, number + 1, lambda _: True, 1)
+        assert proposed == same.ask(number, 2**32 - number - 1, lambda _: True, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such:thing", "cannot be made with a seed: ModuleNotFoundError: No module named"),
+        ("optuna.samplers:Random", "cannot be made with a seed: AttributeError: module 'optuna"),
+        ("math:sqrt", "cannot be made with a seed: TypeError: "),
+        ("builtins:dict", "makes {'seed': 0}, no optuna.samplers.BaseSampler"),
+    ],
+)
+def test_what_makes_no_sampler_is_refused_in_one_line(name, message):
+    with pytest.raises(ConfigError) as refused:
+        find_sampler(name)
+    assert str(refused.value).startswith(f"sampler {name} {message}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["random", "qmc"])
+def test_a_sampler_that_learns_nothing_is_not_guided(name):
+    assert find_sampler(name) is None

@@ -20,7 +20,9 @@ from nas.study.check import violations
 from nas.study.reader import open_study
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "qmc"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "random", "nsga2", "qmc", "optuna.samplers:RandomSampler"]
+)
 def test_every_sampler_runs_to_the_end_within_the_space(search, sampler):
     one = search(sampler=sampler, trials=24)
     one.run()
@@ -36,7 +38,9 @@ def test_every_sampler_runs_to_the_end_within_the_space(search, sampler):
     assert policies == expected
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "nsga2", "qmc", "random", "optuna.samplers:RandomSampler"]
+)
 def test_equal_seeds_make_equal_studies_and_others_do_not(search, sampler):
     one, same, other = (
         search(study="one", sampler=sampler, seed=1),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import architectures
 
 from nas import Architecture, cost
+from nas.blocks import BLOCKS, NEUTRAL
 from nas.errors import InfeasibleError, SpaceError
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
 
@@ -495,13 +496,16 @@ def small_spaces(draw):
         keys = {"block": block, "depth": knob(depths), "width": knob(sizes)}
         if draw(st.booleans()):
             keys["stride"] = {"choice": [1, 2]}
-        if draw(st.booleans()):
+        taken = BLOCKS[block].keys
+        if "residual" in taken and draw(st.booleans()):
             keys["residual"] = {"choice": [True, False]}
-        if block == "bottleneck":
-            keys |= {"bottleneck": knob(multipliers), grouping: knob(sizes)}
+        if "bottleneck" in taken:
+            keys["bottleneck"] = knob(multipliers)
+        if "groups" in taken:
+            keys[grouping] = knob(sizes)
         return keys
 
-    blocks = draw(st.lists(st.sampled_from(["basic", "bottleneck"]), min_size=1, max_size=2))
+    blocks = draw(st.lists(st.sampled_from([*BLOCKS]), min_size=1, max_size=2))
     first = stage(blocks[0])
     stages = [first]
     for block in blocks[1:]:
@@ -559,13 +563,12 @@ def brute_force_size(description):
             run = [stage[key] for stage in network]
             fits &= run == sorted(run, reverse=word == "nonincreasing")
         for stage in network:
-            if stage["block"] == "bottleneck":
-                inner = round(stage["width"] * stage["bottleneck"])
-                if "group_width" in stage:
-                    width = stage["group_width"]
-                    fits &= inner > 0 and (inner <= width or inner % width == 0)
-                else:
-                    fits &= inner > 0 and inner % stage["groups"] == 0
+            inner = round(stage["width"] * stage.get("bottleneck", 1))
+            if "group_width" in stage:
+                width = stage["group_width"]
+                fits &= inner > 0 and (inner <= width or inner % width == 0)
+            else:
+                fits &= inner > 0 and inner % stage.get("groups", 1) == 0
         count += fits
     return count * len(values(description["stem"]["width"]))
 
@@ -593,8 +596,8 @@ def test_a_space_contains_exactly_the_networks_of_its_settings(description, rng)
 def test_the_space_of_one_network_contains_it(architecture):
     description = architecture.to_dict()
     for stage in description["stages"]:
-        if stage["block"] == "basic":
-            del stage["groups"], stage["bottleneck"]
+        for key in NEUTRAL.keys() - BLOCKS[stage["block"]].keys.keys():
+            del stage[key]
     space = SearchSpace.from_dict({"name": "one", "input_shape": [1, 999, 999], **description})
     assert space.size() == 1
     assert space.sample(0) == architecture

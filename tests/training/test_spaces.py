@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas.blocks import BLOCKS
 from nas.cost import cost
 from nas.data import LabelledImages
 from nas.errors import SpaceError
@@ -50,7 +51,7 @@ HYPER_PARAMETERS = {
 STAGE = st.fixed_dictionaries(
     {"width": SIZES | knob(SIZES, "int"), "depth": knob(st.integers(1, 2), "int")},
     optional={
-        "block": st.sampled_from(["basic", "bottleneck"]),
+        "block": st.sampled_from([*BLOCKS]),
         "stride": st.sampled_from([1, 2, 3, 28]) | knob(st.integers(1, 3)),
         "groups": knob(st.integers(1, 4)),
         "group_width": knob(st.integers(1, 4)),
@@ -69,7 +70,7 @@ SPACES = st.fixed_dictionaries(
                 "pool": knob(st.booleans()),
             },
         ),
-        "each_stage": st.fixed_dictionaries({"block": st.sampled_from(["basic", "bottleneck"])}),
+        "each_stage": st.fixed_dictionaries({"block": st.sampled_from([*BLOCKS])}),
         "stages": st.lists(STAGE, min_size=1, max_size=3),
         "training": st.fixed_dictionaries({}, optional=HYPER_PARAMETERS),
     },

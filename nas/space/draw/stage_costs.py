@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import Architecture, Stage, Stem
-from nas.cost import cost_of_parts
+from nas.architecture import Architecture, Stage, Stem, strided
+from nas.cost import Cost, cost_of_parts, head_cost, stem_cost
 from nas.errors import ArchitectureError
 from nas.space.domains import Value
 from nas.space.stages import FACTORS, StageSequences
@@ -46,24 +46,24 @@ class Meter:
         Raises:
             ArchitectureError: nothing of the image is left.
         """
-        network = Architecture(stem, (Stage("basic", 1, 1),), **self.flags)
-        parts = self._parts(network, self.input_shape)
-        return parts[0], network.resolutions(self.input_shape)[0]
+        size = stem.output_size(self.input_shape[1:])
+        flags = (self.flags["conv_bias"], self.flags["preactivation"])
+        return self._of(stem_cost(stem, self.input_shape, *flags)), size
 
     def stage(self, stage: Stage, in_width: int, size: Size) -> int:
         """Its amount, behind ``in_width`` channels of an image of ``size``."""
         if self.measure == "depth":
             return stage.depth
-        return self._parts(Architecture(Stem(in_width), (stage,), **self.flags), (1, *size))[1]
+        network = Architecture(Stem(in_width), (stage,), **self.flags)
+        return self._of(cost_of_parts(network, (1, *size), self.num_classes)[1])
 
     def head(self, width: int) -> int:
         """The amount of the head behind ``width`` channels."""
-        stage = Stage("basic", 1, width)
-        return self._parts(Architecture(Stem(1), (stage,), **self.flags), (1, 1, 1))[2]
+        return self._of(head_cost(width, self.num_classes, self.flags["preactivation"]))
 
-    def _parts(self, network: Architecture, shape: tuple[int, int, int]) -> Sequence[int]:
-        parts = cost_of_parts(network, shape, self.num_classes)
-        return [0 if self.measure == "depth" else getattr(p, self.measure) for p in parts]
+    def _of(self, cost: Cost) -> int:
+        amount: int = 0 if self.measure == "depth" else getattr(cost, self.measure)
+        return amount
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,8 @@ def _sizes(size: Size, strides: Sequence[int]) -> tuple[list[Size], list[int]]:
     sizes: list[Size] = []
     reached = []
     for stride in strides:
-        network = Architecture(Stem(1), (Stage("basic", 1, 1, stride),))
         try:
-            after = network.resolutions((1, *size))[1]
+            after = strided("stage", size, stride)
         except ArchitectureError:
             reached.append(-1)
             continue

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from nas.blocks import BLOCKS, NEUTRAL, takers
 from nas.errors import SpaceError, choose
 from nas.space.domains import Domain, Knob, options
-from nas.space.file.fields import BOTTLENECK_KEYS, STAGE_KEYS
+from nas.space.file.fields import STAGE_KEYS
 from nas.space.file.schema import Document, OrderPart, StagePart
 from nas.space.messages import shown
 
@@ -34,8 +35,8 @@ def canonical(document: Document) -> Document:
     for key in shared:
         if not any(key in stage for stage in stages):
             raise SpaceError(
-                f"each_stage.{key}: no stage takes it; leave it out (a basic block has no groups, "
-                "group_width and bottleneck)"
+                f"each_stage.{key}: no stage takes it; leave it out, or use a block that does: "
+                f"{', '.join(takers(_block_key(key)))}"
             )
     _check_ties(document.tie, stages)
     _check_order(document.order, stages)
@@ -90,21 +91,25 @@ def _complete(number: int, own: dict[str, Any], shared: dict[str, Any]) -> dict[
     if "groups" in own or "group_width" in own:
         inherited.pop("groups", None)
         inherited.pop("group_width", None)
-    defaults: dict[str, Knob] = {"stride": 1, "residual": True}
-    if block == "basic":
-        for key in BOTTLENECK_KEYS:
+    taken = BLOCKS[block].keys
+    for key in STAGE_KEYS:
+        if _block_key(key) in NEUTRAL.keys() - taken.keys():
             inherited.pop(key, None)
             if key in own:
-                raise SpaceError(f"{path}.{key}: a basic block has none; leave it out")
-    else:
-        defaults["bottleneck"] = 1.0
-        if "group_width" not in inherited | own:
-            defaults["groups"] = 1
+                raise SpaceError(f"{path}.{key}: a {block} block has none; leave it out")
+    defaults: dict[str, Knob] = {"stride": 1, **taken}
+    if "group_width" in inherited | own:
+        defaults.pop("groups", None)
     stage = defaults | inherited | own
     for key in ("depth", "width"):
         if key not in stage:
             raise SpaceError(f"{path}.{key} is missing; give it there or in each_stage")
     return {key: stage[key] for key in ("block", *STAGE_KEYS) if key in stage}
+
+
+def _block_key(key: str) -> str:
+    """The key of a block behind one of a space file: two write groups."""
+    return "groups" if key == "group_width" else key
 
 
 def _check_grouping(path: str, stage: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from nas.architecture import BLOCKS
+from nas.blocks import BLOCKS
 from nas.errors import SpaceError, choose
 from nas.quantity import NUMBER, plain, read_number, whole
 from nas.space.counting import DIRECTIONS
@@ -18,8 +18,8 @@ from nas.space.domains import Knob
 from nas.space.file.knobs import FLAG, KERNEL, MULTIPLIER, SIZE, hyper_parameter, unbounded
 from nas.space.messages import shown
 
-BOTTLENECK_KEYS = ("groups", "group_width", "bottleneck")  # which a basic block does not have
-STAGE_KEYS = ("depth", "width", "stride", *BOTTLENECK_KEYS, "residual")
+INNER_KEYS = ("groups", "group_width", "bottleneck")  # of the convolutions inside a block
+STAGE_KEYS = ("depth", "width", "stride", *INNER_KEYS, "residual")
 ADJUSTMENTS = ("pycls",)  # published rules that make widths and groups compatible
 MOST = 10**18  # of anything that is counted; it fits into 64 bits
 
@@ -45,7 +45,7 @@ def _block(raw: object) -> str:
             f"{shown(raw)} is a domain, but the block of a stage is fixed; "
             f"accepted: {', '.join(BLOCKS)} (write one space for each)"
         )
-    return _word(raw, BLOCKS)
+    return _word(raw, tuple(BLOCKS))
 
 
 def _tied(raw: object) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from nas.blocks import BLOCKS
 from nas.errors import ConfigError, SpaceError, choose
 from nas.space.domains import Domain, Value, ends
 from nas.space.file.fields import (
@@ -47,6 +48,7 @@ from nas.space.messages import explain, shown
 from nas.training.config import TrainingConfig
 
 MAX_STAGES = 64
+_BLOCKS = "; ".join(f"{spec.name}: {spec.layers}" for spec in BLOCKS.values())
 
 
 class _Part(BaseModel):
@@ -85,7 +87,7 @@ class StemPart(_Part):
 class StagePart(_Part):
     """A stage: blocks of one width, the first of which carries the stride."""
 
-    block: Block = Field(None, description="basic: two 3×3; bottleneck: 1×1, grouped 3×3, 1×1")
+    block: Block = Field(None, description=_BLOCKS)
     depth: Size = Field(None, description="Blocks")
     width: Size = Field(None, description="Output channels of every block")
     stride: Size = Field(None, description="Of the first block; 1 if left out")
