@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
-from nas.blocks import BLOCKS, NEUTRAL, BlockSpec, takers
+from nas.blocks import BLOCKS, BlockSpec, takers
 from nas.errors import ArchitectureError, choose
 from nas.quantity import plain, whole
 
@@ -75,9 +75,9 @@ class Stage:
         spec = BLOCKS.get(self.block) if isinstance(self.block, str) else None
         if spec is None:
             raise ArchitectureError(f"unknown block {self.block!r}; {choose(self.block, BLOCKS)}")
-        for key, neutral in NEUTRAL.items():
+        for key, value in spec.defaults.items():
             if getattr(self, key) is _OF_BLOCK:
-                object.__setattr__(self, key, spec.keys.get(key, neutral))
+                object.__setattr__(self, key, value)
         _settle_sizes(self, "stage", "depth", "width", "stride", "groups")
         _settle_flags(self, "stage", "residual")
         multiplier = plain(self.bottleneck)
@@ -264,14 +264,12 @@ def _stage(number: int, description: object) -> Stage:
 
 def _check_keys(stage: Stage, spec: BlockSpec) -> None:
     """Refuse a value of a key that the block does not take."""
-    lacking = {key: neutral for key, neutral in NEUTRAL.items() if key not in spec.keys}
-    foreign = [key for key, neutral in lacking.items() if getattr(stage, key) != neutral]
-    if foreign:
-        raise ArchitectureError(
-            f"stage: a {spec.name} block has no {' and no '.join(lacking)}; leave "
-            f"{' and '.join(foreign)} out, or use a block that takes it: "
-            f"{', '.join(takers(foreign[0]))}"
-        )
+    for key, neutral in spec.lacks.items():
+        if getattr(stage, key) != neutral:
+            raise ArchitectureError(
+                f"stage: a {spec.name} block has no {' and no '.join(spec.lacks)}; leave {key} "
+                f"out, or use a block that takes it: {', '.join(takers(key))}"
+            )
 
 
 def check_positive(part: str, **values: object) -> tuple[int, ...]:

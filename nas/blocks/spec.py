@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 # One convolution of a block: weights, channels that it reads, channels and pixels that it writes.
@@ -63,5 +63,14 @@ class BlockSpec:
     check: Callable[[Sizes], str | None] = _accept
     """What is wrong with sizes that the block cannot have, in words; None where nothing is."""
 
+    defaults: Mapping[str, int | float | bool] = field(init=False)
+    """All of ``NEUTRAL`` in a stage that says nothing."""
+
+    lacks: Mapping[str, int | float | bool] = field(init=False)
+    """Those of ``NEUTRAL`` that it does not take."""
+
     def __post_init__(self) -> None:
         assert self.keys.keys() <= NEUTRAL.keys(), f"{self.name}: keys are {', '.join(NEUTRAL)}"
+        lacks = {key: neutral for key, neutral in NEUTRAL.items() if key not in self.keys}
+        object.__setattr__(self, "lacks", lacks)
+        object.__setattr__(self, "defaults", {**NEUTRAL, **self.keys})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nas.blocks import BLOCKS, NEUTRAL, takers
+from nas.blocks import BLOCKS, takers
 from nas.errors import SpaceError, choose
 from nas.space.domains import Domain, Knob, options
 from nas.space.file.fields import STAGE_KEYS
@@ -91,13 +91,13 @@ def _complete(number: int, own: dict[str, Any], shared: dict[str, Any]) -> dict[
     if "groups" in own or "group_width" in own:
         inherited.pop("groups", None)
         inherited.pop("group_width", None)
-    taken = BLOCKS[block].keys
+    spec = BLOCKS[block]
     for key in STAGE_KEYS:
-        if _block_key(key) in NEUTRAL.keys() - taken.keys():
+        if _block_key(key) in spec.lacks:
             inherited.pop(key, None)
             if key in own:
                 raise SpaceError(f"{path}.{key}: a {block} block has none; leave it out")
-    defaults: dict[str, Knob] = {"stride": 1, **taken}
+    defaults: dict[str, Knob] = {"stride": 1, **spec.keys}
     if "group_width" in inherited | own:
         defaults.pop("groups", None)
     stage = defaults | inherited | own
