@@ -146,13 +146,15 @@ class Study:
         )
 
     def best(self, count: int = 1) -> pd.DataFrame:
-        """The most accurate trials that were trained in full; a reused result counts once."""
-        # equal accuracies: the cheaper network is the better one
-        order = ["val_accuracy", "macs"]
-        return self._own_in_full().sort_values(order, ascending=[False, True]).head(count)
+        """The best trials that were trained in full; a reused result counts once."""
+        # of equal ones, the cheaper network is the better one
+        measure = self.record.measure
+        order = [measure.metric, "macs"]
+        found = self._own_in_full().sort_values(order, ascending=[measure.minimizes, True])
+        return found.head(count)
 
     def front(self, cost: str = "macs") -> pd.DataFrame:
-        """The Pareto front of those trained in full, from the cheapest to the most accurate.
+        """The Pareto front of those trained in full, from the cheapest to the best.
 
         ``cost`` is macs, params, activations or latency_ms, where that was measured.
 
@@ -161,7 +163,7 @@ class Study:
         """
         if cost not in COSTS:
             raise ConfigError(f"cost is {cost!r}; {choose(cost, COSTS)}")
-        return pareto_front(self._own_in_full(), cost)
+        return pareto_front(self._own_in_full(), cost, self.record.measure)
 
     def architecture(self, number: int) -> Architecture:
         """The network of a trial.
