@@ -193,7 +193,7 @@ def _run(
             over = deadline is not None and time.monotonic() > deadline
             return signalled() or (TIME_OVER if over else None)
 
-        reason = run(current, stopped, run_name(config))
+        reason = run(current, stopped, run_name(config), plan.objective)
         return reason, None if reason else current.exhausted
 
 

@@ -3,7 +3,7 @@
 import re
 import shutil
 import sqlite3
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
