@@ -91,6 +91,13 @@ class StudyRecord:
         return ":" in str(self.config.get("objective"))
 
     @property
+    def trained_by(self) -> str:
+        """on the images of a data set, or by an objective of a user's: after the word trained."""
+        if self.is_own:
+            return visible(f"by the objective {self.config['objective']}")
+        return f"on {self.images.text}"
+
+    @property
     def accuracy(self) -> str:
         """What the study's networks are judged by, as labels have it."""
         return label_of(self.config.get("objective"), self.measure)
