@@ -173,8 +173,8 @@ def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
         return find_objective(SearchConfig.model_fields["objective"].default)
     if name not in BUILT_IN:
         raise ConfigError(
-            f"study {study!r} was searched with an objective of its own, {name}, whose code is not "
-            "in the database; give it again, as objective"
+            f"study {study!r} was searched with the objective {name}, whose code is not in the "
+            f"database; give it again: --objective {name}, or objective= in Python"
         )
     return find_objective(name)
 

@@ -162,8 +162,9 @@ class Searcher:
             self.store.record_epoch(job.number, job.attempt, result)
             self._epochs[key] = result["epoch"]
             log.info(
-                "trial %d reported: attempt %d, epoch %d, val_accuracy %.4f",
-                job.number, job.attempt, result["epoch"], result["val_accuracy"],
+                "trial %d reported: attempt %d, epoch %d, %s %.6g",
+                job.number, job.attempt, result["epoch"], self.store.measure.metric,
+                self.store.measure.of(result),
             )  # fmt: skip
             self._watcher.measured(job, result)
             if result["epoch"] >= self.config.epochs:

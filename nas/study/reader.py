@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,11 +76,13 @@ class Trial:
 
     number: int
     accuracy: float
-    """On the validation images, a fraction of 1."""
+    """On the validation images, a fraction of 1; NaN where a score is judged."""
     architecture: Architecture
     cost: Cost
     params: Mapping[str, Any]
     """The value of each knob, by its path: what Optuna calls params."""
+    score: float = math.nan
+    """What an objective without an accuracy reported; NaN where an accuracy is judged."""
 
 
 class Study:
@@ -127,7 +130,7 @@ class Study:
 
     @property
     def best_trial(self) -> Trial:
-        """The most accurate trial of those trained in full; of equal ones the cheapest.
+        """The best trial of those trained in full; of equal ones the cheapest.
 
         Raises:
             StorageError: no trial was trained in full yet.
@@ -143,6 +146,7 @@ class Study:
             architecture,
             self.space.cost(architecture),
             self.setting(row["number"]),
+            float(row["score"]),
         )
 
     def best(self, count: int = 1) -> pd.DataFrame:
