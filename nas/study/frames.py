@@ -230,7 +230,7 @@ def _judged(found: pd.DataFrame, connection: Connection, study_id: int) -> pd.Da
     metrics = pd.DataFrame(
         [
             {column(name): value for name, value in read_metrics(stored).items()}
-            for stored in found.pop("metrics")
+            for stored in (None if pd.isna(one) else one for one in found.pop("metrics"))
         ],
         index=found.index,
     )
