@@ -10,7 +10,7 @@ import pandas as pd
 from plotille import Canvas
 from rich.text import Text
 
-from nas.metrics import Measure
+from nas.metrics import ACCURACY, Measure
 from nas.quantity import count
 from nas.study.reader import Study
 
@@ -92,7 +92,11 @@ def _canvas(width: int, x: pd.Series[float], y: pd.Series[float]) -> Canvas:
 
 
 def _with_axes(
-    canvas: Canvas, title: str, label: Callable[[float], str], legend: str, measure: Measure
+    canvas: Canvas,
+    title: str,
+    label: Callable[[float], str],
+    legend: str,
+    measure: Measure = ACCURACY,
 ) -> Text:
     lines = canvas.plot().replace(NOTHING, " ").splitlines()
     step = (canvas.ymax - canvas.ymin) / len(lines)

@@ -36,13 +36,17 @@ def key(number):
 
 VIEWED = (
     "study", "number", "state", "policy", "epochs", "val_accuracy", "val_loss", "params", "macs",
-    "activations", "seconds", "attempts", "reason", "key",
+    "activations", "seconds", "attempts", "reason", "key", "metrics",
 )  # fmt: skip
 MEASURED = (
     "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
 )  # fmt: skip
 
 BROKEN = {
+    "another direction of Optuna's": (
+        "UPDATE study_directions SET direction = 'MINIMIZE'",
+        ["Optuna's direction of the study is minimize, not maximize"],
+    ),
     "a trial number is missing": (
         "UPDATE trials SET number = 10 WHERE number = 9; "
         "UPDATE nas_attempts SET trial = 10 WHERE trial = 9",
