@@ -345,7 +345,7 @@ def test_tables_are_made_once(tmp_path):
     for _ in range(2):
         create_tables(engine, url)
     assert run(url, "SELECT version_num FROM nas_version") == [(REVISION,)]
-    assert run(url, "SELECT revision FROM nas_releases") == [("0001",), ("0002",)]
+    assert run(url, "SELECT revision FROM nas_releases") == [("0001",), ("0002",), ("0003",)]
     engine.dispose()
 
 
