@@ -14,8 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from math import inf, nan
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nas.errors import ConfigError, choose
 
@@ -59,19 +58,6 @@ def crash_point(name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Objective(Protocol):
-    """What is trained epoch by epoch, with plain dicts as results."""
-
-    def epoch(self) -> Result:
-        """The result of the next epoch."""
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-
-
 class UnpicklableError(Exception):
     """One that cannot be sent to another process."""
 
@@ -109,30 +95,8 @@ KINDS: dict[str, Callable[[Result], Result]] = {
 }
 
 
-class Misbehaving:
-    """A trial whose results are spoilt."""
-
-    def __init__(self, objective: Objective, kind: str) -> None:
-        self._objective = objective
-        self._kind = kind
-
-    def epoch(self) -> Result:
-        """The result of the next epoch, or what has become of it."""
-        result = self._objective.epoch()
-        spoilt = result["epoch"] > 1 or self._kind == "silent"
-        return KINDS[self._kind](result) if spoilt else result
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        self._objective.save(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        self._objective.load(path)
-
-
-def misbehaving(objective: Objective, trial: int) -> Objective:
-    """The objective, or one that spoils its results as NAS_MISBEHAVE says of this trial.
+def misbehave(result: Result, trial: int) -> Result:
+    """The result of an epoch of a trial, or what NAS_MISBEHAVE makes of it.
 
     Raises:
         ConfigError: NAS_MISBEHAVE names no kind of misbehaviour.
@@ -141,6 +105,6 @@ def misbehaving(objective: Objective, trial: int) -> Objective:
         kind, _, number = entry.partition(":")
         if kind not in KINDS or not number.isdecimal():
             raise ConfigError(f"NAS_MISBEHAVE: no kind:trial in {entry!r}; {choose(kind, KINDS)}")
-        if int(number) == trial:
-            return Misbehaving(objective, kind)
-    return objective
+        if int(number) == trial and (result["epoch"] > 1 or kind == "silent"):
+            return KINDS[kind](result)
+    return result

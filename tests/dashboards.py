@@ -11,15 +11,15 @@ from contextlib import contextmanager
 import psutil
 from selenium.webdriver.support.ui import WebDriverWait
 
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
-from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
-from nas.training.config import TrainingConfig
 
 
 class Search:
@@ -43,7 +43,7 @@ class Search:
         job = self.searcher.next_job()
         if job is None:
             return None
-        training = TrainingConfig.from_dict(dict(job.training))
+        training = TrialConfig.of(job.training)
         return job, Synthetic(job.architecture, training)
 
     def epoch(self, job, objective) -> bool:

@@ -12,10 +12,10 @@ from optuna.distributions import distribution_to_json
 from sqlalchemy import MetaData, insert, text
 
 from nas.cost import cost
+from nas.objectives.synthetic import accuracy
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.mirror import distribution
-from nas.search.synthetic import accuracy
 from nas.space import SearchSpace
 from nas.study.database import tables
 from nas.study.database.engines import engine_for

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
+from nas.metrics import ACCURACY
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.search.config import SearchConfig, resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
-from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
-from nas.training.config import TrainingConfig
 
 SPACE = {
     "name": "tiny",
@@ -50,7 +51,7 @@ class Record(Watcher):
 class Search:
     """One driver of a study in ``url``; ``run`` does what Ray's driver does, one after another."""
 
-    def __init__(self, url, clock, space=SPACE, owner="a", **options):
+    def __init__(self, url, clock, space=SPACE, owner="a", measure=ACCURACY, **options):
         self.config: SearchConfig = resolve(
             {"trials": 12, "epochs": 4, "storage": url, "objective": "synthetic", **options},
             None,
@@ -58,14 +59,13 @@ class Search:
         )
         self.space = SearchSpace.from_dict(space)
         self.watcher = Record()
-        record = StudyRecord(
-            self.space.to_dict(), self.space.hash, self.config.to_dict(), "synthetic", {}
-        )
+        about = (self.space.to_dict(), self.space.hash, self.config.to_dict(), "synthetic", {})
+        record = StudyRecord(*about, measure=measure)
         self.store = StudyStore(url, self.config.study, record, owner=owner, clock=clock)
         self.searcher = Searcher(self.store, self.space, self.config, self.watcher)
 
     def objective(self, job) -> Synthetic:
-        return Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+        return Synthetic(job.architecture, TrialConfig.of(job.training))
 
     def train(self, job, epochs=10**6) -> bool:
         """Report up to ``epochs`` epochs; whether the attempt would go on."""

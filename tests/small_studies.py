@@ -10,15 +10,15 @@ from optuna.distributions import IntDistribution
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
-from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
-from nas.training.config import TrainingConfig
 
 RECORD = StudyRecord(
     space={
@@ -229,7 +229,7 @@ def searched():
         store = StudyStore(url, name, record, owner="a")
         searcher = Searcher(store, space, config, Watcher())
         while (job := searcher.next_job()) is not None:
-            objective = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+            objective = Synthetic(job.architecture, TrialConfig.of(job.training))
             if job.number == 1:
                 searcher.report(job, {"failure": "loss is not finite"})
                 continue

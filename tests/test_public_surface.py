@@ -61,7 +61,7 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 # --- the arrows: what each part of nas may import, besides itself ---
 
-BASE = {"errors", "output", "quantity", "text", "options", "faults"}
+BASE = {"errors", "output", "quantity", "text", "options", "faults", "metrics"}
 DATA = BASE | {"blocks", "architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "text": set(),
     "faults": {"errors"},
     "quantity": {"errors"},
+    "metrics": {"errors", "quantity"},
     "options": {"quantity"},
     "blocks": set(),
     "architecture": BASE | {"blocks"},
@@ -80,10 +81,11 @@ MAY_IMPORT = {
     "data": BASE,
     "training": DATA | {"space", "network", "data"},
     "study": DATA | {"space", "training.config", "data.registry"},
-    "search": DATA | {"space", "network", "data", "training", "study"},
+    "objectives": DATA | {"data", "training"},
+    "search": DATA | {"space", "network", "data", "training", "study", "objectives"},
     "analysis": DATA | {"space", "study"},
     "report": DATA | {"space", "study", "analysis"},
-    "populations": DATA | {"space", "data.registry", "study", "search", "analysis"},
+    "populations": DATA | {"space", "data.registry", "study", "objectives", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis", "report"},
     "cli": {
         *DATA,
@@ -92,6 +94,7 @@ MAY_IMPORT = {
         "data",
         "training",
         "study",
+        "objectives",
         "search",
         "analysis",
         "report",
@@ -101,7 +104,7 @@ MAY_IMPORT = {
 }
 # and which of the large libraries
 LIBRARIES = {
-    "torch": {"network", "training", "search"},
+    "torch": {"network", "training", "objectives", "search"},
     "torchvision": set(),
     "PIL": {"data"},
     "sklearn": {"data"},

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nas.analysis.edf import fraction
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import Floats, Population, Rules, knobs, whole
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
@@ -47,6 +48,7 @@ def best_values(
         size = round(part * len(networks))
         if size < 1:
             raise AnalysisError(f"{part} of {plural(len(networks), 'network')} is none; train more")
+        refuse_scores(networks)
         errors = 1 - networks["val_accuracy"].to_numpy(float)
         won = winners(errors, size, draws, seed)
         rows += [

@@ -16,6 +16,7 @@ from typing import Unpack
 import numpy as np
 import pandas as pd
 
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import Floats, Places, Population, Rules, networks, populations
 from nas.errors import AnalysisError
 
@@ -120,6 +121,7 @@ def fraction(value: float, name: str) -> None:
 
 def _edf(space: Population, weights: Floats | None, level: float) -> pd.DataFrame:
     drawn = pd.concat([space.trials, space.stopped]) if len(space.stopped) else space.trials
+    refuse_scores(drawn)
     errors, network = 1 - drawn["val_accuracy"].to_numpy(float), networks(drawn)
     optimistic = np.where(np.arange(len(errors)) < len(space), errors, 0.0)
     each = np.full(len(errors), 1 / len(errors)) if weights is None else weights

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from nas.analysis.edf import fraction
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import Population, Rules, costs, knobs, whole
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
@@ -186,6 +187,7 @@ def _effect(
 
 
 def _asked(space: Population, knob: str | Iterable[str] | None) -> list[str]:
+    refuse_scores(space.trials)
     known = [name for name in knobs(space.trials) if space.trials[name].notna().any()]
     # a knob of real numbers has too many values to flip between
     flips = [

@@ -14,6 +14,7 @@ from typing import Unpack
 import numpy as np
 import pandas as pd
 
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import Floats, Rules, whole
 from nas.errors import AnalysisError
 from nas.quantity import plural
@@ -38,6 +39,7 @@ def efficiency(
     """
     rows = []
     for space in whole(trials, rules).values():
+        refuse_scores(space.trials)
         errors = 1 - space.distinct["val_accuracy"].to_numpy(float)
         errors = np.random.default_rng(seed).permutation(errors)
         n = len(errors)

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from nas.analysis.edf import fraction
+from nas.analysis.measured import measure_of
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
 
@@ -40,7 +41,8 @@ def rank_correlation(
     fraction(level, "level")
     if stopped not in ("refuse", "drop"):
         raise AnalysisError(f"stopped is {stopped!r}; {choose(stopped, ('refuse', 'drop'))}")
-    wide = last_curves(curves).pivot(index="number", columns="epoch", values="val_accuracy")
+    metric = measure_of(curves).metric
+    wide = last_curves(curves).pivot(index="number", columns="epoch", values=metric)
     epochs = sorted(int(epoch) for epoch in wide.columns)
     if len(epochs) < 2:
         raise AnalysisError(

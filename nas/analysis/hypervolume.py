@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import costs, populations
 from nas.errors import AnalysisError
 from nas.study.front import pareto_front
@@ -31,6 +32,7 @@ def hypervolume(
         AnalysisError: no such cost; unequal epochs; a reference that is no accuracy below 1 and no
             cost above 0.
     """
+    refuse_scores(trials)
     spaces = populations(trials, policy="any", stopped="drop", epochs=epochs)
     if reference is None:
         reference = (

@@ -134,7 +134,7 @@ def _importance(
     seed: int,
 ) -> pd.DataFrame:
     coded = {name: _coded(space.trials[name], known.get(name)) for name in named}
-    accuracy = 1 - space.errors
+    accuracy = space.merits
     values = _by_optuna(coded, accuracy, np.arange(len(accuracy)), evaluator, seed)
     found = pd.DataFrame(
         {"study": space.study, "knob": list(values), "importance": list(values.values())}

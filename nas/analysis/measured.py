@@ -1,15 +1,31 @@
-"""What the accuracies of a frame are, as its column ``objective`` says: for labels and notes."""
+"""What the networks of a frame are judged by, as its columns say: for labels and refusals."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from nas.study.record import accuracy_of, untrained
+from nas.errors import AnalysisError
+from nas.metrics import ACCURACY, Measure
+from nas.study.record import label_of, untrained
+
+
+def measure_of(frame: pd.DataFrame) -> Measure:
+    """By what its networks are judged; accuracy in a frame that was made by hand.
+
+    Raises:
+        AnalysisError: it holds studies of several measures.
+    """
+    found = {measure for _, measure in _judged(frame)} or {ACCURACY}
+    if len(found) > 1:
+        labels = " and ".join(sorted(measure.label for measure in found))
+        raise AnalysisError(f"the studies are judged differently, by {labels}; take them apart")
+    return found.pop()
 
 
 def accuracy_label(frame: pd.DataFrame) -> str:
-    """Of an axis: validation accuracy, synthetic accuracy, or accuracy where both are in it."""
-    labels = {accuracy_of(name) for name in _objectives(frame)} or {accuracy_of(None)}
+    """Of an axis: validation accuracy, synthetic accuracy, score, or accuracy where several are in
+    it."""
+    labels = {label_of(*judged) for judged in _judged(frame)} or {label_of(None)}
     return labels.pop() if len(labels) == 1 else "accuracy"
 
 
@@ -20,9 +36,31 @@ def error_label(frame: pd.DataFrame) -> str:
 
 def untrained_notes(frame: pd.DataFrame) -> list[str]:
     """That no network was trained for results of the frame; empty where all were."""
-    return [note.rstrip(".") for name in _objectives(frame) if (note := untrained(name))]
+    names = dict.fromkeys(name for name, _ in _judged(frame))
+    return [note.rstrip(".") for name in names if (note := untrained(name))]
 
 
-def _objectives(frame: pd.DataFrame) -> list[object]:
-    """None in a frame that was made by hand and does not say."""
-    return frame["objective"].dropna().unique().tolist() if "objective" in frame else []
+def refuse_scores(frame: pd.DataFrame) -> None:
+    """Do nothing if the frame's networks are judged by their accuracy.
+
+    Raises:
+        AnalysisError: by a score: then there is no error from 0 to 1.
+    """
+    if not measure_of(frame).is_fraction:
+        raise AnalysisError(
+            "this statistic is of validation accuracies, and the study is judged by a score; its "
+            "frame has the column score"
+        )
+
+
+def _judged(frame: pd.DataFrame) -> list[tuple[object, Measure]]:
+    """The objectives of a frame, and what they are judged by."""
+    names = [name for name in ("objective", "metric", "direction") if name in frame]
+    rows = frame[names].dropna().drop_duplicates().to_dict("records") if names else []
+    return [
+        (
+            row.get("objective"),
+            Measure(row.get("metric", "val_accuracy"), row.get("direction", "maximize")),
+        )
+        for row in rows
+    ]

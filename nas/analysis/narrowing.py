@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from nas.analysis.bootstrap import best_values
+from nas.analysis.measured import refuse_scores
 from nas.analysis.population import networks
 from nas.errors import SpaceError
 from nas.space import Choice, IntRange, SearchSpace
@@ -73,6 +74,7 @@ def proposals(space: SearchSpace, trials: pd.DataFrame, seed: int = 0) -> list[P
     data speak against is left out.
     """
     trials = trials[~pd.Series(networks(trials), trials.index).duplicated()]
+    refuse_scores(trials)
     accuracy = trials["val_accuracy"].astype(float)
     found = [
         *_ties(space, trials, accuracy),

@@ -31,8 +31,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nas.analysis.measured import untrained_notes
+from nas.analysis.measured import measure_of, refuse_scores, untrained_notes
 from nas.errors import AnalysisError, choose
+from nas.metrics import PREFIX
 from nas.quantity import plural
 from nas.study.frames import TRIALS
 from nas.study.policies import CHOSEN
@@ -71,8 +72,20 @@ class Population:
 
     @property
     def errors(self) -> Floats:
-        """(n,) 1 − validation accuracy, in the order of ``trials``."""
+        """(n,) 1 − validation accuracy, in the order of ``trials``.
+
+        Raises:
+            AnalysisError: the study is judged by a score.
+        """
+        refuse_scores(self.trials)
         return 1 - self.trials["val_accuracy"].to_numpy(float)
+
+    @property
+    def merits(self) -> Floats:
+        """(n,) what the networks are judged by, so that more is better."""
+        measure = measure_of(self.trials)
+        values = self.trials[measure.metric].to_numpy(float)
+        return -values if measure.minimizes else values
 
     @cached_property
     def networks(self) -> Places:
@@ -105,7 +118,11 @@ class Population:
 
 def knobs(trials: pd.DataFrame) -> list[str]:
     """The columns of a frame that are knobs of its space, in its order."""
-    return [str(name) for name in trials.columns if name not in TRIALS and name not in COSTS]
+    return [
+        str(name)
+        for name in trials.columns
+        if name not in TRIALS and name not in COSTS and not str(name).startswith(PREFIX)
+    ]
 
 
 def costs(trials: pd.DataFrame, name: str) -> Floats:
@@ -203,14 +220,15 @@ def sample_size(draws: int, networks: int) -> str:
 def _population(
     study: str, trials: pd.DataFrame, policy: str, stopped: str, epochs: int | None, flips: bool
 ) -> Population:
-    early = trials[(trials["state"] == "PRUNED") & trials["val_accuracy"].notna()]
+    measured = trials[measure_of(trials).metric].notna()
+    early = trials[(trials["state"] == "PRUNED") & measured]
     if len(early) and stopped == "refuse":
         raise AnalysisError(
             f"{len(early)} of {len(trials)} trials of {study} were stopped early, and without them "
             "the space looks better than it is; use a study with --scheduler none, or "
             "stopped='drop' (edf also takes 'bound')"
         )
-    full = trials[(trials["state"] == "COMPLETE") & trials["val_accuracy"].notna()]
+    full = trials[(trials["state"] == "COMPLETE") & measured]
     failed = int((trials["state"] == "FAIL").sum())
     counts = {
         "stopped early" + (", as bounds" if stopped == "bound" else ", left out"): len(early),

@@ -13,18 +13,21 @@ from nas.search.run import TIME_OVER, Outcome
 from nas.search.sampling import ENUMERATED, things
 from nas.study.database.engines import shown
 from nas.study.shell import nas_command, needs_password
+from nas.text import visible
 
 
 def print_header(console: Console, plan: Plan) -> None:
     """What is going to happen, and where."""
     config, space = plan.config, plan.space
-    trained = plan.record.untrained is None
+    trained = plan.dataset is not None
     images = f" on {plan.record.images.training:,} training images" if trained else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
         f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "
         f"{plan.record.images.title}"
         if trained
+        else f"{config.study}: {space.name} with the objective {visible(config.objective)}"
+        if plan.record.is_own
         else f"{config.study}: {space.name} with the synthetic objective",
         markup=False,
     )
@@ -43,6 +46,7 @@ def print_header(console: Console, plan: Plan) -> None:
         lines.insert(1, plan.record.untrained)
     if plan.dataset is not None and (uneven := plan.dataset.imbalance()):
         lines.insert(1, uneven)
+    lines[1:1] = plan.notes
     for line in lines:
         console.print(line, markup=False)
 
@@ -87,7 +91,7 @@ def print_ending(
         why = f"{ended} ({format_duration(seconds)}). For more:"
         commands = [(why, plan.command(trials=2 * trials))]
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
-    if best and plan.record.untrained is None:
+    if best and plan.dataset is not None:
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
         commands.append(("To train the winner for longer and ship it:", retrain))
     _print(console, storage, commands)

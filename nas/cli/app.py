@@ -17,7 +17,7 @@ from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
 from nas.errors import NasError, SpaceError
 from nas.output import check_file
-from nas.quantity import count, percent, read_number, whole
+from nas.quantity import count, read_number, whole
 from nas.search.signals import EXIT_CODES, Signalled
 from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE
@@ -189,11 +189,11 @@ def latency_command(
     rows = {row["number"]: row for row in found.frame().to_dict("records")}
     for number, milliseconds in measured.items():
         row = rows[number]
-        accuracy = row["val_accuracy"]
+        value, measure = row[found.record.measure.metric], found.record.measure
         table.add_row(
             str(number),
             f"{milliseconds:.2f} ms",
-            percent(accuracy) if accuracy == accuracy else "–",  # not a number: not measured yet
+            measure.shown(value) if value == value else "–",  # not a number: not measured yet
             count(row["macs"]),
         )
     Console().print(table)

@@ -3,14 +3,14 @@
 from rich.console import Console
 
 from nas.cli.console import Table, plain
-from nas.quantity import count, percent
+from nas.quantity import count
 from nas.study.reader import Study
 from nas.summary import summary
 
 
 def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     """Print the best trials and the winner; False where no trial was trained in full."""
-    best = study.best(rows)
+    best, measure = study.best(rows), study.record.measure
     console.print()
     untrained = study.record.untrained
     if untrained:
@@ -27,7 +27,7 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     for trial in best.to_dict("records"):
         table.add_row(
             str(trial["number"]),
-            percent(trial["val_accuracy"]),
+            measure.shown(trial[measure.metric]),
             str(trial["epochs"]),
             count(trial["params"]),
             count(trial["macs"]),

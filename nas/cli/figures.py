@@ -10,7 +10,8 @@ import pandas as pd
 from plotille import Canvas
 from rich.text import Text
 
-from nas.quantity import count, percent
+from nas.metrics import ACCURACY, Measure
+from nas.quantity import count
 from nas.study.reader import Study
 
 HEIGHT = 14  # lines
@@ -21,31 +22,34 @@ COLOURS = ("green", "cyan", "magenta", "yellow", "blue")
 
 
 def front_figure(study: Study, width: int) -> Text:
-    """Validation accuracy against MACs of every trial that was measured, ``width`` characters wide.
+    """Validation accuracy, or score, against MACs of every trial that was measured.
 
-    Those on the Pareto front, in full and stopped early have signs of their own.
+    It is ``width`` characters wide. Those on the Pareto front, in full and stopped early have signs
+    of their own.
     """
     trials = study.frame()
-    measured = trials[trials["val_accuracy"].notna() & (trials["policy"] != "reused")]
+    measure = study.record.measure
+    measured = trials[trials[measure.metric].notna() & (trials["policy"] != "reused")]
     if measured.empty:
         return Text("No trial was measured yet: there is no front to draw.")
     best = measured["number"].isin(study.front()["number"])
     full = measured["state"] == "COMPLETE"
     macs = measured["macs"].astype(float).map(log10)
-    canvas = _canvas(width, macs, measured["val_accuracy"])
+    canvas = _canvas(width, macs, measured[measure.metric])
     # the last ones lie on top
     for sign, colour, drawn in (
         ("·", "yellow", ~full),
         ("o", "cyan", full & ~best),
         ("●", "green", best),
     ):
-        for x, y in zip(macs[drawn], measured["val_accuracy"][drawn], strict=True):
+        for x, y in zip(macs[drawn], measured[measure.metric][drawn], strict=True):
             canvas.text(x, y, sign, color=colour)
     return _with_axes(
         canvas,
         f"{study.record.accuracy} against multiply-accumulates per image, a log scale",
         lambda value: count(10**value),
-        "● Pareto front   o trained in full   · stopped early or running, accuracy then",
+        f"● Pareto front   o trained in full   · stopped early or running, {measure.word} then",
+        measure,
     )
 
 
@@ -57,10 +61,11 @@ def curves_figure(study: Study, width: int, most: int = 5) -> Text:
     epochs = study.epochs()
     last = epochs["attempt"] == epochs.groupby("number")["attempt"].transform("max")
     shown = epochs[last & epochs["number"].isin(best)]
-    canvas = _canvas(width, shown["epoch"], shown["val_accuracy"])
+    measure = study.record.measure
+    canvas = _canvas(width, shown["epoch"], shown[measure.metric])
     for rank, number in reversed(list(enumerate(best, 1))):  # the best one lies on top
         curve = shown[shown["number"] == number]
-        points = list(zip(curve["epoch"], curve["val_accuracy"], strict=True))
+        points = list(zip(curve["epoch"], curve[measure.metric], strict=True))
         colour = COLOURS[(rank - 1) % len(COLOURS)]
         for start, end in pairwise(points):
             canvas.line(*start, *end, color=colour)
@@ -68,7 +73,7 @@ def curves_figure(study: Study, width: int, most: int = 5) -> Text:
             canvas.text(x, y, str(rank), color=colour)
     legend = "   ".join(f"{rank} trial {number}" for rank, number in enumerate(best, 1))
     title = f"{study.record.accuracy} by epoch of the best trials"
-    return _with_axes(canvas, title, _epoch, legend)
+    return _with_axes(canvas, title, _epoch, legend, measure)
 
 
 def _epoch(value: float) -> str:
@@ -86,12 +91,18 @@ def _canvas(width: int, x: pd.Series[float], y: pd.Series[float]) -> Canvas:
     return Canvas(max(20, width - MARGIN), HEIGHT, mode="names", **limits)
 
 
-def _with_axes(canvas: Canvas, title: str, label: Callable[[float], str], legend: str) -> Text:
+def _with_axes(
+    canvas: Canvas,
+    title: str,
+    label: Callable[[float], str],
+    legend: str,
+    measure: Measure = ACCURACY,
+) -> Text:
     lines = canvas.plot().replace(NOTHING, " ").splitlines()
     step = (canvas.ymax - canvas.ymin) / len(lines)
     rows = [title]
     for row, line in enumerate(lines):
-        value = percent(canvas.ymax - (row + 0.5) * step) if row % 3 == 1 else ""
+        value = measure.shown(canvas.ymax - (row + 0.5) * step) if row % 3 == 1 else ""
         rows.append(f"{value:>{MARGIN - 2}} │{line.rstrip()}")
     rows.append(f"{'':{MARGIN - 1}}└{'─' * canvas.width}")
     room = ROOM / (1 + 2 * ROOM)

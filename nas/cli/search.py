@@ -47,8 +47,9 @@ TrainImages = Annotated[
 Objective = Annotated[
     str | None,
     typer.Option(
-        help="fashion_mnist, or synthetic: a function of the architecture that needs no "
-        "training, for trying a cluster or a sampler. (default: fashion_mnist)",
+        help="fashion_mnist; synthetic: a function of the architecture that needs no training, for "
+        "trying a cluster or a sampler; or a training of your own, as package.module:function. "
+        "(default: fashion_mnist)",
         rich_help_panel=WHAT,
     ),
 ]

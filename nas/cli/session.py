@@ -57,7 +57,7 @@ def show(
         kind = (
             QuietView if quiet else LiveView if console.is_terminal and not verbose else LinesView
         )
-        view: View = kind(console, config, deadline)
+        view: View = kind(console, config, deadline, plan.objective.measure)
         with view:
             outcome = carry_out(plan, view, begun, keep=False)
         code = _summarise(console, outcome, again)

@@ -1,14 +1,16 @@
 """The commands that look after studies: list, show, check, upgrade, move."""
 
 import json
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nas.cli.console import Console, Table, plain, say
 from nas.cli.numbers import number_option
 from nas.errors import DamagedError
+from nas.metrics import Measure
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
 from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
@@ -36,24 +38,28 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     table.add_column("study")
     table.add_column("created (UTC)")
     table.add_column("trials")
-    table.add_column("best accuracy", justify="right")
+    table.add_column("best", justify="right")
     for row in studies(storage).to_dict("records"):
         states = [f"{row[state]} {state}" for state in STATES if row[state]]
-        best, made, problem = row["best_accuracy"], row["created"], row["problem"]
+        made, problem = row["created"], row["problem"]
         damaged = f"damaged: {problem}" if isinstance(problem, str) else None
         table.add_row(
             plain(row["study"]),
             f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
             plain(damaged or ", ".join(states) or "none"),
-            _accuracy(best, row["objective"]),
+            _best(row),
         )
     Console().print(table)
 
 
-def _accuracy(best: float, objective: object) -> str:
-    if best != best:  # not a number: none is complete
+def _best(row: Mapping[Hashable, Any]) -> str:
+    """The best accuracy, or score, of a row of ``studies``."""
+    accuracy, score = row["best_accuracy"], row["best_score"]
+    if score == score:  # a number
+        return f"{Measure('score', row['direction']).shown(score)} (score)"
+    if accuracy != accuracy:  # none is complete
         return "–"
-    return f"{percent(best)} ({SYNTHETIC})" if objective == SYNTHETIC else percent(best)
+    return f"{percent(accuracy)}{f' ({SYNTHETIC})' * (row['objective'] == SYNTHETIC)}"
 
 
 @study_commands.command("show")

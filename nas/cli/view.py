@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.cli.console import Table
-from nas.quantity import count, percent, plural
+from nas.metrics import ACCURACY, Measure
+from nas.quantity import count, plural
 from nas.search.config import SearchConfig
 from nas.search.duration import format_duration
 from nas.search.searcher import Job, Watcher
@@ -33,9 +34,17 @@ _FAILURES = ("failed", "died", "abandoned")
 class View(Watcher):
     """Follows a search; subclasses decide what is shown when."""
 
-    def __init__(self, console: Console, config: SearchConfig, deadline: float | None) -> None:
-        """``deadline`` is a time of ``time.monotonic``."""
+    def __init__(
+        self,
+        console: Console,
+        config: SearchConfig,
+        deadline: float | None,
+        measure: Measure = ACCURACY,
+    ) -> None:
+        """``deadline`` is a time of ``time.monotonic``; ``measure``, what the networks are judged
+        by."""
         self.console = console
+        self.measure = measure
         self.config = config
         self.deadline = deadline
         self.trained = config.objective != SYNTHETIC  # else speeds are made up
@@ -67,9 +76,14 @@ class View(Watcher):
         """See ``Watcher``."""
         _, begun, last = self.running.pop((job.number, job.attempt))
         self.counts[state] += 1
-        if state == "complete" and (self.best is None or last["val_accuracy"] > self.best[0]):
-            self.best = (last["val_accuracy"], job)
-        self.line(_ending(job, state, reason, last, time.monotonic() - begun), _STYLES[state])
+        if state == "complete":
+            value = self.measure.of(last)
+            if self.best is None or self.measure.beats(value, self.best[0]):
+                self.best = (value, job)
+        shown = self.measure.shown(self.measure.of(last)) if last else f"{'–':>7}"
+        self.line(
+            _ending(job, state, reason, last, shown, time.monotonic() - begun), _STYLES[state]
+        )
 
     def refused(self, number: int, reason: str) -> None:
         """See ``Watcher``."""
@@ -79,9 +93,9 @@ class View(Watcher):
     def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
         self.counts["reused"] += 1
-        accuracy = "     –" if source.value is None else percent(source.value)
+        value = "     –" if source.value is None else self.measure.shown(source.value)
         same = f"same network as trial {source.number}"
-        self.line(f"trial {number:>4}  reused       {accuracy}  {same}", "cyan")
+        self.line(f"trial {number:>4}  reused       {value}  {same}", "cyan")
 
     def line(self, text: str, style: str) -> None:
         """A trial came to an end."""
@@ -91,9 +105,9 @@ class View(Watcher):
         done = ", ".join(f"{n} {state}" for state, n in self.counts.items()) or "no trial ended yet"
         best = ""
         if self.best:
-            accuracy, job = self.best
+            value, job = self.best
             costs = f"{count(job.cost.params)} params, {count(job.cost.macs)} MACs"
-            best = f"best {percent(accuracy).strip()} (trial {job.number}: {costs})"
+            best = f"best {self.measure.shown(value).strip()} (trial {job.number}: {costs})"
         left = ""
         if self.deadline is not None:
             left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
@@ -113,8 +127,14 @@ class LinesView(View):
 class LiveView(LinesView):
     """The trials that run, redrawn in place, below the lines of those that ended."""
 
-    def __init__(self, console: Console, config: SearchConfig, deadline: float | None) -> None:
-        super().__init__(console, config, deadline)
+    def __init__(
+        self,
+        console: Console,
+        config: SearchConfig,
+        deadline: float | None,
+        measure: Measure = ACCURACY,
+    ) -> None:
+        super().__init__(console, config, deadline, measure)
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )
@@ -129,16 +149,16 @@ class LiveView(LinesView):
 
     def _render(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for header in ("running", "epoch", "accuracy", "params", "MACs", "images/s", "time"):
+        for header in ("running", "epoch", self.measure.word, "params", "MACs", "images/s", "time"):
             table.add_column(header, justify="left" if header == "running" else "right")
         for job, begun, result in list(self.running.values()):
             table.add_row(
                 f"trial {job.number}" + (f" (attempt {job.attempt})" if job.attempt > 1 else ""),
                 f"{result.get('epoch', 0)}/{self.config.epochs}",
-                percent(result["val_accuracy"]) if result else "–",
+                self.measure.shown(self.measure.of(result)) if result else "–",
                 count(job.cost.params),
                 count(job.cost.macs),
-                f"{result['images_per_second']:,.0f}" if result and self.trained else "–",
+                _speed(result) if self.trained else "–",
                 format_duration(time.monotonic() - begun),
             )
         return Group(Text(""), table, Text(self.status(), style="bold"))
@@ -148,13 +168,18 @@ class QuietView(View):
     """Nothing until the end."""
 
 
+def _speed(result: Mapping[str, Any]) -> str:
+    """Images a second, where the objective says so."""
+    speed = result.get("images_per_second")
+    return "–" if speed is None else f"{speed:,.0f}"
+
+
 def _ending(
-    job: Job, state: str, reason: str | None, last: Mapping[str, Any], seconds: float
+    job: Job, state: str, reason: str | None, last: Mapping[str, Any], value: str, seconds: float
 ) -> str:
-    accuracy = percent(last["val_accuracy"]) if last else f"{'–':>7}"
     epochs = int(last.get("epoch", 0))
     text = (
-        f"trial {job.number:>4}  {state:<11}  {accuracy}  after "
+        f"trial {job.number:>4}  {state:<11}  {value}  after "
         f"{plural(epochs, 'epoch'):<8}  {count(job.cost.params):>6} params  "
         f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
     )

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.analysis.population import COSTS
+from nas.metrics import ACCURACY, Measure
 
 ENDINGS = {
     "COMPLETE": "trained in full",
@@ -37,14 +38,29 @@ def cost_axis(cost: str) -> alt.X:
     )
 
 
-def accuracy_axis(column: str = "val_accuracy", title: str = "validation accuracy") -> alt.Y:
-    """In percent, from the worst to the best that is drawn."""
+def value_axis(measure: Measure = ACCURACY) -> alt.Y:
+    """Of what networks are judged by: as far as what is drawn, an accuracy in percent."""
     return alt.Y(
-        f"{column}:Q",
-        title=title,
+        f"{measure.metric}:Q",
+        title=measure.label,
         scale=alt.Scale(zero=False, padding=8),
-        axis=alt.Axis(format=".1~%"),
+        axis=alt.Axis(format=".1~%" if measure.is_fraction else ".4~g"),
     )
+
+
+def value_tooltip(measure: Measure = ACCURACY) -> alt.Tooltip:
+    """What a network is judged by, beside the pointer."""
+    shown = ".2%" if measure.is_fraction else ".4~g"
+    return alt.Tooltip(f"{measure.metric}:Q", title=measure.word, format=shown)
+
+
+def endings(trials: pd.DataFrame, measure: Measure) -> pd.Series:
+    """How each trial ended, in words of the legend."""
+    return trials["state"].map(_endings(measure))
+
+
+def _endings(measure: Measure) -> dict[str, str]:
+    return {state: ending.replace("accuracy", measure.word) for state, ending in ENDINGS.items()}
 
 
 def thinned(rows: pd.DataFrame, most: int = POINTS) -> pd.DataFrame:
@@ -59,22 +75,22 @@ def say_thinned(drawn: int, there: int) -> None:
         st.caption(f"Drawn: {drawn:,} of {there:,} trials, evenly over their numbers.")
 
 
-def ending_colour() -> alt.Color:
+def ending_colour(measure: Measure) -> alt.Color:
     """Of a trial, from the column ``ending``."""
     return alt.Color(
         "ending:N",
         title=None,
-        scale=alt.Scale(domain=list(ENDINGS.values()), range=["#0072B2", "#E69F00"]),
+        scale=alt.Scale(domain=list(_endings(measure).values()), range=["#0072B2", "#E69F00"]),
         legend=alt.Legend(orient="top", labelLimit=300, columns=1),  # a phone is narrow
     )
 
 
-def ending_shape() -> alt.Shape:
+def ending_shape(measure: Measure) -> alt.Shape:
     """Beside the colour: legible without seeing colours."""
     return alt.Shape(
         "ending:N",
         title=None,
-        scale=alt.Scale(domain=list(ENDINGS.values()), range=["circle", "cross"]),
+        scale=alt.Scale(domain=list(_endings(measure).values()), range=["circle", "cross"]),
         legend=alt.Legend(orient="top", labelLimit=300, columns=1),  # a phone is narrow
     )
 

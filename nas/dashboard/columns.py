@@ -6,6 +6,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from nas.metrics import PREFIX
+
 UTC = "YYYY-MM-DD HH:mm:ss"
 TRIALS: dict[str, ColumnConfig | str | None] = {
     "number": st.column_config.NumberColumn("trial", pinned=True),
@@ -15,6 +17,9 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "epochs": st.column_config.NumberColumn("epochs", help="Trained when it was measured."),
     "accuracy": st.column_config.NumberColumn(
         "accuracy", format="%.2f %%", help="On the validation images, after these epochs."
+    ),
+    "score": st.column_config.NumberColumn(
+        "score", format="%.4g", help="What the objective reports, after these epochs."
     ),
     "val_loss": st.column_config.NumberColumn("loss", format="%.3f", help="Validation, nats."),
     "params_k": st.column_config.NumberColumn("params (k)", format="%.1f", help="Thousands."),
@@ -35,7 +40,10 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "ended": st.column_config.DatetimeColumn("ended (UTC)", format=UTC),
     "reason": st.column_config.TextColumn("reason", help="Why it failed or was stopped."),
 }
-HIDDEN = ("study", "key", "val_accuracy", "params", "macs", "activations", "objective")
+HIDDEN = (
+    "study", "key", "val_accuracy", "val_balanced_accuracy", "params", "macs", "activations",
+    "objective", "metric", "direction",
+)  # fmt: skip
 
 
 def in_units(trials: pd.DataFrame) -> pd.DataFrame:
@@ -50,4 +58,10 @@ def in_units(trials: pd.DataFrame) -> pd.DataFrame:
 
 def knobs(trials: pd.DataFrame) -> list[str]:
     """The columns of a frame that are knobs of its space."""
-    return [name for name in trials.columns if name not in (*TRIALS, *HIDDEN)]
+    own = metrics(trials)
+    return [name for name in trials.columns if name not in (*TRIALS, *HIDDEN, *own)]
+
+
+def metrics(trials: pd.DataFrame) -> list[str]:
+    """The columns of a frame that are metrics which the study's objective alone knows."""
+    return [name for name in trials.columns if name.startswith(PREFIX)]

@@ -14,6 +14,7 @@ import streamlit as st
 
 import nas.study.reader as reader
 from nas.dashboard.text import printable
+from nas.metrics import Measure
 from nas.study.networks import read_architectures
 from nas.study.progress import Progress, stamp
 from nas.study.reader import Study
@@ -32,6 +33,11 @@ class Source:
     def study(self) -> Study:
         """The study itself."""
         return _study(self.url, self.name, self.stamp[0])
+
+    @property
+    def measure(self) -> Measure:
+        """What its networks are judged by."""
+        return self.study().record.measure
 
     def trials(self) -> pd.DataFrame:
         """``Study.frame``."""

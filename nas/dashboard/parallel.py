@@ -8,14 +8,16 @@ import altair as alt
 import pandas as pd
 
 from nas.dashboard import charts
+from nas.metrics import Measure
 
 
-def parallel(drawn: pd.DataFrame, knobs: list[str]) -> alt.LayerChart:
-    """The trials of a frame as lines over the axes ``knobs``, in the colour of their accuracy."""
+def parallel(drawn: pd.DataFrame, knobs: list[str], measure: Measure) -> alt.LayerChart:
+    """The trials of a frame as lines over the axes ``knobs``, in the colour of what they are judged
+    by."""
     placed = {knob: _positions(drawn[knob]) for knob in knobs}
     long = pd.concat(
         [
-            drawn[["number", "val_accuracy"]].assign(
+            drawn[["number", measure.metric]].assign(
                 knob=knob, position=placed[knob], value=drawn[knob].map(_short)
             )
             for knob in knobs
@@ -36,14 +38,14 @@ def parallel(drawn: pd.DataFrame, knobs: list[str]) -> alt.LayerChart:
             y=y,
             detail="number:N",
             color=alt.Color(
-                "val_accuracy:Q",
-                title="accuracy",
-                scale=alt.Scale(scheme="viridis"),
-                legend=alt.Legend(format=".1%"),
+                f"{measure.metric}:Q",
+                title=measure.word,
+                scale=alt.Scale(scheme="viridis", reverse=measure.minimizes),
+                legend=alt.Legend(format=".1%" if measure.is_fraction else ".4~g"),
             ),
             tooltip=[
                 alt.Tooltip("number:Q", title="trial"),
-                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+                charts.value_tooltip(measure),
             ],
         )
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.data.registry import DEFAULT, parse
 from nas.errors import ConfigError
+from nas.objectives.contract import find_objective
 from nas.search.plan import Plan, prepare
 from nas.search.run import carry_out, machine, study_of
 from nas.search.searcher import Watcher
@@ -60,6 +61,12 @@ def population(source: str | Path, models: int, options: Mapping[str, Any]) -> P
                 f"{name} is {options[name]!r}, but a population has {name} {value}: a random "
                 "sample, trained in full, is what a space is judged by"
             )
+    objective = options.get("objective")
+    if objective is not None and not find_objective(objective).measure.is_fraction:
+        raise ConfigError(
+            f"objective is {objective!r}, which is judged by a score, but spaces are compared by "
+            "accuracy; accepted: an objective that reports val_accuracy"
+        )
     space = SearchSpace.load(source)
     parts = [options["study"]] if options.get("study") else []
     parts.append(space.name)

@@ -129,7 +129,7 @@ def setup(study: Study) -> str:
         said = f"Random networks{band}, {epochs}, seed {config['seed']}."
         return f"{said} {study.record.untrained}"
     return (
-        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on "
-        f"{study.record.images.text}, measured on validation images, seed {config['seed']}. One "
+        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} "
+        f"{study.record.trained_by}, measured on validation images, seed {config['seed']}. One "
         "seed per network; the test images were not read."
     )

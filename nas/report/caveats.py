@@ -14,8 +14,15 @@ from nas.study.reader import Study
 
 def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
     """One sentence each; ``best`` is ``study.best()`` of the frame ``trials``."""
+    measure = study.record.measure
+    values = "accuracies" if measure.is_fraction else "scores"
     if study.record.untrained:
         yield study.record.untrained
+    elif study.record.is_own:
+        yield (
+            f"The {values} are what the objective {study.record.config['objective']} reported, by "
+            "which trials were stopped and the best one chosen: that of the best is optimistic."
+        )
     else:
         yield from _of_training(study, best)
     guided = int((trials["policy"] == "guided").sum())
@@ -36,12 +43,12 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
     if len(stopped):
         yield (
             f"{plural(len(stopped), 'trial')} ended early, the first after "
-            f"{plural(int(stopped['epochs'].min()), 'epoch')}. The accuracies are of then; some "
+            f"{plural(int(stopped['epochs'].min()), 'epoch')}. The {values} are of then; some "
             "networks might have come out ahead."
         )
     failed = int((trials["state"] == "FAIL").sum())
     if failed:
-        yield f"{plural(failed, 'trial')} failed, without an accuracy."
+        yield f"{plural(failed, 'trial')} failed, without {measure.article}."
     if trials["key"].nunique() < study.space.size():
         yield (
             f"Tried: {plural(trials['key'].nunique(), 'different network')} of a space of "

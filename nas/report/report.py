@@ -26,7 +26,7 @@ from nas.analysis import plots
 from nas.analysis.importance import importance
 from nas.analysis.population import Rules
 from nas.errors import NasError
-from nas.quantity import count, percent, plural
+from nas.quantity import count, plural
 from nas.report.caveats import caveats
 from nas.report.drawing import draw
 from nas.study.exchange import reproduce
@@ -65,6 +65,7 @@ def report(study: Study) -> str:
         name=study.name,
         untrained=study.record.untrained,
         accuracy=study.record.accuracy,
+        extreme="lowest" if study.record.measure.minimizes else "highest",
         version=version("nas"),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         trials=len(trials),
@@ -137,8 +138,8 @@ def _set_up(study: Study) -> dict[str, Any]:
 
 
 def _images(study: Study) -> list[tuple[str, str]]:
-    """What was trained on; nothing where nothing was trained."""
-    if study.record.untrained:
+    """What was trained on; nothing where nothing was, or an objective of a user's read it."""
+    if study.record.untrained or study.record.is_own:
         return []
     images = study.record.images
     return [("data set", images.title), ("validation images", f"{images.validation:,}")]
@@ -169,12 +170,14 @@ def _provenance(study: Study) -> Iterator[tuple[str, str]]:
 
 def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """What each figure shows, and the call that draws it."""
-    yield "Accuracy against cost, with the Pareto front.", lambda: plots.front(trials)
+    word = study.record.measure.word
+    yield f"{word.title()} against cost, with the Pareto front.", lambda: plots.front(trials)
     yield "Learning curves of all trials.", lambda: plots.curves(study.epochs())
-    yield (
-        "Distribution of the error, those stopped early as bounds.",
-        lambda: plots.edf(trials, policy="any", stopped="bound"),
-    )
+    if study.record.measure.is_fraction:
+        yield (
+            "Distribution of the error, those stopped early as bounds.",
+            lambda: plots.edf(trials, policy="any", stopped="bound"),
+        )
     some = trials.sample(min(len(trials), IMPORTANCE), random_state=0).sort_index()
     drawn = f", of {len(some):,} trials drawn at random" if len(some) < len(trials) else ""
     yield (
@@ -182,7 +185,7 @@ def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable
         lambda: plots.importance(some, **RULES),
     )
     for path in _foremost(study, some):
-        yield f"Accuracy by {path}.", partial(plots.marginal, trials, path, **RULES)
+        yield f"{word.title()} by {path}.", partial(plots.marginal, trials, path, **RULES)
 
 
 def _foremost(study: Study, trials: pd.DataFrame) -> list[str]:
@@ -211,17 +214,23 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
     winner = best.iloc[0]
     return (
         f"Best of {plural(len(trials), 'trial')}: trial {winner['number']} with "
-        f"{percent(winner['val_accuracy']).strip()} {study.record.accuracy} after "
+        f"{_value(study, winner.to_dict())} {study.record.accuracy} after "
         f"{plural(winner['epochs'], 'epoch')}, {count(winner['params'])} parameters and "
         f"{count(winner['macs'])} multiply-accumulates per image."
     )
+
+
+def _value(study: Study, row: Mapping[Any, Any]) -> str:
+    """What a trial is judged by."""
+    measure = study.record.measure
+    return measure.shown(row[measure.metric]).strip()
 
 
 def _row(study: Study, row: Mapping[Any, Any]) -> dict[str, Any]:
     measured = not math.isnan(row["latency_ms"])
     return {
         "number": row["number"],
-        "accuracy": percent(row["val_accuracy"]),
+        "accuracy": _value(study, row),
         "epochs": row["epochs"],
         "params": count(row["params"]),
         "macs": count(row["macs"]),

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from nas.data.registry import DEFAULT, full_name
 from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
+from nas.objectives.contract import check_name
 from nas.options import Real, Whole, mismatch, number
 from nas.quantity import plural
 from nas.search.curves import check_log_to
@@ -71,6 +72,13 @@ def _sampler(value: str) -> str:
     raise ValueError(f"{value!r:.60}; {choose(value, (*SAMPLERS, 'package.module:name'))}")
 
 
+def _objective(value: str) -> str:
+    try:
+        return check_name(value)
+    except ConfigError as error:  # it names the option, as pydantic does again
+        raise ValueError(str(error).removeprefix("objective is ")) from None
+
+
 def _log_to(value: str) -> str:
     try:
         return check_log_to(value)
@@ -114,7 +122,7 @@ class SearchConfig(BaseModel):
     runs: Annotated[str, Scope.CALL] = "nas-runs"
     dataset: Annotated[str, AfterValidator(_dataset), Scope.FIXED] = DEFAULT
     resize: Annotated[bool, Scope.FIXED] = False
-    objective: Annotated[Literal["fashion_mnist", "synthetic"], Scope.FIXED] = "fashion_mnist"
+    objective: Annotated[str, AfterValidator(_objective), Scope.FIXED] = "fashion_mnist"
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "tpe"

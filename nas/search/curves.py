@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ConfigError, choose
+from nas.metrics import METRICS, is_name
 from nas.study.shell import install_command
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ KINDS = ("none", "tensorboard")
 FORMS = (*KINDS, "tensorboard:FOLDER")
 # The library's own flush() leaves out what its queue still holds: the epoch that was just added.
 FLUSH_SECONDS = 1
-SCALARS = (
-    "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
-)  # fmt: skip
 
 
 def check_log_to(text: str) -> str:
@@ -67,8 +65,10 @@ class Curves:
         if attempt not in self._writers:
             folder = str(self._folder / attempt)
             self._writers[attempt] = SummaryWriter(folder, flush_secs=FLUSH_SECONDS)
-        for name in SCALARS:
-            if math.isfinite(value := result[name]):
+        further = result.get("metrics") or {}
+        for name in (*METRICS, *filter(is_name, further)):
+            value = further.get(name, result.get(name))
+            if isinstance(value, int | float) and math.isfinite(value):
                 self._writers[attempt].add_scalar(name, value, result["epoch"])
 
     def ended(self, attempt: str) -> None:

@@ -8,7 +8,7 @@ study database is the only truth. Each Tune trial is one attempt.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
+from nas.objectives.contract import Objective
 from nas.search.curves import Curves, curves_folder
 from nas.search.duration import format_duration
 from nas.search.searcher import Job, Searcher
 from nas.search.trial import Worker, WorkerError
 
+FURTHER = "metrics/"
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
 
 
@@ -37,18 +39,25 @@ class StopSearch(BaseException):
     """Raised inside Tune's loop to leave it at once; actors die with our connection."""
 
 
-def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str | None:
+def run(
+    searcher: Searcher, stopped: Callable[[], str | None], name: str, objective: Objective
+) -> str | None:
     """Run attempts until the study is finished, or until ``stopped`` gives a reason to end.
 
-    Checkpoints go to the folder ``name`` under the config's ``runs``. Returns the reason; what ran
-    then is marked interrupted, to be carried on by the next driver of the study.
+    ``objective`` is the one that the config names. Checkpoints go to the folder ``name`` under the
+    config's ``runs``. Returns the reason; what ran then is marked interrupted, to be carried on
+    by the next driver of the study.
     """
     config = searcher.config
     bridge = _Bridge(searcher, stopped)
     folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
+    worker = Worker
+    if not objective.by_name:  # once to each node, whatever hangs on the function
+        sent = cloudpickle.dumps(objective.train)  # type: ignore[no-untyped-call]
+        worker = tune.with_parameters(Worker, objective=sent)
     tuner = tune.Tuner(
-        tune.with_resources(Worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
+        tune.with_resources(worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
         tune_config=TuneConfig(
             search_alg=_Suggest(bridge),
             scheduler=_Judge(bridge),
@@ -61,7 +70,11 @@ def run(searcher: Searcher, stopped: Callable[[], str | None], name: str) -> str
             name=name,
             storage_path=str(Path(config.runs).absolute()),
             callbacks=[_Watch(bridge), *([_Log(bridge, curves)] if curves else [])],
-            checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_frequency=1),
+            checkpoint_config=CheckpointConfig(
+                num_to_keep=1,
+                checkpoint_frequency=int(objective.resumes),
+                checkpoint_at_end=None if objective.resumes else False,
+            ),
             failure_config=FailureConfig(max_failures=0),  # retries are attempts: ours
             verbose=0,
         ),
@@ -112,6 +125,7 @@ class _Bridge:
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
+            "folder": str(Path.cwd()),  # where modules of the user's are
             "dataset": config.dataset,
             "data": str(Path(config.data).absolute()) if config.data else None,
             "resize": config.resize,
@@ -133,7 +147,7 @@ class _Bridge:
             if again is None:
                 return False
             self.jobs[trial_id] = again
-        return self.searcher.report(self.jobs[trial_id], result)
+        return self.searcher.report(self.jobs[trial_id], _nested(result))
 
     def watch(self, trial: Any) -> None:
         """Kill the process of a Tune trial that gave no sign for too long."""
@@ -169,7 +183,7 @@ class _Suggest(TuneSearcher):
     """Tune's view of the searcher. It stores nothing: pickles could carry secrets."""
 
     def __init__(self, bridge: _Bridge) -> None:
-        super().__init__(metric="val_accuracy", mode="max")
+        super().__init__()
         self._bridge = bridge
 
     def suggest(self, trial_id: str) -> Any:  # Tune's own type leaves FINISHED out
@@ -249,6 +263,13 @@ class _Log(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._curves.ended(self._bridge.folder(trial.trial_id))
+
+
+def _nested(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as the worker had it: Tune writes the value of a mapping in it as metrics/name."""
+    own = {name: value for name, value in result.items() if not name.startswith(FURTHER)}
+    further = result.keys() - own.keys()
+    return {**own, "metrics": {name.removeprefix(FURTHER): result[name] for name in further}}
 
 
 def _cause(trial: Any) -> tuple[str, bool]:

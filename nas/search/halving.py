@@ -20,9 +20,11 @@ def rungs(grace: int, reduction: int, epochs: int) -> list[int]:
     return found
 
 
-def stops(accuracy: float, earlier: Sequence[float], reduction: int) -> bool:
-    """Whether a trial with ``accuracy`` at a rung is below the best 1/``reduction`` of those that
-    came to it ``earlier``; the first one goes on."""
+def stops(value: float, earlier: Sequence[float], reduction: int, minimizes: bool = False) -> bool:
+    """Whether a trial with ``value`` at a rung is worse than the best 1/``reduction`` of those that
+    came to it ``earlier``; the first one goes on. Less is better where the study ``minimizes``."""
     if not earlier:
         return False
-    return accuracy < float(np.percentile(earlier, 100 * (1 - 1 / reduction)))
+    if minimizes:
+        return value > float(np.percentile(earlier, 100 / reduction))
+    return value < float(np.percentile(earlier, 100 * (1 - 1 / reduction)))

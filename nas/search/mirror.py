@@ -8,6 +8,7 @@ has a distribution.
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +29,13 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.errors import ConfigError
+from nas.metrics import Direction
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
 from nas.study.store import OWN_FAILURE
 
 STARTUP = 8  # random trials before a guided sampler has something to go by
-WORST = -1.0  # what a trial that failed by itself has: accuracies are 0 or more
+# By direction: what a trial that failed by itself has
+WORST = {"maximize": -math.inf, "minimize": math.inf}
 
 GUIDED: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
@@ -110,11 +113,17 @@ class Axis:
 class Mirror:
     """The trials of a study of ``space``, for the sampler that ``make`` makes of a seed."""
 
-    def __init__(self, space: SearchSpace, make: Callable[..., BaseSampler]) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        make: Callable[..., BaseSampler],
+        direction: Direction = "maximize",
+    ) -> None:
         self._make = make
+        self._worst = WORST[direction]
         self._axes = {path: Axis(domain) for path, domain in space.parameters.items()}
         self._distributions = {path: axis.distribution for path, axis in self._axes.items()}
-        self._study = optuna.create_study(direction="maximize")
+        self._study = optuna.create_study(direction=direction)
         self._storage = self._study._storage
         self._read = 0  # so many trials of the study have been looked at
         self._ids: dict[int, int] = {}  # number of a trial that has not ended -> id of its mirror
@@ -165,7 +174,7 @@ class Mirror:
             if not self._storage.get_trial(identifier).state.is_finished():
                 for epoch, value in trial.intermediate_values.items():
                     self._storage.set_trial_intermediate_value(identifier, epoch, value)
-                self._storage.set_trial_state_values(identifier, *_result(trial))
+                self._storage.set_trial_state_values(identifier, *self._result(trial))
 
     def _fits(self, trial: FrozenTrial) -> bool:
         """Whether it is a trial of the space: Optuna lets anybody add others to a study."""
@@ -175,7 +184,7 @@ class Mirror:
 
     def _copy(self, trial: FrozenTrial) -> FrozenTrial:
         """A trial as the mirror takes it: one that waits for a driver counts as running."""
-        state, values = _result(trial)
+        state, values = self._result(trial)
         return create_trial(
             state=state,
             values=values,
@@ -185,11 +194,10 @@ class Mirror:
             system_attrs=trial.system_attrs,
         )
 
-
-def _result(trial: FrozenTrial) -> tuple[TrialState, Sequence[float] | None]:
-    """State and values of a trial in the mirror."""
-    if not trial.state.is_finished():
-        return TrialState.RUNNING, None
-    if trial.state == TrialState.FAIL and trial.user_attrs.get("cause") == OWN_FAILURE:
-        return TrialState.COMPLETE, [WORST]
-    return trial.state, trial.values
+    def _result(self, trial: FrozenTrial) -> tuple[TrialState, Sequence[float] | None]:
+        """State and values of a trial in the mirror."""
+        if not trial.state.is_finished():
+            return TrialState.RUNNING, None
+        if trial.state == TrialState.FAIL and trial.user_attrs.get("cause") == OWN_FAILURE:
+            return TrialState.COMPLETE, [self._worst]
+        return trial.state, trial.values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from nas.data import Dataset, open_dataset
 from nas.data.dataset import spelled as spelled_shape
 from nas.errors import ConfigError, ShapeError
+from nas.metrics import ACCURACY
+from nas.objectives.contract import BUILT_IN, Objective, find_objective
 from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, options, resolve, unnamed
 from nas.search.machine import Machine
@@ -25,6 +27,13 @@ from nas.study.record import SYNTHETIC, StudyRecord, read_record
 from nas.study.shell import nas_command
 
 _NAMED = ("study", "storage", "space")  # by any command that is printed
+TRAINED = "fashion_mnist"  # the objective that trains on a data set of nas
+# in place of a data set's fingerprint: an objective of a user's reads what it likes
+OF_THE_OBJECTIVE = "of the objective"
+_CHANGED = (
+    "The source of the objective {} is not what it was when the study began: results from before "
+    "and after may not be comparable."
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,13 @@ class Plan:
     space: SearchSpace
     record: StudyRecord
     continued: bool
+    objective: Objective
     dataset: Dataset | None = None
-    """What is trained on; None with an objective that trains nothing."""
+    """What is trained on; None with an objective that trains nothing, or reads its own data."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those given without which the study would be carried on in another way."""
+    notes: Sequence[str] = ()
+    """What a person should know before it begins, a sentence each."""
 
     def command(self, **changes: Any) -> str:
         """The command that carries the study on in the same way, but for ``changes``."""
@@ -91,7 +103,14 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     study = given.get("study")
     if study is None:
         study = asked.name if asked else "resnext"
-    stored = read_record(storage, study) if study else None
+    named = given.get("objective")
+    objective = None if named is None else find_objective(named)
+    measure = ACCURACY if objective is None else objective.measure
+    stored = read_record(storage, study, measure.direction) if study else None
+    if objective is None:
+        objective = _stored_objective(stored, study)
+    else:
+        given = {**given, "objective": objective.name}
     kept = stored.config if stored else {}
     config = resolve({**given, "study": study}, kept, machine)
     if stored:  # before its space is held against other images
@@ -122,17 +141,47 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         space=space.to_dict(),
         space_hash=space.hash,
         config=config.to_dict(),
-        dataset=dataset.fingerprint if dataset else SYNTHETIC,
+        dataset=_fingerprint(dataset, objective),
         provenance={**provenance(), **_about(dataset, config)},
         fixed=options(Scope.FIXED),
+        measure=objective.measure,
+        source=objective.source,
     )
     bare = resolve({"study": study, "storage": storage}, kept or config.to_dict(), machine)
-    plan = Plan(config, space, record, stored is not None, dataset, _by_name(given, config, bare))
+    again = _by_name(given, config, bare)
+    if not objective.is_built_in:  # whose code no study keeps
+        again["objective"] = objective.name
+    notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
+    plan = Plan(config, space, record, stored is not None, objective, dataset, again, notes)
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
         stored.refuse_another(record, study)
     return plan
+
+
+def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
+    """The objective of a search that names none: the study's, or the default.
+
+    A module that only a database names is not imported: anybody may have written it.
+
+    Raises:
+        ConfigError: the study's is a user's own.
+    """
+    name = stored.config.get("objective") if stored else None
+    if name is None:
+        return find_objective(SearchConfig.model_fields["objective"].default)
+    if name not in BUILT_IN:
+        raise ConfigError(
+            f"study {study!r} was searched with the objective {name}, whose code is not in the "
+            f"database; give it again: --objective {name}, or objective= in Python"
+        )
+    return find_objective(name)
+
+
+def _has_changed(stored: StudyRecord, record: StudyRecord) -> bool:
+    """Whether the objective's source is known, and another one."""
+    return None not in (stored.source, record.source) and stored.source != record.source
 
 
 def _by_name(
@@ -174,7 +223,7 @@ def _open(config: SearchConfig, space: SearchSpace) -> Dataset | None:
     Raises:
         DataError: it cannot be had, or has another shape than the space says.
     """
-    if config.objective == SYNTHETIC:
+    if config.objective != TRAINED:
         return None
     shape = space.input_shape if space.says_images[0] else None
     try:
@@ -202,6 +251,13 @@ def _with_images(config: SearchConfig, dataset: Dataset, asked: bool) -> SearchC
             f"do not validate; accepted: 10 to {training:,}, or none for all"
         )
     return config.model_copy(update={"train_images": None})
+
+
+def _fingerprint(dataset: Dataset | None, objective: Objective) -> str:
+    """Of what the study trains on, as it is stored."""
+    if dataset is not None:
+        return dataset.fingerprint
+    return SYNTHETIC if objective.is_built_in else OF_THE_OBJECTIVE
 
 
 def _about(dataset: Dataset | None, config: SearchConfig) -> dict[str, Any]:

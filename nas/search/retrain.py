@@ -34,6 +34,12 @@ def chosen(study: Study, number: int | None) -> int:
             f"study {study.name!r} has the synthetic objective: no network was trained in it, so "
             "none is to be trained for longer; accepted: a study of a data set"
         )
+    if study.record.is_own:
+        raise ConfigError(
+            f"study {study.name!r} was searched with the objective "
+            f"{study.record.config['objective']}, and this trains networks as fashion_mnist does; "
+            "train this one with your own code: nas.build(study.architecture(number))"
+        )
     return study.best_trial.number if number is None else number
 
 

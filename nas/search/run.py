@@ -74,7 +74,9 @@ def run_search(
             default that of the study where there is one, else ``resnext``.
         trials: how many the whole study has, those of earlier calls included; by default what
             suits the machine.
-        objective: what a trial trains; by default Fashion-MNIST.
+        objective: what a trial trains: ``fashion_mnist`` (the default), ``synthetic``,
+            ``package.module:name``, or a function, generator function or class of your own
+            (docs/objectives.md).
         storage: URL of the study database; by default ``NAS_STORAGE``, else
             ``sqlite:///nas.db``.
         study: its name; by default the space's.
@@ -156,6 +158,8 @@ def carry_out(plan: Plan, watcher: Watcher, begun: float, *, keep: bool = True) 
     config = plan.config
     deadline = begun + config.time_budget if config.time_budget else None
     with logged(plan):
+        for note in plan.notes:
+            log.warning(note)
         log.info("study %s in %s: %s", config.study, shown(config.storage), config.to_dict())
         reason, exhausted = _run(plan, watcher, deadline, keep)
         seconds = time.monotonic() - begun
@@ -193,7 +197,7 @@ def _run(
             over = deadline is not None and time.monotonic() > deadline
             return signalled() or (TIME_OVER if over else None)
 
-        reason = run(current, stopped, run_name(config))
+        reason = run(current, stopped, run_name(config), plan.objective)
         return reason, None if reason else current.exhausted
 
 

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.errors import ConfigError, InfeasibleError, choose
+from nas.metrics import Direction
 from nas.quantity import plural
 from nas.search.failing import Failing
 from nas.search.mirror import STARTUP, Mirror, distribution, find_sampler
@@ -87,11 +88,13 @@ class Sampler:
         *,
         stream: str | None = None,
         flip: str | None = None,
+        direction: Direction = "maximize",
     ) -> None:
         """``name`` is tpe, nsga2, qmc, random or one to import; ``seed`` is the study's.
 
         Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
         knob, every other random setting is the one before it with another value of that knob.
+        ``direction`` is the study's: maximize or minimize.
         """
         self.distributions = {
             path: distribution(domain) for path, domain in space.parameters.items()
@@ -102,7 +105,7 @@ class Sampler:
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
         make = find_sampler(name)
-        self._mirror = Mirror(space, make) if make else None
+        self._mirror = Mirror(space, make, direction) if make else None
         self._failing = Failing(space)
 
     @property

@@ -10,7 +10,6 @@ is begun, and none is stopped at a rung: that takes the results of all.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.errors import NasError
 from nas.faults import crash_point
+from nas.metrics import unusable
 from nas.quantity import plural
 from nas.search.config import SearchConfig
 from nas.search.halving import rungs, stops
@@ -37,14 +37,6 @@ from nas.study.store import CAUSES, StudyStore
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
-METRICS = (
-    "train_loss",
-    "val_loss",
-    "val_accuracy",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,12 @@ class Searcher:
         self.running: dict[tuple[int, int], Job] = {}
         self._watcher = watcher
         self._sampler = Sampler(
-            space, config.sampler, config.seed, stream=config.stream, flip=config.flip
+            space,
+            config.sampler,
+            config.seed,
+            stream=config.stream,
+            flip=config.flip,
+            direction=store.measure.direction,
         )
         self._rungs = set(
             rungs(config.grace, config.reduction, config.epochs)
@@ -151,13 +148,13 @@ class Searcher:
         """Take one epoch's result; whether the attempt shall go on.
 
         A result that is no measurement (a missing, non-finite or misplaced value) fails the
-        attempt with that reason.
+        attempt with that reason: ``nas.metrics.unusable``.
         """
         key = (job.number, job.attempt)
         if key not in self.running:  # ended meanwhile
             return False
         crash_point("report.begin")
-        reason = result.get("failure") or _unusable(result, self._previous(job))
+        reason = result.get("failure") or unusable(result, self.store.measure, self._previous(job))
         if reason:
             self.fail(job, str(reason), retry=False)
             return False
@@ -165,8 +162,9 @@ class Searcher:
             self.store.record_epoch(job.number, job.attempt, result)
             self._epochs[key] = result["epoch"]
             log.info(
-                "trial %d reported: attempt %d, epoch %d, val_accuracy %.4f",
-                job.number, job.attempt, result["epoch"], result["val_accuracy"],
+                "trial %d reported: attempt %d, epoch %d, %s %.6g",
+                job.number, job.attempt, result["epoch"], self.store.measure.metric,
+                self.store.measure.of(result),
             )  # fmt: skip
             self._watcher.measured(job, result)
             if result["epoch"] >= self.config.epochs:
@@ -174,7 +172,8 @@ class Searcher:
                 return False
             if result["epoch"] in self._rungs:
                 earlier = self._earlier(job, result["epoch"])
-                if stops(result["val_accuracy"], earlier, self.config.reduction):
+                measure = self.store.measure
+                if stops(measure.of(result), earlier, self.config.reduction, measure.minimizes):
                     log.info(
                         "trial %d is stopped: not in the best 1/%d of %d at epoch %d",
                         job.number, self.config.reduction, len(earlier), result["epoch"],
@@ -454,21 +453,3 @@ class Searcher:
 def _existing(checkpoint: str | None) -> str | None:
     """The checkpoint, if it is here: a study may have moved without it, or its folder was lost."""
     return checkpoint if checkpoint and Path(checkpoint).exists() else None
-
-
-def _unusable(result: Mapping[str, Any], previous: int | None) -> str | None:
-    """Why the result is no measurement, if it is none; ``previous`` is the epoch before."""
-    epoch = result.get("epoch")
-    if type(epoch) is not int:
-        return f"the result names no epoch: {epoch!r}"
-    if previous is not None and epoch != previous + 1:
-        return f"the result is of epoch {epoch}, not {previous + 1}"
-    for name in METRICS:
-        value = result.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{name} is {value!r}, not a number"
-        if not math.isfinite(value):
-            return f"{name} is not finite ({value})"
-    if not 0 <= result["val_accuracy"] <= 1:
-        return f"val_accuracy is {result['val_accuracy']}, not a fraction of 1"
-    return None

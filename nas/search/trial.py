@@ -1,26 +1,24 @@
 """All that a worker executes: a dict in, one dict per epoch out.
 
 Tune keeps the worker's process and hands it one attempt after another (importing torch anew would
-cost seconds each time), so nothing of an attempt may outlive it but the images.
+cost seconds each time), so nothing of an attempt may outlive it but data that was read.
 """
 
-import json
 import os
 import platform
 import socket
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ray import tune
+from ray import cloudpickle, tune
 
 from nas.architecture import Architecture
 from nas.errors import TrialFailedError
-from nas.faults import misbehaving
-from nas.search.synthetic import Synthetic
-from nas.training.config import TrainingConfig
+from nas.objectives.contract import TrialConfig, add_to_path, find_on_worker
+from nas.objectives.running import Running
 
 CHECKPOINT = "checkpoint.pt"
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
@@ -33,32 +31,24 @@ class WorkerError(Exception):
     """
 
 
-class Objective(Protocol):
-    """What can be trained epoch by epoch."""
-
-    def epoch(self) -> Any:
-        """Train one more epoch; a dict of metrics, or something with ``to_dict``."""
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-
-
 class Worker(tune.Trainable):
-    """One Ray actor. Its config is ``job_to_config``'s dict: plain data, no URL, no secret."""
+    """One Ray actor. Its config is ``_Bridge.suggest``'s dict: plain data, no URL, no secret."""
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Called once per process, with the first attempt."""
-        self._images: dict[str, Any] = {}  # data sets, by what names them
+    def setup(self, config: dict[str, Any], objective: bytes | None = None) -> None:
+        """Called once per process, with the first attempt.
+
+        ``objective`` is one that has no name to be found by, as cloudpickle has it.
+        """
+        self._sent = objective
+        self._running: Running | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """The next attempt in the same process."""
+        """The next attempt in the same process; False where the one before does not end."""
+        if not self._close():
+            return False
         self._job = new_config
         self._from = new_config["checkpoint"]
-        self._objective: Objective | None = None
         self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
         return True
 
@@ -69,93 +59,82 @@ class Worker(tune.Trainable):
             WorkerError: the exception.
         """
         try:
-            if self._objective is None:  # here, as Tune's driver watches over steps
-                self._objective = self._begin()
-            result = self._objective.epoch()
+            if self._running is None:  # here, as Tune's driver watches over steps
+                self._running = self._begin()
+            result = self._running.epoch()
+            return {**result, **_where(self._running), "execution": self._execution}
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
-        except Exception as error:
+        except BaseException as error:  # a function of a user may raise any
             raise WorkerError(_described(error)) from None
-        metrics = result if isinstance(result, dict) else result.to_dict()
-        if "precision" in metrics:
-            layout = "channels last" if metrics["channels_last"] == "on" else "channels first"
-            metrics["numerics"] = f"{metrics['precision']}, {layout}"
-        return {**metrics, **self._where, "execution": self._execution}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune keeps what is written into ``checkpoint_dir``."""
-        assert self._objective is not None, "a checkpoint follows a step"
-        self._objective.save(Path(checkpoint_dir) / CHECKPOINT)
+        assert self._running is not None, "a checkpoint follows a step"
+        self._running.save(Path(checkpoint_dir) / CHECKPOINT)
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Tune starts a lost actor again from its last checkpoint."""
         self._from = str(checkpoint)
 
-    def _begin(self) -> Objective:
-        objective = OBJECTIVES[self._job["objective"]](self._job, self._images)
-        self._where = _where(objective)
-        if self._from is not None:
-            objective.load(Path(self._from) / CHECKPOINT)
-        return objective
+    def cleanup(self) -> None:
+        """Tune has no more attempts for this process."""
+        self._close()
+
+    def _begin(self) -> Running:
+        job = self._job
+        add_to_path(Path(job["folder"]))
+        sent = cloudpickle.loads(self._sent) if self._sent is not None else None
+        objective = find_on_worker(job["objective"], job["folder"], sent)
+        running = Running(objective, Architecture.from_dict(job["architecture"]), _config(job))
+        if self._from is not None and objective.resumes:
+            running.load(Path(self._from) / CHECKPOINT)
+        return running
+
+    def _close(self) -> bool:
+        if self._running is not None and not self._running.close():
+            return False
+        self._running = None
+        return True
 
 
-def _fashion_mnist(config: Mapping[str, Any], images: dict[str, Any]) -> Objective:
-    import torch  # the worker alone pays for it
-
-    from nas.data import open_dataset
-    from nas.training import Training
-
-    torch.set_num_threads(max(1, int(config["cpus"])))
-    device = config["device"]
-    if device == "auto" and torch.cuda.is_available() and not config["gpus"]:
-        device = "cpu"  # a GPU that Ray has not given to this trial is another one's
-    key = json.dumps([config[name] for name in ("dataset", "data", "input_shape", "resize")])
-    if key not in images:
-        images[key] = open_dataset(
-            config["dataset"],
-            folder=config["data"],
-            input_shape=tuple(config["input_shape"]),
-            resize=config["resize"],
-        )
-    dataset = images[key]
-    if dataset.fingerprint != config["fingerprint"]:  # of a file that was changed, or other nodes'
-        raise TrialFailedError(
-            f"the images here are {dataset.fingerprint[:12]}, those of the study "
-            f"{config['fingerprint'][:12]}"
-        )
-    return Training(
-        Architecture.from_dict(config["architecture"]),
-        TrainingConfig.from_dict(config["training"]),
-        dataset,
-        device,
+def _config(job: Mapping[str, Any]) -> TrialConfig:
+    return TrialConfig.of(
+        job["training"],
+        dataset=job["dataset"],
+        data=job["data"],
+        resize=job["resize"],
+        input_shape=tuple(job["input_shape"]),
+        num_classes=job["num_classes"],
+        fingerprint=job["fingerprint"],
+        device=job["device"],
+        threads=max(1, int(job["cpus"])),
+        gpus=job["gpus"],
+        trial=job["trial"],
     )
 
 
-def _synthetic(config: Mapping[str, Any], _: dict[str, Any]) -> Objective:
-    training = TrainingConfig.from_dict(config["training"])
-    objective = Synthetic(Architecture.from_dict(config["architecture"]), training)
-    return misbehaving(objective, config["trial"])
-
-
-OBJECTIVES: dict[str, Callable[[Mapping[str, Any], dict[str, Any]], Objective]] = {
-    "fashion_mnist": _fashion_mnist,
-    "synthetic": _synthetic,
-}
-
-
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     """Class and message in one line, then the end of the traceback."""
     message = " ".join(str(error).split())[:500]
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
     return "\n".join([f"{type(error).__name__}: {message}", *lines[-TRACEBACK_LINES:]])
 
 
-def _where(objective: Objective) -> dict[str, str]:
-    """Host, process and device, as the study records them."""
-    device = getattr(objective, "device", "cpu")
+def _where(running: Running) -> dict[str, str]:
+    """Host, process and device, as the study records them; and the numerics, where it says so."""
+    own = getattr(running.task, "instance", None)
+    device = str(getattr(own, "device", None) or ("cuda" if running.config.gpus else "cpu"))
+    where = {"host": f"{socket.gethostname()}/{os.getpid()}", "device": _named(device)}
+    numerics = getattr(own, "numerics", None)
+    return {**where, "numerics": str(numerics)} if numerics else where
+
+
+def _named(device: str) -> str:
     name = platform.processor() or platform.machine()
-    if getattr(device, "type", "cpu") == "cuda":
+    if device.startswith("cuda"):
         import torch
 
-        name = torch.cuda.get_device_name(device)
-    return {"host": f"{socket.gethostname()}/{os.getpid()}", "device": f"{device} {name}".strip()}
+        if torch.cuda.is_available():
+            name = torch.cuda.get_device_name(device)
+    return f"{device} {name}".strip()

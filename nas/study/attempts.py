@@ -27,13 +27,14 @@ from sqlalchemy import (
 )
 
 from nas.errors import StorageError
+from nas.metrics import ACCURACY, METRICS, Measure, to_json
+from nas.study.damage import read_metrics
 from nas.study.database.tables import attempts, epochs
 
 LEASE = timedelta(seconds=30)
-_IDENTITY = ("study_id", "trial", "attempt")
-_RESULT = tuple(column.name for column in epochs.columns if column.name not in _IDENTITY)
+_RESULT = ("epoch", *METRICS)
 _WHERE = ("host", "device", "numerics")
-MEASURED = (*_RESULT, *_WHERE)  # what is kept of an epoch's result
+MEASURED = (*_RESULT, "metrics", *_WHERE)  # what is kept of an epoch's result
 
 
 class LostAttemptError(StorageError):
@@ -48,6 +49,7 @@ class Attempts:
     study_id: int
     owner: str
     clock: Callable[[], datetime]  # UTC
+    measure: Measure = ACCURACY  # what the study is judged by
     alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
 
     def start(self, trial: int) -> int:
@@ -79,7 +81,8 @@ class Attempts:
         Raises:
             LostAttemptError: the attempt is no longer the owner's.
         """
-        measured = {name: result[name] for name in _RESULT}
+        measured = {name: result[name] for name in _RESULT if name in result}
+        measured["metrics"] = to_json(result.get("metrics"))
         where = {name: result[name] for name in _WHERE if name in result}
         with self.engine.begin() as connection:
             if self._has_epoch(connection, trial, attempt, result["epoch"]):
@@ -177,22 +180,27 @@ class Attempts:
             return set(trials) & set(connection.scalars(query))
 
     def curve(self, trial: int, attempt: int) -> dict[int, float]:
-        """Validation accuracy by epoch of one attempt."""
-        query = select(epochs.c.epoch, epochs.c.val_accuracy).where(
+        """What the study is judged by, by epoch of one attempt."""
+        query = select(epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics).where(
             *self._of(epochs, trial), epochs.c.attempt == attempt
         )
         with self.engine.connect() as connection:
-            return {row.epoch: row.val_accuracy for row in connection.execute(query)}
+            return {row.epoch: self._value(row) for row in connection.execute(query)}
 
     def rung(self, epoch: int) -> dict[int, float]:
-        """Validation accuracy at ``epoch`` of every trial that reached it."""
+        """What the study is judged by, at ``epoch``, of every trial that reached it."""
         query = (
-            select(epochs.c.trial, epochs.c.val_accuracy)
+            select(epochs.c.trial, epochs.c.val_accuracy, epochs.c.metrics)
             .where(epochs.c.study_id == self.study_id, epochs.c.epoch == epoch)
             .order_by(epochs.c.attempt)
         )
         with self.engine.connect() as connection:
-            return {row.trial: row.val_accuracy for row in connection.execute(query)}
+            return {row.trial: self._value(row) for row in connection.execute(query)}
+
+    def _value(self, row: Any) -> float:
+        if self.measure.metric in METRICS:
+            return float(row.val_accuracy)
+        return self.measure.of({"metrics": read_metrics(row.metrics)})
 
     def _change(self, connection: Connection, trial: int, attempt: int, **values: Any) -> None:
         changed = connection.execute(

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, text
 
 from nas.cost import cost
 from nas.errors import DamagedError, NasError
+from nas.metrics import METRICS, unusable
 from nas.quantity import plural
 from nas.study import frames
 from nas.study.attempts import LEASE
-from nas.study.damage import read_json, read_time, strangers, view_is_ours
+from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
 from nas.study.networks import stored_architecture
 from nas.study.policies import POLICIES
@@ -27,9 +28,6 @@ from nas.training.config import TrainingConfig
 
 Row = Mapping[str, Any]
 
-MEASURES = (
-    "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
-)  # fmt: skip
 FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 _OF_STUDY = "JOIN trials AS t ON t.trial_id = o.trial_id WHERE t.study_id = :id"
 
@@ -61,6 +59,7 @@ class _Rows:
     latencies: list[Row]
     view: dict[int, Row] | None  # not of a view that is not ours: it could do anything
     strangers: list[str]
+    directions: list[str]  # Optuna's
 
 
 class _Check:
@@ -69,11 +68,15 @@ class _Check:
         self.study = study
         self.now = now
         self.full = int(study.record.config["epochs"])
+        self.measure = study.record.measure
 
     def all(self) -> Iterator[str]:
         if self.study.space.hash != self.study.record.space_hash:
             yield f"the space has the hash {self.study.space.hash[:12]}, not the one that is stored"
         yield from self.rows.strangers
+        if self.rows.directions != [self.measure.direction]:
+            theirs = " and ".join(self.rows.directions) or "not set"
+            yield f"Optuna's direction of the study is {theirs}, not {self.measure.direction}"
         yield from self.numbers()
         yield from self.orphans()
         yield from self.networks()
@@ -139,10 +142,12 @@ class _Check:
         if len(found) > self.full:
             yield f"{name}: has {plural(len(found), 'epoch')}, more than the study's {self.full}"
         for row in rows:
-            if not all(math.isfinite(row[measure]) for measure in MEASURES):
-                yield f"{name}: epoch {row['epoch']} has a value that is not finite"
-            elif not 0 <= row["val_accuracy"] <= 1:
-                yield f"{name}: epoch {row['epoch']} has an accuracy of {row['val_accuracy']}"
+            measured = {metric: row[metric] for metric in METRICS if row[metric] is not None}
+            reason = unusable(
+                {**measured, "epoch": row["epoch"], "metrics": row["metrics"]}, self.measure, None
+            )
+            if reason:
+                yield f"{name}: epoch {row['epoch']}: {reason}"
         if attempt["state"] not in (*ENDED, "running"):
             yield f"{name}: unknown state {attempt['state']!r}"
         if (attempt["state"] == "running") != (attempt["ended"] is None):
@@ -243,8 +248,11 @@ class _Check:
                 yield f"is {state} after {len(curve)} of {plural(self.full, 'epoch')}"
 
     def last_curve(self, number: int) -> dict[int, float]:
-        """Validation accuracy by epoch of the last attempt of a trial."""
-        return {row["epoch"]: row["val_accuracy"] for row in self.last_epochs(number)}
+        """What the study is judged by, by epoch of the last attempt of a trial."""
+        return {
+            row["epoch"]: row["metrics"].get(self.measure.metric, row.get(self.measure.metric))
+            for row in self.last_epochs(number)
+        }
 
     def last_epochs(self, number: int) -> list[Row]:
         """The epochs of the last attempt of a trial."""
@@ -277,6 +285,7 @@ class _Check:
             "attempts": len(self.rows.attempts.get(number, [])),
             "reason": attributes.get("reason"),
             "key": attributes.get("key"),
+            "metrics": last.get("stored"),
         }.items():
             if found[name] != value:
                 yield f"the view nas_trials shows {name} {found[name]}, not {value}"
@@ -310,9 +319,10 @@ def _read(study: Study) -> _Rows:
         attempts = defaultdict(list)
         for row in rows("SELECT * FROM nas_attempts WHERE study_id = :id ORDER BY trial, attempt"):
             attempts[row["trial"]].append(_timed(row))
-        epochs = defaultdict(list)
+        epochs: dict[tuple[int, int], list[Row]] = defaultdict(list)
         for row in rows("SELECT * FROM nas_epochs WHERE study_id = :id ORDER BY epoch"):
-            epochs[row["trial"], row["attempt"]].append(row)
+            metrics = {"stored": row["metrics"], "metrics": read_metrics(row["metrics"])}
+            epochs[row["trial"], row["attempt"]].append({**row, **metrics})
         evaluations = rows("SELECT trial FROM nas_evaluations WHERE study_id = :id")
         networks = rows("SELECT * FROM nas_architectures WHERE study_id = :id")
         return _Rows(
@@ -335,6 +345,13 @@ def _read(study: Study) -> _Rows:
             if view_is_ours(connection)
             else None,
             strangers=list(strangers(connection)),
+            directions=[
+                row["direction"].lower()
+                for row in rows(
+                    "SELECT CAST(direction AS VARCHAR(16)) AS direction FROM study_directions "
+                    "WHERE study_id = :id ORDER BY objective"
+                )
+            ],
         )
 
 

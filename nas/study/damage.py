@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from nas.errors import DamagedError
+from nas.metrics import is_name
 from nas.study.database import tables
 
 MAX_NESTING = 50  # of JSON; a space has fewer than 10
@@ -61,7 +62,8 @@ _THEIRS = (
 TABLES = {*tables.metadata.tables, *OPTUNA.tables, *_THEIRS, "nas_version"}
 
 _JSON = {
-    "nas_studies": ("space", "config", "provenance"),
+    "nas_studies": ("space", "config", "provenance", "objective"),
+    "nas_epochs": ("metrics",),
     "nas_architectures": ("description",),
     "nas_evaluations": ("training",),
     "trial_params": ("distribution_json",),
@@ -155,6 +157,21 @@ def read_mapping(stored: object, what: str) -> Mapping[str, Any]:
     found = read_json(stored, what)
     if not isinstance(found, dict):
         raise DamagedError(f"{what} is not a mapping")
+    return found
+
+
+def read_metrics(stored: object) -> Mapping[str, float]:
+    """Metrics beside those that are columns; empty where there are none.
+
+    Raises:
+        DamagedError: they are no numbers by name.
+    """
+    if stored is None:
+        return {}
+    found = read_mapping(stored, "the metrics of an epoch")
+    for name, value in found.items():
+        if not is_name(name) or isinstance(value, bool) or not isinstance(value, int | float):
+            raise DamagedError(f"the metric {name[:80]!r} of an epoch is no number of that name")
     return found
 
 

@@ -7,6 +7,7 @@ is ``pd.NA``, a missing real number NaN, a missing time NaT.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,26 +16,30 @@ from optuna.distributions import json_to_distribution
 from sqlalchemy import Connection, text
 
 from nas.errors import DamagedError
+from nas.metrics import ACCURACY, FRACTIONS, METRICS, NAMED, PREFIX, Measure, column
 from nas.space import Choice, Domain, IntRange, SearchSpace
+from nas.study.damage import read_metrics
 from nas.study.database.tables import trials_query
-from nas.study.record import listed
+from nas.study.record import listed, read_objective
 
 UTC = "datetime64[us, UTC]"
 STUDIES = {
     "study": "string", "created": UTC, "trials": "int64", "complete": "int64", "pruned": "int64",
     "failed": "int64", "running": "int64", "waiting": "int64", "planned": "Int64",
-    "objective": "string", "best_accuracy": "float64", "problem": "string",
+    "objective": "string", "best_accuracy": "float64", "best_score": "float64",
+    "direction": "string", "problem": "string",
 }  # fmt: skip
-TRIALS = {  # and then a column for each knob
+TRIALS = {  # and then a column for each knob, and for each metric of an objective's own
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
     "val_accuracy": "float64", "val_loss": "float64", "params": "Int64", "macs": "Int64",
     "activations": "Int64", "latency_ms": "float64", "seconds": "float64", "device": "string",
     "attempts": "int64", "reason": "string", "key": "string", "objective": "string",
+    **dict.fromkeys(NAMED, "float64"), "metric": "string", "direction": "string",
 }  # fmt: skip
-EPOCHS = {
-    "number": "int64", "attempt": "int64", "epoch": "int64", "train_loss": "float64",
-    "val_loss": "float64", "val_accuracy": "float64", "learning_rate": "float64",
-    "seconds": "float64", "images_per_second": "float64", "objective": "string",
+EPOCHS = {  # and then a column for each metric of an objective's own
+    "number": "int64", "attempt": "int64", "epoch": "int64", **dict.fromkeys(METRICS, "float64"),
+    "objective": "string", **dict.fromkeys(NAMED, "float64"), "metric": "string",
+    "direction": "string",
 }  # fmt: skip
 ATTEMPTS = {
     "number": "int64", "attempt": "int64", "state": "string", "owner": "string", "host": "string",
@@ -46,9 +51,11 @@ LATENCIES = {
     "milliseconds": "float64", "measured": UTC,
 }  # fmt: skip
 
+WORDS = ("accuracy", "score")  # of measures
+COSTS = ("params", "macs", "activations")
 COUNTS = ("trials", "complete", "pruned", "failed", "running", "waiting")
 RANGES = {  # of what no network can be beyond
-    "val_accuracy": (0, 1), "params": (1, 2**63), "macs": (1, 2**63), "activations": (1, 2**63),
+    **dict.fromkeys(FRACTIONS, (0, 1)), **dict.fromkeys(COSTS, (1, 2**63)),
 }  # fmt: skip
 # What a value of another kind raises, in pandas and in Optuna
 UNREADABLE = (
@@ -65,12 +72,12 @@ WITH t AS (
            SUM(CASE WHEN state = 'WAITING' THEN 1 ELSE 0 END) AS waiting
     FROM trials GROUP BY study_id
 ), b AS (
-    SELECT t.study_id, MAX(v.value) AS best_accuracy
+    SELECT t.study_id, MAX(v.value) AS most, MIN(v.value) AS least
     FROM trial_values AS v JOIN trials AS t ON t.trial_id = v.trial_id
     WHERE t.state = 'COMPLETE' GROUP BY t.study_id
 )
 SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned, t.failed, t.running, t.waiting,
-       b.best_accuracy
+       b.most, b.least
 FROM nas_studies AS n
 JOIN studies AS s ON s.study_id = n.study_id
 LEFT JOIN t ON t.study_id = n.study_id
@@ -84,9 +91,8 @@ LEFT JOIN nas_attempts AS a
   ON a.study_id = :study AND a.trial = t.number AND a.attempt = t.attempts
 ORDER BY t.number
 """
-_EPOCHS = """
-SELECT trial AS number, attempt, epoch, train_loss, val_loss, val_accuracy, learning_rate, seconds,
-       images_per_second
+_EPOCHS = f"""
+SELECT trial AS number, attempt, epoch, {", ".join(METRICS)}, metrics
 FROM nas_epochs WHERE study_id = :study ORDER BY trial, attempt, epoch
 """
 _ATTEMPTS = """
@@ -109,55 +115,58 @@ def studies(connection: Connection) -> pd.DataFrame:
     """One row per study of the database, by when it was made: ``STUDIES``."""
     rows = []
     for row in connection.execute(text(_STUDIES)):
-        about, best = listed(row), row.best_accuracy
-        problem = about.problem
-        if not (best is None or _is_fraction(best)):
-            problem, best = problem or f"its best accuracy is {str(best)[:40]!r}", None
+        about = listed(row)
+        problem, measure = about.problem, about.measure
+        best = row.least if measure.minimizes else row.most
+        if not (best is None or _can_be(best, measure)):
+            problem, best = problem or f"its best {measure.word} is {str(best)[:40]!r}", None
         counts = {name: getattr(row, name) or 0 for name in COUNTS}
         rows.append(
             {"study": str(row.study), "created": about.created, "planned": about.planned}
             | counts
-            | {"objective": about.objective, "best_accuracy": best, "problem": problem}
+            | {"objective": about.objective, "problem": problem, "direction": measure.direction}
+            | {f"best_{word}": best if word == measure.word else None for word in WORDS}
         )
     return _typed(pd.DataFrame(rows, columns=list(STUDIES)), STUDIES)
 
 
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
-    """One row per trial, by number: ``TRIALS``, then the knobs of the space.
+    """One row per trial, by number: ``TRIALS``, then the knobs of the space, then metrics.
 
     ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON.
     """
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
-    found = _read(connection, _TRIALS.format(view=view), study_id)
-    found["objective"] = _objective(connection, study_id)
+    found = _judged(_read(connection, _TRIALS.format(view=view), study_id), connection, study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
+    own = _own_metrics(found)
     found = _typed(found, TRIALS)
     # a result of no network of ours: an Optuna tool put it into the study; nas check names it
     foreign = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
     found = found[~foreign].reset_index(drop=True)
+    own = own[~foreign].reset_index(drop=True)
     _check_values(found)
     values, distributions = _parameters(connection, study_id)
     numbers = set(found["number"])
     columns = {}
     for path, domain in space.parameters.items():
-        own = {n: value for n, value in values.get(path, {}).items() if n in numbers}
+        known = {n: value for n, value in values.get(path, {}).items() if n in numbers}
         try:
-            column = pd.Series(own, dtype=dtype(domain))
+            knob = pd.Series(known, dtype=dtype(domain))
         except UNREADABLE:
             raise DamagedError(f"knob {path} has values that are none of its domain") from None
-        columns[path] = column.reindex(found["number"])
-    found = found.join(pd.DataFrame(columns), on="number")
+        columns[path] = knob.reindex(found["number"])
+    found = found.join(pd.DataFrame(columns), on="number").join(own)
     found.attrs["distributions"] = distributions
     return found
 
 
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
-    """One row per trial, attempt and epoch, in this order: ``EPOCHS``."""
-    found = _read(connection, _EPOCHS, study_id)
-    found["objective"] = _objective(connection, study_id)
+    """One row per trial, attempt and epoch, in this order: ``EPOCHS``, then metrics."""
+    found = _judged(_read(connection, _EPOCHS, study_id), connection, study_id)
+    own = _own_metrics(found)
     found = _typed(found, EPOCHS)
     _check_values(found)
-    return found
+    return found.join(own)
 
 
 def attempts(connection: Connection, study_id: int) -> pd.DataFrame:
@@ -209,14 +218,32 @@ def dtype(domain: Domain) -> str:
     return "Int64" if isinstance(domain, IntRange) else "float64"
 
 
-def _objective(connection: Connection, study_id: int) -> str | None:
-    """The name of the study's objective; None where its config cannot be read."""
-    query = text("SELECT config FROM nas_studies WHERE study_id = :study")
+def _judged(found: pd.DataFrame, connection: Connection, study_id: int) -> pd.DataFrame:
+    """The rows with what the study's networks are judged by, and the metrics in columns."""
+    query = text("SELECT config, objective FROM nas_studies WHERE study_id = :study")
+    row = connection.execute(query, {"study": study_id}).first()
     try:
-        found = json.loads(connection.scalar(query, {"study": study_id}))["objective"]
-    except UNREADABLE:
-        return None
-    return found if isinstance(found, str) else None
+        objective = json.loads(row.config)["objective"] if row else None
+    except UNREADABLE:  # of a study that is not there any more, or damaged
+        objective = None
+    measure = read_objective(row.objective)[0] if row else ACCURACY
+    metrics = pd.DataFrame(
+        [
+            {column(name): value for name, value in read_metrics(stored).items()}
+            for stored in (None if pd.isna(one) else one for one in found.pop("metrics"))
+        ],
+        index=found.index,
+    )
+    others = sorted({str(name) for name in metrics} - set(NAMED))
+    return found.join(metrics.reindex(columns=[*NAMED, *others])).assign(
+        objective=objective if isinstance(objective, str) else None, **measure.to_dict()
+    )
+
+
+def _own_metrics(found: pd.DataFrame) -> pd.DataFrame:
+    """The columns of metrics that nas has no name for."""
+    own = found[[name for name in found if str(name).startswith(PREFIX)]]
+    return own.astype("float64")
 
 
 def _comparable(measured: pd.DataFrame) -> pd.Series[float]:
@@ -226,8 +253,11 @@ def _comparable(measured: pd.DataFrame) -> pd.Series[float]:
     return measured.merge(last, on=how).drop_duplicates("key").set_index("key")["milliseconds"]
 
 
-def _is_fraction(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1
+def _can_be(value: object, measure: Measure) -> bool:
+    """Whether a study can have it as its best."""
+    if not isinstance(value, int | float):
+        return False
+    return 0 <= value <= 1 if measure.is_fraction else math.isfinite(value)
 
 
 def _check_values(found: pd.DataFrame) -> None:
@@ -237,7 +267,7 @@ def _check_values(found: pd.DataFrame) -> None:
             raise DamagedError(f"there are trials with an impossible {name}")
     if "state" in found:
         full = found[found["state"] == "COMPLETE"]
-        for name in ("epochs", *RANGES):
+        for name in ("epochs", *COSTS, *found["metric"].unique()):
             if full[name].isna().any():
                 raise DamagedError(f"there are COMPLETE trials without their {name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,11 +76,13 @@ class Trial:
 
     number: int
     accuracy: float
-    """On the validation images, a fraction of 1."""
+    """On the validation images, a fraction of 1; NaN where a score is judged."""
     architecture: Architecture
     cost: Cost
     params: Mapping[str, Any]
     """The value of each knob, by its path: what Optuna calls params."""
+    score: float = math.nan
+    """What an objective without an accuracy reported; NaN where an accuracy is judged."""
 
 
 class Study:
@@ -127,7 +130,7 @@ class Study:
 
     @property
     def best_trial(self) -> Trial:
-        """The most accurate trial of those trained in full; of equal ones the cheapest.
+        """The best trial of those trained in full; of equal ones the cheapest.
 
         Raises:
             StorageError: no trial was trained in full yet.
@@ -143,16 +146,19 @@ class Study:
             architecture,
             self.space.cost(architecture),
             self.setting(row["number"]),
+            float(row["score"]),
         )
 
     def best(self, count: int = 1) -> pd.DataFrame:
-        """The most accurate trials that were trained in full; a reused result counts once."""
-        # equal accuracies: the cheaper network is the better one
-        order = ["val_accuracy", "macs"]
-        return self._own_in_full().sort_values(order, ascending=[False, True]).head(count)
+        """The best trials that were trained in full; a reused result counts once."""
+        # of equal ones, the cheaper network is the better one
+        measure = self.record.measure
+        order = [measure.metric, "macs"]
+        found = self._own_in_full().sort_values(order, ascending=[measure.minimizes, True])
+        return found.head(count)
 
     def front(self, cost: str = "macs") -> pd.DataFrame:
-        """The Pareto front of those trained in full, from the cheapest to the most accurate.
+        """The Pareto front of those trained in full, from the cheapest to the best.
 
         ``cost`` is macs, params, activations or latency_ms, where that was measured.
 
@@ -161,7 +167,7 @@ class Study:
         """
         if cost not in COSTS:
             raise ConfigError(f"cost is {cost!r}; {choose(cost, COSTS)}")
-        return pareto_front(self._own_in_full(), cost)
+        return pareto_front(self._own_in_full(), cost, self.record.measure)
 
     def architecture(self, number: int) -> Architecture:
         """The network of a trial.

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, inspect, select, text
 
 from nas.data.registry import DEFAULT, title_of
-from nas.errors import DamagedError, StorageError
+from nas.errors import ConfigError, DamagedError, StorageError
+from nas.metrics import ACCURACY, Measure
 from nas.quantity import plural
 from nas.study.damage import read_mapping, read_time
 from nas.study.database import engines
@@ -54,6 +55,15 @@ class StudyRecord:
     fixed: tuple[str, ...] = field(default=(), compare=False)
     """Parts of the config in which a study must be equal for its results to be comparable; of a
     record that is stored, they are those of the one that it is compared with."""
+    measure: Measure = ACCURACY
+    """What its networks are judged by."""
+    source: str | None = None
+    """SHA-256 of the source of its objective, where that is a user's."""
+
+    @property
+    def objective(self) -> str:
+        """``measure`` and ``source`` as ``nas_studies.objective`` has them, JSON."""
+        return json.dumps({**self.measure.to_dict(), "source": self.source})
 
     @property
     def untrained(self) -> str | None:
@@ -76,9 +86,21 @@ class StudyRecord:
         return Images(visible(title)[:200], *counts)
 
     @property
+    def is_own(self) -> bool:
+        """Whether its objective is a user's: package.module:name."""
+        return ":" in str(self.config.get("objective"))
+
+    @property
+    def trained_by(self) -> str:
+        """on the images of a data set, or by an objective of a user's: after the word trained."""
+        if self.is_own:
+            return visible(f"by the objective {self.config['objective']}")
+        return f"on {self.images.text}"
+
+    @property
     def accuracy(self) -> str:
-        """What the study's ``val_accuracy`` is, in two words."""
-        return accuracy_of(self.config.get("objective"))
+        """What the study's networks are judged by, as labels have it."""
+        return label_of(self.config.get("objective"), self.measure)
 
     def differences(self, other: StudyRecord) -> list[str]:
         """What makes results of ``other`` not comparable with ours, one phrase each."""
@@ -90,6 +112,10 @@ class StudyRecord:
             found += list(_differences(key, ours, theirs))
         if self.dataset != other.dataset and not any(one.startswith("dataset") for one in found):
             found.append(f"dataset is {self.dataset[:12]}, not {other.dataset[:12]}")
+        for name in ("metric", "direction"):
+            ours, theirs = getattr(self.measure, name), getattr(other.measure, name)
+            if ours != theirs:
+                found.append(f"{name} is {ours}, not {theirs}")
         return found
 
     def refuse_another(self, other: StudyRecord, name: str) -> None:
@@ -123,13 +149,15 @@ def untrained(objective: object) -> str | None:
     )
 
 
-def accuracy_of(objective: object) -> str:
+def label_of(objective: object, measure: Measure = ACCURACY) -> str:
     """``StudyRecord.accuracy`` of a study of that objective."""
-    return "synthetic accuracy" if untrained(objective) else "validation accuracy"
+    return "synthetic accuracy" if untrained(objective) else measure.label
 
 
-def read_record(url: str, name: str) -> StudyRecord | None:
+def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord | None:
     """The study as stored, or None where the database or the study is not there yet.
+
+    ``direction`` is what a study that is made anew would have.
 
     Raises:
         StorageError: the URL or the database cannot be used, or the study is another program's.
@@ -154,7 +182,7 @@ def read_record(url: str, name: str) -> StudyRecord | None:
                 return None
             found = connection.execute(record_of(study_id)).first() if ours else None
             if found is None:
-                refuse_foreign(connection, study_id, name)
+                refuse_foreign(connection, study_id, name, direction)
     engine.dispose()
     try:
         return record_from(found) if found else None
@@ -162,8 +190,9 @@ def read_record(url: str, name: str) -> StudyRecord | None:
         raise DamagedError(f"study {name!r} is damaged: {error}", error.problems) from None
 
 
-def refuse_foreign(connection: Connection, study_id: int, name: str) -> None:
-    """Do nothing if a study of Optuna's without a record of ours can become one of ours.
+def refuse_foreign(connection: Connection, study_id: int, name: str, direction: str) -> None:
+    """Do nothing if a study of Optuna's without a record of ours can become one of ours, of that
+    direction.
 
     It can where nothing is in it: a search that died at its first steps left it so. Trials that
     were enqueued and have not begun are no hindrance.
@@ -176,9 +205,9 @@ def refuse_foreign(connection: Connection, study_id: int, name: str) -> None:
     trials = "FROM trials WHERE study_id = :id AND CAST(state AS VARCHAR(16)) != 'WAITING'"
     begun = connection.scalar(text(f"SELECT COUNT(*) {trials}"), {"id": study_id})
     differences = []
-    if directions != ["maximize"]:
-        wanted = " and ".join(directions) or "not set"
-        differences.append(f"its direction is {wanted}, not maximize")
+    if directions != [direction]:
+        theirs = " and ".join(directions) or "not set"
+        differences.append(f"its direction is {theirs}, not {direction}")
     if begun:
         query = (
             "SELECT DISTINCT param_name FROM trial_params WHERE trial_id IN "
@@ -214,13 +243,30 @@ def record_from(row: Row[Any]) -> StudyRecord:
     for name in ("space_hash", "dataset"):
         if not isinstance(getattr(row, name), str):
             raise DamagedError(f"its {name} is not text")
+    measure, source = read_objective(row.objective)
     return StudyRecord(
         space=read_mapping(row.space, "its space"),
         space_hash=row.space_hash,
         config=config,
         dataset=row.dataset,
         provenance=read_mapping(row.provenance, "its provenance"),
+        measure=measure,
+        source=source,
     )
+
+
+def read_objective(stored: object) -> tuple[Measure, str | None]:
+    """``nas_studies.objective``; of a study of an earlier nas there is none."""
+    if stored is None:
+        return ACCURACY, None
+    found = read_mapping(stored, "its objective")
+    source = found.get("source")
+    if not isinstance(source, str | None):
+        raise DamagedError("the source of its objective is no text")
+    try:
+        return Measure(found["metric"], found["direction"]), source
+    except (KeyError, ConfigError) as error:
+        raise DamagedError(f"its objective cannot be read: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -229,6 +275,7 @@ class Listed:
 
     planned: int | None
     objective: str | None
+    measure: Measure
     created: datetime | None  # UTC
     problem: str | None
 
@@ -239,13 +286,14 @@ def listed(row: Row[Any]) -> Listed:
         if not isinstance(row.study, str):
             raise DamagedError("its name is not text")
         created = read_time(row.created, "its time of creation")
-        config = record_from(row).config
+        record = record_from(row)
+        config = record.config
         objective = config.get("objective")
         if not isinstance(objective, str | None):
             raise DamagedError(f"objective of its config is {str(objective)[:40]!r}, not text")
-        return Listed(config["trials"], objective, created, None)
+        return Listed(config["trials"], objective, record.measure, created, None)
     except DamagedError as error:
-        return Listed(None, None, None, str(error))
+        return Listed(None, None, ACCURACY, None, str(error))
 
 
 def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:

@@ -84,6 +84,7 @@ class StudyStore:
         """
         self.name = name
         self.dataset = record.dataset
+        self.measure = record.measure
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with engines.explained(url):
@@ -92,7 +93,7 @@ class StudyStore:
             except (OperationalError, UnavailableError):  # a connection that was dropped
                 self._open(url, record)
         self._has_lock = False
-        self.attempts = Attempts(self.engine, self._study_id, owner, clock)
+        self.attempts = Attempts(self.engine, self._study_id, owner, clock, self.measure)
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
             "record_checkpoint": self._record_checkpoint,
@@ -175,8 +176,8 @@ class StudyStore:
         trial_id = self._trial_id(number)
         for name, value in _told(source).items():
             self._storage.set_trial_user_attr(trial_id, name, value)
-        for epoch, accuracy in source.intermediate_values.items():
-            self._storage.set_trial_intermediate_value(trial_id, epoch, accuracy)
+        for epoch, value in source.intermediate_values.items():
+            self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         self._storage.set_trial_state_values(trial_id, source.state, source.values)
 
     def adopt_trial(
@@ -244,8 +245,8 @@ class StudyStore:
     ) -> None:
         """End the attempt, then its trial; ``state`` is a key of ``ENDED``.
 
-        A trial that completed or was pruned takes the validation accuracy of its last epoch; one
-        that failed, the first line of the reason.
+        A trial that completed or was pruned takes the validation accuracy, or score, of its last
+        epoch; one that failed, the first line of the reason.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
@@ -285,7 +286,7 @@ class StudyStore:
         crash_point("epoch.ours")
         with suppress(UpdateFinishedTrialError):  # then this has been written before
             self._storage.set_trial_intermediate_value(
-                self._trial_id(number), result["epoch"], result["val_accuracy"]
+                self._trial_id(number), result["epoch"], self.measure.of(result)
             )
         crash_point("epoch.written")
 
@@ -388,7 +389,7 @@ class StudyStore:
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=self.name,
-                direction="maximize",
+                direction=record.measure.direction,
                 load_if_exists=True,
             )
             self._study_id = self._storage.get_study_id_from_name(self.name)
@@ -399,7 +400,7 @@ class StudyStore:
         with self.engine.begin() as connection:
             found = connection.execute(record_of(self._study_id)).first()
             if found is None:
-                refuse_foreign(connection, self._study_id, self.name)
+                refuse_foreign(connection, self._study_id, self.name, record.measure.direction)
                 connection.execute(
                     insert(studies).values(
                         study_id=self._study_id,
@@ -409,6 +410,7 @@ class StudyStore:
                         dataset=record.dataset,
                         provenance=json.dumps(record.provenance),
                         created=self.clock(),
+                        objective=record.objective,
                     )
                 )
                 return

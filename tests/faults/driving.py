@@ -14,16 +14,16 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
-from nas.search.synthetic import Synthetic
 from nas.space import SearchSpace
 from nas.study.check import violations
 from nas.study.reader import open_study
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore, utc_now
-from nas.training.config import TrainingConfig
 
 # forked from a process that has imported everything: a driver starts in milliseconds
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -63,7 +63,7 @@ def drive(url, folder, owner, *, crash_at="", ahead=0.0, at_a_time=1, **options)
     live = []
     while True:
         while len(live) < at_a_time and (job := searcher.next_job()) is not None:
-            training = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+            training = Synthetic(job.architecture, TrialConfig.of(job.training))
             if job.checkpoint is not None:
                 training.load(Path(job.checkpoint))
             live.append((job, training))

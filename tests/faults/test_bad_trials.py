@@ -15,7 +15,7 @@ from nas.study.reader import open_study
 REASONS = {  # of the trial, one line; attempt and host are said where a process died
     "nan": "val_accuracy is not finite (nan)",
     "inf": "val_loss is not finite (inf)",
-    "missing": "val_accuracy is None, not a number",
+    "missing": "val_accuracy is missing; the metrics are: ",
     "string": "val_accuracy is '0.9', not a number",
     "none": "val_accuracy is None, not a number",
     "raises": "ValueError: this network cannot be trained (attempt 1 on ",

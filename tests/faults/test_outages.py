@@ -17,12 +17,12 @@ from faults.driving import (
 from faults.servers import CANARY
 
 from nas.errors import StorageError
-from nas.search.synthetic import Synthetic
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.study import store
 from nas.study.database import engines
 from nas.study.database.outages import UnavailableError
 from nas.study.store import utc_now
-from nas.training.config import TrainingConfig
 
 OPTIONS = {"trials": 4, "epochs": 60, "scheduler": "none", "at_a_time": 2}
 TRIALS = OPTIONS["trials"]
@@ -194,4 +194,4 @@ def test_a_driver_that_hangs_with_the_lock_does_not_hang_the_others(database_url
 
 def result(job):
     """The first epoch of an attempt."""
-    return Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training))).epoch()
+    return Synthetic(job.architecture, TrialConfig.of(job.training)).epoch()

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nas.search.synthetic import Synthetic
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic
 from nas.study.check import violations
 from nas.study.reader import open_study
-from nas.training.config import TrainingConfig
 
 TRIALS = 4
 LEASE = 30
@@ -56,7 +56,7 @@ class Study(RuleBasedStateMachine):
         job = searcher.next_job()
         if job is None:
             return
-        training = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+        training = Synthetic(job.architecture, TrialConfig.of(job.training))
         if job.checkpoint is not None:
             training.load(Path(job.checkpoint))
         jobs[job.number, job.attempt] = (job, training)
@@ -93,7 +93,7 @@ class Study(RuleBasedStateMachine):
             return
         again = searcher.restarted(job, "its node went away")
         if again is not None:
-            training = Synthetic(again.architecture, TrainingConfig.from_dict(dict(again.training)))
+            training = Synthetic(again.architecture, TrialConfig.of(again.training))
             if again.checkpoint is not None:
                 training.load(Path(again.checkpoint))
             jobs[again.number, again.attempt] = (again, training)
@@ -130,7 +130,7 @@ class Study(RuleBasedStateMachine):
         self.open_driver()
         searcher, _ = self.drivers[0]
         while (job := searcher.next_job()) is not None:
-            training = Synthetic(job.architecture, TrainingConfig.from_dict(dict(job.training)))
+            training = Synthetic(job.architecture, TrialConfig.of(job.training))
             if job.checkpoint is not None:
                 training.load(Path(job.checkpoint))
             while searcher.report(job, training.epoch()):

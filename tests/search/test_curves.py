@@ -13,7 +13,8 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from nas.errors import ConfigError
-from nas.search.curves import SCALARS, Curves, check_log_to, curves_folder
+from nas.metrics import METRICS
+from nas.search.curves import Curves, check_log_to, curves_folder
 from nas.study.reader import open_study
 
 
@@ -32,7 +33,7 @@ def scalars(folder):
 
 
 def result(epoch, **changed):
-    return {"epoch": epoch, **dict.fromkeys(SCALARS, 0.5), "host": "h/1", **changed}
+    return {"epoch": epoch, **dict.fromkeys(METRICS, 0.5), "host": "h/1", **changed}
 
 
 def test_a_real_search_writes_the_numbers_of_its_database(tmp_path):
@@ -50,9 +51,9 @@ def test_a_real_search_writes_the_numbers_of_its_database(tmp_path):
     stored = {
         (f"{row['number']:05d}-{row['attempt']}", name, row["epoch"]): float(np.float32(row[name]))
         for row in epochs.to_dict("records")
-        for name in SCALARS
+        for name in METRICS
     }
-    assert len(stored) >= 6 * len(SCALARS)
+    assert len(stored) >= 6 * len(METRICS)
     assert scalars(tmp_path / "shown here") == stored
 
 
@@ -66,7 +67,7 @@ def test_a_trial_that_failed_and_values_that_are_none_write_nothing(tmp_path):
     found = scalars(tmp_path)
     assert {attempt for attempt, _, _ in found} == {"00001-1"}
     assert ("00001-1", "val_loss", 1) not in found
-    assert len(found) == 2 * len(SCALARS) - 1
+    assert len(found) == 2 * len(METRICS) - 1
 
 
 def test_the_folder_is_below_the_runs_unless_one_is_named():

@@ -11,9 +11,9 @@ from scipy.stats import chisquare
 
 from nas.cost import cost
 from nas.errors import ConfigError
+from nas.objectives.synthetic import accuracy
 from nas.search.mirror import GUIDED, STARTUP, WORST, Axis, Mirror, find_sampler
 from nas.search.sampling import Sampler
-from nas.search.synthetic import accuracy
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
 
 ONE_KNOB = {
@@ -128,8 +128,8 @@ def test_a_failure_is_a_result_in_the_mirror_only_where_the_trial_caused_it():
     mirror.update(trials)
     seen = mirror._study.get_trials()
     assert [t.state.name for t in seen] == ["COMPLETE", "FAIL", "FAIL"] + ["COMPLETE"] * 3
-    assert [t.value for t in seen[:1]] == [WORST]
-    assert min(t.value for t in seen[3:]) > WORST
+    assert [t.value for t in seen[:1]] == [WORST["maximize"]]
+    assert min(t.value for t in seen[3:]) > WORST["maximize"]
 
 
 SPACE = SearchSpace.load("resnet_vs_plain")

@@ -262,7 +262,7 @@ def test_options_of_a_plan_are_those_in_which_it_differs_from_the_study(given):
 
 def test_a_plan_without_options_has_none(given):
     plan = prepare(given, LAPTOP)
-    bare = Plan(plan.config, plan.space, plan.record, False)
+    bare = Plan(plan.config, plan.space, plan.record, False, plan.objective)
     assert bare.options == {}
 
 

@@ -1,10 +1,10 @@
 """What a worker does with one attempt after another; no Ray cluster is needed for that."""
 
-import json
 import os
 import platform
 import re
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,8 +13,10 @@ import torch
 from nas.architecture import Architecture, Stage, Stem
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import TrialFailedError
+from nas.objectives import classification
+from nas.objectives.classification import Classification
+from nas.objectives.synthetic import Synthetic, accuracy
 from nas.search import trial
-from nas.search.synthetic import accuracy
 from nas.search.trial import CHECKPOINT, Worker, WorkerError
 from nas.training import TrainingConfig
 from nas.training.checkpoint import read_checkpoint
@@ -35,6 +37,7 @@ def job(**changes):
         "objective": "synthetic",
         "cpus": 1,
         "gpus": 0,
+        "folder": str(Path.cwd()),
         "dataset": "fashion_mnist",
         "data": None,
         "resize": False,
@@ -76,12 +79,10 @@ def test_a_step_is_an_epoch_with_where_it_was_trained(worker):
 def test_the_next_attempt_in_a_process_has_nothing_of_the_one_before(worker):
     one = worker()
     first = one.step()
-    one._images["folder"] = "images"
     assert one.reset_config(job(attempt=2)) is True
     second = one.step()
     assert (second["epoch"], second["val_accuracy"]) == (1, first["val_accuracy"])
     assert second["execution"] != first["execution"]
-    assert one._images == {"folder": "images"}  # but the images, which take time to read
 
 
 def test_an_attempt_goes_on_from_the_checkpoint_of_another(worker, tmp_path):
@@ -96,19 +97,17 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_another(worker, tmp_path):
 
 
 def test_a_trial_that_fails_says_why_and_anything_else_ends_the_process(worker, monkeypatch):
-    class Failing:
-        def epoch(self):
-            raise TrialFailedError("loss is not finite")
+    def failing(_):
+        raise TrialFailedError("loss is not finite")
 
-    class Broken:
-        def epoch(self):
-            raise ValueError("a\n  b" + "c" * 1000)
+    def broken(_):
+        raise ValueError("a\n  b" + "c" * 1000)
 
-    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: Failing())
+    monkeypatch.setattr(Synthetic, "epoch", failing)
     one = worker()
     result = one.step()
     assert result == {"failure": "loss is not finite", "execution": one._execution}
-    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: Broken())
+    monkeypatch.setattr(Synthetic, "epoch", broken)
     with pytest.raises(WorkerError) as error:
         worker().step()
     first, *traceback = str(error.value).splitlines()
@@ -124,18 +123,18 @@ def test_a_real_training_is_given_its_threads_images_and_device(worker, data_fol
     assert torch.get_num_threads() == 1
     assert result["numerics"] == "float32, channels first"
     assert result["device"].startswith("cpu")
-    [(named, images)] = one._images.items()
-    assert json.loads(named) == ["fashion_mnist", str(data_folder), [1, 28, 28], False]
-    assert one._objective.config == CONFIG.replace(flip=True)
-    assert one._objective.architecture == NET
+    training = one._running.task.instance.training
+    assert training.config == CONFIG.replace(flip=True)
+    assert training.architecture == NET
+    images = classification._images("fashion_mnist", str(data_folder), (1, 28, 28), False)
+    assert training.dataset is images
     layout = CONFIG.replace(channels_last="on").to_dict()
     one.reset_config(
         job(objective="fashion_mnist", data=str(data_folder), training=layout, cpus=0.5)
     )
     assert one.step()["numerics"] == "float32, channels last"
     assert torch.get_num_threads() == 1  # never none
-    assert one._images == {named: images}
-    assert one._objective.dataset is images
+    assert one._running.task.instance.training.dataset is images  # which take time to read
 
 
 def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch):
@@ -149,10 +148,10 @@ def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for device, gpus in [("auto", 0), ("auto", 1), ("cuda", 0), ("cpu", 1)]:
         given = job(objective="fashion_mnist", device=device, gpus=gpus, data=str(data_folder))
-        trial._fashion_mnist(given, {})
+        Classification(NET, trial._config(given))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     given = job(objective="fashion_mnist", data=str(data_folder))
-    trial._fashion_mnist(given, {})
+    Classification(NET, trial._config(given))
     assert asked == ["cpu", "auto", "cuda", "cpu", "auto"]
 
 
@@ -163,25 +162,28 @@ def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(worker, data_folde
     assert read_checkpoint(tmp_path / CHECKPOINT, torch.device("cpu"))["epochs_done"] == 1
 
 
-def test_a_worker_takes_plain_data_by_name():
-    known = {"fashion_mnist": trial._fashion_mnist, "synthetic": trial._synthetic}
-    assert known == trial.OBJECTIVES
-    assert trial.TRACEBACK_LINES == 20
+def running(device=None, gpus=0):
+    instance = SimpleNamespace(device=device) if device else object()
+    return SimpleNamespace(
+        task=SimpleNamespace(instance=instance), config=SimpleNamespace(gpus=gpus)
+    )
 
 
 def test_where_a_trial_ran_is_its_host_process_and_device(monkeypatch):
     here = f"{socket.gethostname()}/{os.getpid()}"
     name = platform.processor() or platform.machine()
-    assert trial._where(object()) == {"host": here, "device": f"cpu {name}".strip()}
+    assert trial._where(running()) == {"host": here, "device": f"cpu {name}".strip()}
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "riscv")
-    assert trial._where(SimpleNamespace(device=torch.device("cpu")))["device"] == "cpu riscv"
+    assert trial._where(running(torch.device("cpu")))["device"] == "cpu riscv"
     monkeypatch.setattr(platform, "machine", lambda: "")
-    assert trial._where(object())["device"] == "cpu"
+    assert trial._where(running())["device"] == "cpu"
     monkeypatch.setattr(platform, "processor", lambda: "x86")
-    assert trial._where(object())["device"] == "cpu x86"
+    assert trial._where(running())["device"] == "cpu x86"
+    assert trial._where(running(gpus=1))["device"] == "cuda x86"  # a GPU that torch cannot name
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"H200 of {device}")
-    where = trial._where(SimpleNamespace(device=torch.device("cuda", 1)))
+    where = trial._where(running(torch.device("cuda", 1)))
     assert where["device"] == "cuda:1 H200 of cuda:1"
 
 
@@ -205,39 +207,49 @@ def test_what_a_worker_died_of_is_its_first_line_and_the_end_of_its_traceback():
     assert rest[-1] == first
 
 
-def test_a_result_says_how_it_was_computed_where_it_knows(worker, monkeypatch):
-    class Result:
-        def __init__(self, layout):
-            self.layout = layout
+def test_a_result_says_how_it_was_computed_where_it_knows(monkeypatch):
+    class Training:
+        device = torch.device("cpu")
 
-        def to_dict(self):
-            return {"epoch": 1, "precision": "bfloat16", "channels_last": self.layout}
+        def __init__(self, *_):
+            self.layouts = iter(["on", "off"])
 
-    results = iter([Result("on"), Result("off"), {"epoch": 3}])
-    objective = SimpleNamespace(epoch=lambda: next(results))
-    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", lambda *_: objective)
-    one = worker()
-    assert one.step()["numerics"] == "bfloat16, channels last"
-    assert one.step()["numerics"] == "bfloat16, channels first"
-    assert "numerics" not in one.step()
+        def epoch(self):
+            layout = next(self.layouts)
+            result = {"epoch": 1, "precision": "bfloat16", "channels_last": layout}
+            return SimpleNamespace(to_dict=lambda: result)
+
+    monkeypatch.setattr("nas.training.Training", Training, raising=False)
+    one = Classification(NET, trial._config(job()))
+    for layout in ("channels last", "channels first"):
+        assert one.epoch() == {"epoch": 1}
+        assert one.numerics == f"bfloat16, {layout}"
 
 
 def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monkeypatch):
     made = []
 
-    def make(config, images):
-        made.append((config["trial"], images))
-        return SimpleNamespace(epoch=lambda: {"epoch": 1}, load=lambda path: made.append(path))
+    class Made:
+        def __init__(self, architecture, config):
+            made.append((architecture, config.trial, config.threads, config.input_shape))
 
-    monkeypatch.setitem(trial.OBJECTIVES, "synthetic", make)
+        def epoch(self):
+            return {"epoch": 1, "val_accuracy": 0.5}
+
+        def load(self, path):
+            made.append(path)
+
+        def save(self, path):
+            made.append("saved")
+
+    monkeypatch.setattr("nas.objectives.synthetic.Synthetic", Made)
     one = worker(trial=7)
     assert made == []
     one.step()
     one.step()
-    assert made == [(7, one._images)]
-    other = worker(trial=8, checkpoint="/where")
-    other.step()
-    assert [str(path) for path in made[2:]] == ["/where/checkpoint.pt"]
+    assert made == [(NET, 7, 1, (1, 28, 28))]
+    worker(trial=8, checkpoint="/where").step()
+    assert str(made[-1]) == "/where/checkpoint.pt"
 
 
 def test_images_are_those_that_the_job_names(worker, monkeypatch):
@@ -252,11 +264,12 @@ def test_images_are_those_that_the_job_names(worker, monkeypatch):
         return SimpleNamespace(name=name, fingerprint="f")
 
     monkeypatch.setattr("nas.training.Training", Training, raising=False)
-    monkeypatch.setattr("nas.data.open_dataset", opened)
+    monkeypatch.setattr(classification, "open_dataset", opened)
     given = {"fingerprint": "f", "input_shape": [1, 16, 16], "resize": True}
-    images = {}
+    classification._images.cache_clear()
     for data in (None, "/where", "/where"):  # each is opened once
-        trial._fashion_mnist(job(dataset="digits", data=data, **given), images)
+        Classification(NET, trial._config(job(dataset="digits", data=data, **given)))
+    classification._images.cache_clear()
     options = {"name": "digits", "input_shape": (1, 16, 16), "resize": True}
     first, second = ({**options, "folder": folder} for folder in (None, "/where"))
     assert asked == [first, "digits", second, "digits", "digits"]

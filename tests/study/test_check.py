@@ -36,13 +36,17 @@ def key(number):
 
 VIEWED = (
     "study", "number", "state", "policy", "epochs", "val_accuracy", "val_loss", "params", "macs",
-    "activations", "seconds", "attempts", "reason", "key",
+    "activations", "seconds", "attempts", "reason", "key", "metrics",
 )  # fmt: skip
 MEASURED = (
     "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
 )  # fmt: skip
 
 BROKEN = {
+    "another direction of Optuna's": (
+        "UPDATE study_directions SET direction = 'MINIMIZE'",
+        ["Optuna's direction of the study is minimize, not maximize"],
+    ),
     "a trial number is missing": (
         "UPDATE trials SET number = 10 WHERE number = 9; "
         "UPDATE nas_attempts SET trial = 10 WHERE trial = 9",
@@ -111,17 +115,17 @@ BROKEN = {
     ),
     "an epoch too many": (
         "INSERT INTO nas_epochs SELECT study_id, trial, 1, epoch + 1, train_loss, val_loss, "
-        "val_accuracy, learning_rate, seconds, images_per_second FROM nas_epochs "
+        "val_accuracy, learning_rate, seconds, images_per_second, metrics FROM nas_epochs "
         "WHERE trial = 0 AND attempt = 2",
         ["trial 0, attempt 1: has 5 epochs, more than the study's 4"],
     ),
     "a loss that is not finite": (
         "UPDATE nas_epochs SET train_loss = 9e999 WHERE trial = 2",
-        ["trial 2, attempt 1: epoch 1 has a value that is not finite"],
+        ["trial 2, attempt 1: epoch 1: train_loss is not finite (inf)"],
     ),
     "an accuracy that is no fraction": (
         "UPDATE nas_epochs SET val_accuracy = 1.5 WHERE trial = 0 AND attempt = 1",
-        ["trial 0, attempt 1: epoch 1 has an accuracy of 1.5"],
+        ["trial 0, attempt 1: epoch 1: val_accuracy is 1.5, not a fraction of 1"],
     ),
     "an attempt in a state that there is not": (
         "UPDATE nas_attempts SET state = 'odd' WHERE trial = 1",
@@ -379,7 +383,8 @@ def test_each_column_of_the_view_is_compared(one_copy):
 def test_each_measure_of_an_epoch_is_finite(one_copy, column, value):
     where = "trial = 0 AND attempt = 1 AND epoch = 1"
     found = broken_lines(one_copy(), f"UPDATE nas_epochs SET {column} = {value} WHERE {where}")
-    assert found == ["trial 0, attempt 1: epoch 1 has a value that is not finite"]
+    said = f"{column} is not finite ({float(value)})"
+    assert found == [f"trial 0, attempt 1: epoch 1: {said}"]
 
 
 @pytest.mark.parametrize("column", ["params", "macs", "activations", "depth"])
@@ -400,8 +405,8 @@ def test_each_cost_of_a_network_is_computed_again(one_copy, column, more):
     [
         ("0", []),
         ("1", []),
-        ("-0.01", ["trial 0, attempt 1: epoch 1 has an accuracy of -0.01"]),
-        ("1.01", ["trial 0, attempt 1: epoch 1 has an accuracy of 1.01"]),
+        ("-0.01", ["trial 0, attempt 1: epoch 1: val_accuracy is -0.01, not a fraction of 1"]),
+        ("1.01", ["trial 0, attempt 1: epoch 1: val_accuracy is 1.01, not a fraction of 1"]),
     ],
 )
 def test_an_accuracy_is_a_fraction_and_may_be_0_or_1(one_copy, accuracy, said):

@@ -154,7 +154,7 @@ def test_a_bad_study_is_a_row_that_says_what_is_wrong(statement, said, loose, ca
 def test_every_column_that_is_wrong_is_a_violation(loose, capsys):
     url = broken(
         loose,
-        "UPDATE nas_epochs SET seconds = 'fast', val_loss = NULL, epoch = 1.5 "
+        "UPDATE nas_epochs SET seconds = 'fast', val_loss = 'low', epoch = 1.5 "
         f"WHERE study_id = {OF_BAD} AND trial = 1",
     )
     _, shown, said, checked, found = tried(url, capsys)

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from nas.analysis.measured import accuracy_label, untrained_notes
+from nas.analysis.measured import accuracy_label, measure_of, untrained_notes
 from nas.analysis.plots.canvas import canvas, caption, cost_axis, percent_axes
 from nas.analysis.population import COSTS
 from nas.errors import AnalysisError, choose
@@ -15,10 +15,11 @@ from nas.study.front import pareto_front
 
 
 def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
-    """Validation accuracy against ``cost`` (macs, params or activations), with the Pareto front.
+    """Validation accuracy, or score, against ``cost``, with the Pareto front.
 
-    Trials that were stopped early are drawn apart, at the accuracy of the epoch they came to: they
-    take no part in the front, which compares equal fidelities alone.
+    ``cost`` is macs, params or activations. Trials that were stopped early are drawn
+    apart, at the accuracy of the epoch they came to: they take no part in the front, which compares
+    equal fidelities alone.
 
     Raises:
         AnalysisError: no such cost, or no trial with a result.
@@ -26,23 +27,24 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     if cost not in COSTS or cost not in trials:
         known = [name for name in COSTS if name in trials]
         raise AnalysisError(f"cost is {cost!r}; {choose(cost, known)}")
-    measured = trials["val_accuracy"].notna() & trials[cost].notna()
+    measure = measure_of(trials)
+    measured = trials[measure.metric].notna() & trials[cost].notna()
     shown = trials[measured & (trials["policy"] != "reused")]
     full = shown[shown["state"] == "COMPLETE"]
     longest = (full if len(full) else shown)["epochs"].max()
     epochs = 0 if pd.isna(longest) else int(longest)
     label = {
         "COMPLETE": f"trained in full ({plural(epochs, 'epoch')})",
-        "PRUNED": "stopped early, accuracy then",
+        "PRUNED": f"stopped early, {measure.word} then",
     }
     shown = shown[shown["state"].isin(label)]
     if shown.empty:
-        raise AnalysisError(f"no trial has ended with an accuracy and {cost} yet")
-    best = pareto_front(full, cost)
+        raise AnalysisError(f"no trial has ended with {measure.article} and {cost} yet")
+    best = pareto_front(full, cost, measure)
     with canvas() as (figure, axes):
         sns.scatterplot(
             x=shown[cost].astype(float),
-            y=shown["val_accuracy"],
+            y=shown[measure.metric],
             hue=shown["state"].map(label),
             style=shown["state"].map(label),
             hue_order=list(label.values()),
@@ -52,11 +54,12 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
             ax=axes,
         )
         axes.step(
-            best[cost].astype(float), best["val_accuracy"], where="post", lw=1, label="Pareto front"
+            best[cost].astype(float), best[measure.metric], where="post", lw=1, label="Pareto front"
         )
         axes.set_ylabel(accuracy_label(trials))
         cost_axis(axes, cost)
-        percent_axes(axes, "y")
+        if measure.is_fraction:
+            percent_axes(axes, "y")
         axes.legend(loc="best", frameon=True)
         name = shown["study"].iloc[0]
         said = f"{name}: {len(full)} of {plural(len(trials), 'trial')} trained in full"

@@ -14,7 +14,7 @@ from nas.analysis.effects import Matching, differences
 from nas.analysis.effects import effects as effects_of
 from nas.analysis.importance import DEFAULT, Evaluator, order
 from nas.analysis.importance import importance as importance_of
-from nas.analysis.measured import accuracy_label, error_label
+from nas.analysis.measured import accuracy_label, error_label, measure_of
 from nas.analysis.plots.canvas import (
     MARKERS,
     canvas,
@@ -195,14 +195,15 @@ def importance(
 
 
 def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[Rules]) -> Figure:
-    """The accuracy by the values of one knob: each network, and the median of each value."""
+    """The accuracy, or score, by the values of one knob: networks, and the median of each value."""
     space = population(trials, rules)
     if knob not in knobs(space.trials):
         raise AnalysisError(
             f"{space.study} has no knob {knob!r}; {choose(knob, knobs(space.trials))}"
         )
     with canvas() as (figure, axes):
-        accuracy = space.trials["val_accuracy"].to_numpy(float)
+        measure = measure_of(space.trials)
+        accuracy = space.trials[measure.metric].to_numpy(float)
         values = space.trials[knob]
         if values.nunique() <= 12:
             _by_value(axes, values, accuracy, seed)
@@ -211,7 +212,8 @@ def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[
             axes.scatter(values.to_numpy(float), accuracy, s=16, color=colours(1)[0], alpha=0.8)
             said = "too many values for medians"
         axes.set(xlabel=knob, ylabel=accuracy_label(trials))
-        percent_axes(axes, "y")
+        if measure.is_fraction:
+            percent_axes(axes, "y")
         caption(axes, space.title, [said, *notes([space])])
     return figure
 

@@ -9,21 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas.analysis.fidelity import last_curves, rank_correlation
-from nas.analysis.measured import accuracy_label, untrained_notes
+from nas.analysis.measured import accuracy_label, measure_of, untrained_notes
 from nas.analysis.plots.canvas import MARKERS, canvas, caption, colours, percent_axes
 from nas.errors import AnalysisError
 from nas.quantity import plural
 
 
 def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
-    """Accuracy by epoch of every trial (``Study.epochs()``); the best ones in colour."""
+    """Accuracy, or score, by epoch of every trial (``Study.epochs()``); the best ones in colour."""
     last = last_curves(epochs)
     if not len(last):
         raise AnalysisError("no trial has trained an epoch yet")
-    wide = last.pivot(index="epoch", columns="number", values="val_accuracy")
+    measure = measure_of(epochs)
+    wide = last.pivot(index="epoch", columns="number", values=measure.metric)
     end = int(last["epoch"].max())
-    final = last[last["epoch"] == end].set_index("number")["val_accuracy"]
-    leaders = final.nlargest(best).index
+    final = last[last["epoch"] == end].set_index("number")[measure.metric]
+    leaders = (final.nsmallest(best) if measure.minimizes else final.nlargest(best)).index
     with canvas() as (figure, axes):
         for number in wide.columns.difference(leaders):
             column = wide[number].dropna()
@@ -36,13 +37,14 @@ def curves(epochs: pd.DataFrame, *, best: int = 3, study: str = "") -> Figure:
         for k, (number, colour) in enumerate(zip(leaders, colours(len(leaders)), strict=True)):
             axes.plot(
                 wide.index, wide[number], color=colour, lw=1.8, marker=MARKERS[k % len(MARKERS)],
-                ms=5, label=f"trial {number} ({final[number]:.2%})",
+                ms=5, label=f"trial {number} ({measure.shown(final[number]).strip()})",
             )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel=accuracy_label(epochs))
-        percent_axes(axes, "y")
+        if measure.is_fraction:
+            percent_axes(axes, "y")
         if len(leaders):
-            axes.legend(loc="lower right", frameon=True)
+            axes.legend(loc="best" if measure.minimizes else "lower right", frameon=True)
         short = wide.shape[1] - len(final)
         said = f"n = {plural(wide.shape[1], 'trial')}, up to {plural(end, 'epoch')}"
         caption(

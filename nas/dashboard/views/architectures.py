@@ -10,7 +10,8 @@ import streamlit as st
 from nas.dashboard import drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
-from nas.quantity import count, percent, plural
+from nas.metrics import Measure
+from nas.quantity import count, plural
 
 
 def page(source: Source) -> None:
@@ -26,8 +27,9 @@ def page(source: Source) -> None:
     if known.empty:
         nothing("no network has been proposed yet")
         return
-    ranked = known.sort_values(["val_accuracy", "macs"], ascending=[False, True])
-    labels = {int(row["number"]): _label(row) for row in ranked.to_dict("records")}
+    measure = source.measure
+    ranked = known.sort_values([measure.metric, "macs"], ascending=[measure.minimizes, True])
+    labels = {int(row["number"]): _label(row, measure) for row in ranked.to_dict("records")}
     left, right = st.columns(2)
     first = left.selectbox(
         "Trial (the best first)", list(labels), format_func=labels.__getitem__, key="first"
@@ -42,11 +44,11 @@ def page(source: Source) -> None:
         drawings.show_pair(source, first, second)
 
 
-def _label(row: Mapping[Hashable, Any]) -> str:
-    accuracy = row["val_accuracy"]
+def _label(row: Mapping[Hashable, Any], measure: Measure) -> str:
+    value = row[measure.metric]
     measured = (
-        f"{percent(accuracy).strip()} after {plural(row['epochs'], 'epoch')}"
-        if accuracy == accuracy  # not NaN
+        f"{measure.shown(value).strip()} after {plural(row['epochs'], 'epoch')}"
+        if value == value  # not NaN
         else str(row["state"]).lower()
     )
     return f"{row['number']}: {measured}, {count(row['macs'])} MACs"

@@ -45,6 +45,10 @@ def page(url: str) -> None:
         if untrained := source.study().record.untrained:
             st.warning(untrained)
             st.text(visible(source.name))  # a warning is Markdown, which a name could bring
+    scored = [source.name for source in sources if not source.measure.is_fraction]
+    if scored:
+        nothing(f"{visible(', '.join(scored))}: judged by a score, which is no accuracy to compare")
+    sources = [source for source in sources if source.name not in scored]
     frames = [source.trials() for source in sources]
     full = {
         source.name: trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
@@ -81,7 +85,7 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
     charts.say_thinned(len(drawn), sum(map(len, full.values())))
     fronts = pd.concat([pareto_front(trials, cost) for trials in full.values()])
     columns = ["study", "number", "val_accuracy", "epochs", cost]
-    x, y, colour = charts.cost_axis(cost), charts.accuracy_axis(), charts.study_colour(list(full))
+    x, y, colour = charts.cost_axis(cost), charts.value_axis(), charts.study_colour(list(full))
     points = (
         alt.Chart(drawn[columns])
         .mark_point(filled=True, size=40, opacity=0.5)
@@ -92,7 +96,7 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
             tooltip=[
                 alt.Tooltip("study:N", title="study"),
                 alt.Tooltip("number:Q", title="trial"),
-                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+                charts.value_tooltip(),
                 alt.Tooltip("epochs:Q", title="after epochs"),
                 alt.Tooltip(f"{cost}:Q", title=COSTS[cost], format=".3~s"),
             ],

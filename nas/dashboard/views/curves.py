@@ -9,7 +9,8 @@ import streamlit as st
 from nas.dashboard import charts
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
-from nas.quantity import percent, plural
+from nas.metrics import NAMED, PREFIX, Measure
+from nas.quantity import plural
 
 MEASURES = {
     "val_accuracy": "validation accuracy",
@@ -34,9 +35,10 @@ def page(source: Source) -> None:
     if measured.empty:
         nothing("no trial has trained an epoch yet")
         return
-    ranked = measured.sort_values("val_accuracy", ascending=False)
+    judged = source.measure
+    ranked = measured.sort_values(judged.metric, ascending=judged.minimizes)
     labels = {
-        int(row["number"]): f"{row['number']}: {percent(row['val_accuracy']).strip()} after "
+        int(row["number"]): f"{row['number']}: {judged.shown(row[judged.metric]).strip()} after "
         f"{plural(row['epochs'], 'epoch')}, {row['state'].lower()}"
         for row in ranked.to_dict("records")
     }
@@ -48,11 +50,22 @@ def page(source: Source) -> None:
         max_selections=MOST,
         key="curves",
     )
-    measure = st.selectbox("Measure", list(MEASURES), format_func=MEASURES.__getitem__)
+    epochs = source.epochs()
+    offered = _offered(epochs, judged)
+    measure = st.selectbox("Measure", list(offered), format_func=offered.__getitem__)
     if not chosen:
         nothing("no trial is chosen")
         return
-    st.altair_chart(_lines(_last_attempts(source.epochs(), chosen), measure), key="learning-curves")
+    lines = _lines(_last_attempts(epochs, chosen), measure, offered[measure])
+    st.altair_chart(lines, key="learning-curves")
+
+
+def _offered(epochs: pd.DataFrame, judged: Measure) -> dict[str, str]:
+    """Columns that some epoch has a value in, with their names: what is judged comes first."""
+    own = [name for name in epochs if str(name).startswith(PREFIX)]
+    names = {judged.metric: judged.label, **MEASURES}
+    names |= {str(name): str(name).removeprefix(PREFIX) for name in (*NAMED, *own)} | names
+    return {name: label for name, label in names.items() if epochs[name].notna().any()}
 
 
 def _last_attempts(epochs: pd.DataFrame, chosen: list[int]) -> pd.DataFrame:
@@ -61,15 +74,17 @@ def _last_attempts(epochs: pd.DataFrame, chosen: list[int]) -> pd.DataFrame:
     return own[own["attempt"] == own.groupby("number")["attempt"].transform("max")]
 
 
-def _lines(epochs: pd.DataFrame, measure: str) -> alt.Chart:
+def _lines(epochs: pd.DataFrame, measure: str, label: str) -> alt.Chart:
     value = (
-        charts.accuracy_axis()
+        charts.value_axis()
         if measure == "val_accuracy"
-        else alt.Y(f"{measure}:Q", title=MEASURES[measure], scale=alt.Scale(zero=False))
+        else alt.Y("value:Q", title=label, scale=alt.Scale(zero=False))
     )
     shown = ".2%" if measure == "val_accuracy" else ".4~g"
+    # a name with a dot in it would be a path to Vega
+    points = epochs[["number", "epoch", "val_accuracy"]].assign(value=epochs[measure])
     chart: alt.Chart = (
-        alt.Chart(epochs[["number", "epoch", measure]])
+        alt.Chart(points)
         .mark_line(point=True)
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(format="d", tickMinStep=1)),
@@ -78,7 +93,7 @@ def _lines(epochs: pd.DataFrame, measure: str) -> alt.Chart:
             tooltip=[
                 alt.Tooltip("number:N", title="trial"),
                 alt.Tooltip("epoch:Q", title="epoch"),
-                alt.Tooltip(f"{measure}:Q", title=MEASURES[measure], format=shown),
+                alt.Tooltip("value:Q", title=label, format=shown),
             ],
         )
         .properties(height=charts.HEIGHT)

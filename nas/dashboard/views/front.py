@@ -9,17 +9,19 @@ import streamlit as st
 from nas.dashboard import charts, columns, drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
+from nas.metrics import Measure
 from nas.study.front import pareto_front
 
 
 def page(source: Source) -> None:
     """The scatter, the front as a table, the network of a point that is clicked."""
+    measure = source.measure
     heading(
-        "Accuracy and cost",
+        f"{measure.word.title()} and cost",
         source.name,
         "Each point is a network. The line is the Pareto front: networks that no other one "
-        "beats in both accuracy and cost, among those trained in full. Click a point to see its "
-        "network.",
+        f"beats in both {measure.word} and cost, among those trained in full. Click a point to see "
+        "its network.",
     )
     trials = source.trials()
     if trials["macs"].isna().all():
@@ -27,16 +29,16 @@ def page(source: Source) -> None:
         return
     cost = charts.choose_cost(trials)
     ended = trials["state"].isin(list(charts.ENDINGS)) & (trials["policy"] != "reused")
-    shown = trials[ended & trials["val_accuracy"].notna() & trials[cost].notna()]
+    shown = trials[ended & trials[measure.metric].notna() & trials[cost].notna()]
     if shown.empty:
         nothing("no trial has ended with a result yet")
         return
-    front = pareto_front(shown[shown["state"] == "COMPLETE"], cost)
+    front = pareto_front(shown[shown["state"] == "COMPLETE"], cost, measure)
     others = shown.drop(front.index)
     drawn = pd.concat([charts.thinned(others), front])
     charts.say_thinned(len(drawn), len(shown))
     picked = st.altair_chart(
-        _chart(_described(source, drawn, cost), front, cost),
+        _chart(_described(source, drawn), front, cost, measure),
         on_select="rerun",
         selection_mode="point",
         key="front",
@@ -44,42 +46,45 @@ def page(source: Source) -> None:
     if front.empty:
         nothing("there is no front, as no trial was trained in full yet")
     _network(source, picked)
-    st.subheader("The front, from the cheapest to the most accurate")
-    _table(front)
+    last = "most accurate" if measure.is_fraction else "best"
+    st.subheader(f"The front, from the cheapest to the {last}")
+    _table(front, measure)
 
 
-def _described(source: Source, drawn: pd.DataFrame, cost: str) -> pd.DataFrame:
+def _described(source: Source, drawn: pd.DataFrame) -> pd.DataFrame:
     """What is drawn, with a column for each part of the network."""
-    points = drawn[["number", "epochs", "val_accuracy", "params", "macs", "activations"]].assign(
-        ending=drawn["state"].map(charts.ENDINGS)
-    )
+    measure = source.measure
+    known = ["number", "epochs", measure.metric, "params", "macs", "activations"]
+    points = drawn[known].assign(ending=charts.endings(drawn, measure))
     parts = source.parts(tuple(drawn["key"]))
     return points.join(pd.DataFrame(list(parts), index=points.index))
 
 
-def _chart(points: pd.DataFrame, front: pd.DataFrame, cost: str) -> alt.LayerChart:
+def _chart(
+    points: pd.DataFrame, front: pd.DataFrame, cost: str, measure: Measure
+) -> alt.LayerChart:
     parts = [name for name in points.columns if name.startswith(("stem", "stage"))]
     tooltip = [
         alt.Tooltip("number:Q", title="trial"),
-        alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+        charts.value_tooltip(measure),
         alt.Tooltip("epochs:Q", title="after epochs"),
         alt.Tooltip("params:Q", title="parameters", format=".3~s"),
         alt.Tooltip("macs:Q", title="MACs", format=".3~s"),
         *(alt.Tooltip(f"{part}:N", title=part) for part in parts),
     ]
     line = (
-        alt.Chart(front[[cost, "val_accuracy"]])
+        alt.Chart(front[[cost, measure.metric]])
         .mark_line(interpolate="step-after", color="#D55E00", strokeWidth=1.5)
-        .encode(x=charts.cost_axis(cost), y=charts.accuracy_axis())
+        .encode(x=charts.cost_axis(cost), y=charts.value_axis(measure))
     )
     scatter = (
         alt.Chart(points)
         .mark_point(filled=True, size=60, opacity=0.8)
         .encode(
             x=charts.cost_axis(cost),
-            y=charts.accuracy_axis(),
-            color=charts.ending_colour(),
-            shape=charts.ending_shape(),
+            y=charts.value_axis(measure),
+            color=charts.ending_colour(measure),
+            shape=charts.ending_shape(measure),
             tooltip=tooltip,
         )
         .add_params(alt.selection_point("point", fields=["number"], empty=False))
@@ -97,8 +102,8 @@ def _network(source: Source, picked: object) -> None:
         drawings.show(source, number)
 
 
-def _table(front: pd.DataFrame) -> None:
-    shown = ["number", "accuracy", "epochs", "params_k", "macs_m", "activations_k", "seconds"]
+def _table(front: pd.DataFrame, measure: Measure) -> None:
+    shown = ["number", measure.word, "epochs", "params_k", "macs_m", "activations_k", "seconds"]
     st.dataframe(
         columns.in_units(front),
         column_order=shown,

@@ -14,6 +14,7 @@ from nas.dashboard.data import Source
 from nas.dashboard.parallel import parallel
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import heading, nothing
+from nas.metrics import Measure
 
 LINES = 200  # of parallel coordinates: more are a carpet
 TITLE = "change in accuracy (percentage points, 95 % interval)"
@@ -26,7 +27,8 @@ def page(source: Source) -> None:
     heading(
         "Knobs",
         source.name,
-        "What is searched, and how accuracy goes with it. Trials trained in full only.",
+        f"What is searched, and how {source.measure.word} goes with it. Trials trained in full "
+        "only.",
     )
     trials = source.trials()
     knobs = [knob for knob in source.study().space.parameters if trials[knob].nunique() > 1]
@@ -39,22 +41,25 @@ def page(source: Source) -> None:
         return
     st.subheader("One knob at a time")
     chosen = st.selectbox("Knob", knobs, key="knob")
-    _values(full, chosen)
+    _values(full, chosen, source.measure)
     st.subheader("What the statistics say")
     rules = choose_rules("knobs")
     _statistics(source, knobs, chosen, rules)
     st.subheader("All knobs at once")
-    st.caption("Each line is a trial, its colour the accuracy; the small numbers are the values.")
+    st.caption(
+        f"Each line is a trial, its colour the {source.measure.word}; the small numbers are the "
+        "values."
+    )
     drawn = charts.thinned(full, LINES)
     charts.say_thinned(len(drawn), len(full))
-    st.altair_chart(parallel(drawn, knobs), key="parallel")
+    st.altair_chart(parallel(drawn, knobs, source.measure), key="parallel")
 
 
-def _values(full: pd.DataFrame, chosen: str) -> None:
+def _values(full: pd.DataFrame, chosen: str, measure: Measure) -> None:
     drawn = charts.thinned(full.dropna(subset=[chosen]))
     charts.say_thinned(len(drawn), len(full))
     values = drawn[chosen]
-    points = drawn[["number", "val_accuracy"]].assign(
+    points = drawn[["number", measure.metric]].assign(
         value=values.astype(float) if charts.is_range(values) else values.astype(str)
     )
     kind = "Q" if charts.is_range(values) else "O"
@@ -66,11 +71,11 @@ def _values(full: pd.DataFrame, chosen: str) -> None:
                 f"value:{kind}", title=chosen, sort=_order(values), scale=_scale(values),
                 axis=alt.Axis(labelAngle=0),
             ),
-            y=charts.accuracy_axis(),
+            y=charts.value_axis(measure),
             tooltip=[
                 alt.Tooltip("number:Q", title="trial"),
                 alt.Tooltip(f"value:{kind}", title=chosen),
-                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+                charts.value_tooltip(measure),
             ],
         )
         .properties(height=320),
@@ -79,7 +84,8 @@ def _values(full: pd.DataFrame, chosen: str) -> None:
 
 
 def _statistics(source: Source, knobs: list[str], chosen: str, rules: Rules) -> None:
-    columns = ["study", "number", "state", "policy", "epochs", "val_accuracy", "macs", *knobs]
+    columns = ["study", "number", "state", "policy", "epochs", source.measure.metric, "macs"]
+    columns += ["metric", "direction", *knobs]
     trials = source.trials()[columns].head(MOST)
     if len(trials) < len(source.trials()):
         st.caption(f"Of the first {MOST} of {len(source.trials()):,} trials.")

@@ -9,7 +9,7 @@ import streamlit as st
 from nas.dashboard import charts, columns, data
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, refused
-from nas.quantity import percent, plural
+from nas.quantity import plural
 
 LATEST = 10
 
@@ -39,16 +39,17 @@ def _numbers(now: pd.Series, source: Source) -> None:
     ended = int(now["complete"] + now["pruned"] + now["failed"])
     planned = int(now["planned"])
     st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
-    record = source.study().record
-    st.text(record.untrained or f"Trained on {record.images.text}")
-    full = source.trials().query("state == 'COMPLETE'")["val_accuracy"]
+    record, measure = source.study().record, source.measure
+    st.text(record.untrained or f"Trained {record.trained_by}")
+    full = source.trials().query("state == 'COMPLETE'")[measure.metric]
+    best = full.min() if measure.minimizes else full.max()
     places = st.columns(6)
     places[0].metric("state", str(now["state"]))
     places[1].metric("running now", int(now["working"]))
     places[2].metric("trained in full", int(now["complete"]))
     places[3].metric("stopped early", int(now["pruned"]))
     places[4].metric("failed", int(now["failed"]))
-    places[5].metric("best accuracy", percent(full.max()).strip() if len(full) else "–")
+    places[5].metric(f"best {measure.word}", measure.shown(best).strip() if len(full) else "–")
 
 
 def _running(source: Source) -> None:
@@ -61,7 +62,15 @@ def _running(source: Source) -> None:
     epochs = int(source.study().record.config["epochs"])
     st.dataframe(
         _with_results(running, source),
-        column_order=["number", "attempt", "epochs", "accuracy", "macs_m", "host", "started"],
+        column_order=[
+            "number",
+            "attempt",
+            "epochs",
+            source.measure.word,
+            "macs_m",
+            "host",
+            "started",
+        ],
         column_config=columns.TRIALS
         | {
             "epochs": st.column_config.ProgressColumn(
@@ -74,28 +83,29 @@ def _running(source: Source) -> None:
 
 
 def _by_number(source: Source) -> None:
-    st.subheader("Accuracy by trial")
+    measure = source.measure
+    st.subheader(f"{measure.word.title()} by trial")
     trials = source.trials()
-    shown = trials[trials["state"].isin(list(charts.ENDINGS)) & trials["val_accuracy"].notna()]
+    shown = trials[trials["state"].isin(list(charts.ENDINGS)) & trials[measure.metric].notna()]
     if shown.empty:
         nothing("no trial has ended with a result yet")
         return
     drawn = charts.thinned(shown)
     charts.say_thinned(len(drawn), len(shown))
-    points = drawn[["number", "val_accuracy", "epochs"]].assign(
-        ending=drawn["state"].map(charts.ENDINGS)
+    points = drawn[["number", measure.metric, "epochs"]].assign(
+        ending=charts.endings(drawn, measure)
     )
     st.altair_chart(
         alt.Chart(points)
         .mark_point(filled=True, size=50)
         .encode(
             x=alt.X("number:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1)),
-            y=charts.accuracy_axis(),
-            color=charts.ending_colour(),
-            shape=charts.ending_shape(),
+            y=charts.value_axis(measure),
+            color=charts.ending_colour(measure),
+            shape=charts.ending_shape(measure),
             tooltip=[
                 alt.Tooltip("number:Q", title="trial"),
-                alt.Tooltip("val_accuracy:Q", title="accuracy", format=".2%"),
+                charts.value_tooltip(measure),
                 alt.Tooltip("epochs:Q", title="epochs"),
             ],
         )
@@ -113,7 +123,15 @@ def _ended(source: Source) -> None:
         return
     st.dataframe(
         _with_results(ended, source),
-        column_order=["ended", "number", "attempt", "state", "epochs", "accuracy", "reason"],
+        column_order=[
+            "ended",
+            "number",
+            "attempt",
+            "state",
+            "epochs",
+            source.measure.word,
+            "reason",
+        ],
         column_config=columns.TRIALS,
         hide_index=True,
         placeholder="",
@@ -122,5 +140,6 @@ def _ended(source: Source) -> None:
 
 def _with_results(attempts: pd.DataFrame, source: Source) -> pd.DataFrame:
     """The attempts with what is known of their trials."""
-    trials = columns.in_units(source.trials())[["number", "accuracy", "macs_m"]]
+    known = ["number", source.measure.word, "macs_m"]
+    trials = columns.in_units(source.trials())[known]
     return attempts.merge(trials, on="number", how="left")

@@ -30,6 +30,11 @@ COLUMNS = {
     "best": st.column_config.NumberColumn(
         "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
     ),
+    "best_score": st.column_config.NumberColumn(
+        "best score",
+        format="%.4g",
+        help="Of studies whose objective reports one, of those in full.",
+    ),
     "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
     "problem": st.column_config.TextColumn(
         "problem", help="Why a damaged study cannot be read; nas check says all of it."
@@ -60,6 +65,7 @@ def _table(url: str, names: list[str]) -> None:
         shown = studies.assign(
             progress=(ended / studies["planned"].clip(lower=1)).clip(upper=1),
             best=100 * listed["best_accuracy"].to_numpy(),
+            best_score=listed["best_score"].to_numpy(),
             objective=listed["objective"].map(visible, na_action="ignore").to_numpy(),
             study=studies["study"].map(visible),
             problem=studies["problem"].map(visible, na_action="ignore"),

@@ -11,6 +11,7 @@ import streamlit as st
 from nas.dashboard import columns
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
+from nas.metrics import Measure
 from nas.quantity import plural
 from nas.study.exchange.tabular import defused
 
@@ -22,19 +23,24 @@ COLUMNS = (
 
 def page(source: Source) -> None:
     """The table of all trials."""
-    heading("Trials", source.name, "One row per network. Compare accuracies of equal epochs only.")
+    heading("Trials", source.name, "One row per network. Compare equal epochs only.")
     trials = source.trials()
     if trials.empty:
         nothing("no trial has begun yet")
         return
-    shown = _filtered(trials)
+    measure = source.measure
+    shown = _filtered(trials, measure)
     st.text(f"{len(shown):,} of {plural(len(trials), 'trial')}")
     if shown.empty:
         nothing("no trial is left by these filters")
     else:
         st.dataframe(
             columns.in_units(shown),
-            column_order=[*COLUMNS, *columns.knobs(shown)],
+            column_order=[
+                *(measure.word if name == "accuracy" else name for name in COLUMNS),
+                *columns.metrics(shown),
+                *columns.knobs(shown),
+            ],
             column_config=columns.TRIALS,
             hide_index=True,
             placeholder="",
@@ -43,7 +49,7 @@ def page(source: Source) -> None:
     _downloads(shown)
 
 
-def _filtered(trials: pd.DataFrame) -> pd.DataFrame:
+def _filtered(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     with st.container(horizontal=True):
         states = st.multiselect(
             "State", sorted(trials["state"].unique()), key="states", placeholder="all"
@@ -51,9 +57,7 @@ def _filtered(trials: pd.DataFrame) -> pd.DataFrame:
         policies = st.multiselect(
             "Policy", sorted(trials["policy"].dropna().unique()), key="policies", placeholder="all"
         )
-        least = st.number_input(
-            "Accuracy at least (%)", 0.0, 100.0, 0.0, step=1.0, format="%.2f", key="least"
-        )
+        worst = _worst(measure)
         most = st.number_input(
             "MACs at most (millions)", 0.0, value=None, step=1.0, key="most", placeholder="any"
         )
@@ -62,11 +66,23 @@ def _filtered(trials: pd.DataFrame) -> pd.DataFrame:
         kept &= trials["state"].isin(states)
     if policies:
         kept &= trials["policy"].isin(policies)
-    if least:
-        kept &= 100 * trials["val_accuracy"] >= least
+    if worst is not None:
+        values = trials[measure.metric]
+        kept &= values <= worst if measure.minimizes else values >= worst
     if most is not None:
         kept &= (trials["macs"] <= 1e6 * most).fillna(False)
     return trials[kept]
+
+
+def _worst(measure: Measure) -> float | None:
+    """The worst value that a trial may have, as the visitor wants it; none for any."""
+    if measure.is_fraction:
+        least = st.number_input(
+            "Accuracy at least (%)", 0.0, 100.0, 0.0, step=1.0, format="%.2f", key="least"
+        )
+        return least / 100 or None
+    end = "most" if measure.minimizes else "least"
+    return st.number_input(f"Score at {end}", value=None, key="worst", placeholder="any")
 
 
 def _downloads(shown: pd.DataFrame) -> None:

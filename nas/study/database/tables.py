@@ -17,7 +17,9 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"  # of the last migration: what this version of nas reads and writes
+from nas.metrics import METRICS
+
+REVISION = "0003"  # of the last migration: what this version of nas reads and writes
 
 metadata = MetaData()
 
@@ -39,6 +41,8 @@ studies = Table(
     Column("dataset", String(64), nullable=False),  # fingerprint of its arrays
     Column("provenance", Text, nullable=False),  # code, libraries, hardware, JSON
     Column("created", DateTime, nullable=False),
+    # what is judged, in which direction, and by which code, JSON; none: validation accuracy
+    Column("objective", Text),
 )
 
 architectures = Table(
@@ -79,12 +83,9 @@ epochs = Table(
     Column("trial", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("train_loss", Float(53), nullable=False),
-    Column("val_loss", Float(53), nullable=False),
-    Column("val_accuracy", Float(53), nullable=False),  # fraction of 1
-    Column("learning_rate", Float(53), nullable=False),
-    Column("seconds", Float(53), nullable=False),
-    Column("images_per_second", Float(53), nullable=False),
+    # an objective reports which of them it has; how long an epoch took is always known
+    *(Column(name, Float(53), nullable=name != "seconds") for name in METRICS),
+    Column("metrics", Text),  # all others by name, JSON
     ForeignKeyConstraint(
         ["study_id", "trial", "attempt"],
         ["nas_attempts.study_id", "nas_attempts.trial", "nas_attempts.attempt"],
@@ -149,7 +150,7 @@ SELECT named.study, named.number, named.state, named.policy,
        trained.epochs, last.val_accuracy, last.val_loss,
        arch.params, arch.macs, arch.activations,
        CASE WHEN named.source IS NULL THEN COALESCE(trained.seconds, 0.0) ELSE 0.0 END AS seconds,
-       COALESCE(spent.attempts, 0) AS attempts, named.reason, named.key
+       COALESCE(spent.attempts, 0) AS attempts, named.reason, named.key, last.metrics
 FROM named
 LEFT JOIN nas_architectures AS arch
   ON arch.study_id = named.study_id AND arch.key = named.key

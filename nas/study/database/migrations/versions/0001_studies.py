@@ -1,9 +1,7 @@
-"""Studies, architectures, attempts, epochs, and the view of trials."""
+"""Studies, architectures, attempts, epochs. The view of trials is made by 0003, anew."""
 
 import sqlalchemy as sa
 from alembic import op
-
-from nas.study.database.tables import trials_view
 
 revision = "0001"
 down_revision = None
@@ -83,5 +81,3 @@ def upgrade() -> None:
         sa.Column("test_accuracy", sa.Float(53), nullable=False),
         sa.Column("evaluated", sa.DateTime, nullable=False),
     )
-    # driver SQL: ->> and ' would be taken for bind parameters otherwise
-    op.get_bind().exec_driver_sql(trials_view(op.get_bind().dialect.name))

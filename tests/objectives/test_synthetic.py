@@ -7,7 +7,8 @@ import pytest
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
-from nas.search.synthetic import Synthetic, accuracy
+from nas.objectives.contract import TrialConfig
+from nas.objectives.synthetic import Synthetic, accuracy
 from nas.training.config import TrainingConfig
 
 NET = Architecture(
@@ -38,7 +39,7 @@ def test_a_network_of_next_to_nothing_has_no_negative_accuracy():
 
 
 def test_its_results_have_the_form_of_real_ones_and_it_goes_on_from_a_checkpoint(tmp_path):
-    config = TrainingConfig(epochs=3, peak_lr=0.2, seed=5)
+    config = TrialConfig.of(TrainingConfig(epochs=3, peak_lr=0.2, seed=5).to_dict())
     one = Synthetic(NET, config)
     first = one.epoch()
     value = accuracy(NET, 1, 3, 5)

@@ -20,7 +20,8 @@ from typing import Any
 
 from nas.architecture import Architecture
 from nas.cost import cost
-from nas.training.config import TrainingConfig
+from nas.faults import misbehave
+from nas.objectives.contract import TrialConfig
 
 
 def accuracy(architecture: Architecture, epoch: int, epochs: int, seed: int = 0) -> float:
@@ -35,9 +36,9 @@ def accuracy(architecture: Architecture, epoch: int, epochs: int, seed: int = 0)
 
 
 class Synthetic:
-    """The synthetic objective in the form of ``nas.training.Training``."""
+    """The function above as an objective, with a checkpoint of one number."""
 
-    def __init__(self, architecture: Architecture, config: TrainingConfig) -> None:
+    def __init__(self, architecture: Architecture, config: TrialConfig) -> None:
         self._architecture = architecture
         self._config = config
         self._epoch = 0
@@ -47,15 +48,16 @@ class Synthetic:
         self._epoch += 1
         config = self._config
         value = accuracy(self._architecture, self._epoch, config.epochs, config.seed)
-        return {
+        result = {
             "epoch": self._epoch,
             "train_loss": 1 - value,
             "val_loss": 1 - value,
             "val_accuracy": value,
-            "learning_rate": config.peak_lr,
+            "learning_rate": config.training["peak_lr"],
             "seconds": 0.001,
             "images_per_second": 1e6,
         }
+        return misbehave(result, config.trial)
 
     def save(self, path: Path) -> None:
         """Write the only state there is."""
