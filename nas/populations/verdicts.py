@@ -128,8 +128,11 @@ def setup(study: Study) -> str:
         epochs = plural(config["epochs"], "epoch")
         said = f"Random networks{band}, {epochs}, seed {config['seed']}."
         return f"{said} {study.record.untrained}"
+    begin = f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')}"
+    images = study.record.images
+    if images is None:
+        return f"{begin}, seed {config['seed']}. One seed per network."
     return (
-        f"Random networks{band}, each trained for {plural(config['epochs'], 'epoch')} on "
-        f"{study.record.images.text}, measured on validation images, seed {config['seed']}. One "
-        "seed per network; the test images were not read."
+        f"{begin} on {images.text}, measured on validation images, seed {config['seed']}. One seed "
+        "per network; the test images were not read."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,7 @@ class Images:
         return f"{self.training:,} training images of {self.title}"
 
 
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 OLDER = {"training": 50_000, "validation": 10_000}  # of studies of Fashion-MNIST that say nothing
 
 
@@ -62,8 +64,11 @@ class StudyRecord:
         return untrained(self.config.get("objective"))
 
     @property
-    def images(self) -> Images:
-        """What the networks were trained on, ``train_images`` taken into account."""
+    def images(self) -> Images | None:
+        """What the networks were trained on, ``train_images`` taken into account; None where that
+        was no data set of ours, of which ``dataset`` is the fingerprint."""
+        if not _FINGERPRINT.fullmatch(self.dataset):
+            return None
         stored = self.provenance.get("images")
         found = {**OLDER, **(stored if isinstance(stored, Mapping) else {})}
         name = self.config.get("dataset")

@@ -40,7 +40,9 @@ def _numbers(now: pd.Series, source: Source) -> None:
     planned = int(now["planned"])
     st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
     record = source.study().record
-    st.text(record.untrained or f"Trained on {record.images.text}")
+    images = record.images
+    if about := record.untrained or (images and f"Trained on {images.text}"):
+        st.text(about)
     full = source.trials().query("state == 'COMPLETE'")["val_accuracy"]
     places = st.columns(6)
     places[0].metric("state", str(now["state"]))
