@@ -19,13 +19,13 @@ from nas.text import visible
 def print_header(console: Console, plan: Plan) -> None:
     """What is going to happen, and where."""
     config, space = plan.config, plan.space
-    trained = plan.dataset is not None
-    images = f" on {plan.record.images.training:,} training images" if trained else ""
+    images = plan.record.images
+    trained_on = f" on {images.training:,} training images" if images else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
         f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "
-        f"{plan.record.images.title}"
-        if trained
+        f"{images.title}"
+        if images
         else f"{config.study}: {space.name} with the objective {visible(config.objective)}"
         if plan.record.is_own
         else f"{config.study}: {space.name} with the synthetic objective",
@@ -33,7 +33,7 @@ def print_header(console: Console, plan: Plan) -> None:
     )
     budget = f", at most {format_duration(config.time_budget)}" if config.time_budget else ""
     lines = [
-        f"{plural(config.trials, 'trial')} of up to {plural(config.epochs, 'epoch')}{images}, "
+        f"{plural(config.trials, 'trial')} of up to {plural(config.epochs, 'epoch')}{trained_on}, "
         f"{config.concurrency} at a time{budget}",
         f"sampler {config.sampler}, scheduler {config.scheduler}, seed {config.seed}",
         f"study database  {shown(config.storage)}",

@@ -57,15 +57,16 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
 
 
 def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
-    config, validation = study.record.config, study.record.images.validation
-    yield (
-        f"The accuracies are those of {validation:,} validation images, by which trials "
-        "were stopped and the best one chosen: that of the best is optimistic. The test images "
-        "had no part in it."
-    )
-    if len(best):
+    config, images = study.record.config, study.record.images
+    if images is not None:
+        yield (
+            f"The accuracies are those of {images.validation:,} validation images, by which trials "
+            "were stopped and the best one chosen: that of the best is optimistic. The test images "
+            "had no part in it."
+        )
+    if len(best) and images is not None:
         number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])
-        error = 100 * math.sqrt(accuracy * (1 - accuracy) / validation)
+        error = 100 * math.sqrt(accuracy * (1 - accuracy) / images.validation)
         yield (
             f"Each network was trained once, with seed {config.get('seed')}; the best accuracy has "
             f"a standard error of {error:.2f} percentage points from its images alone, and another "
@@ -77,9 +78,9 @@ def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
                 f"Trained anew, trial {number} reached {percent(tested['test_accuracy']).strip()} "
                 f"on the test images, which were read once, on {tested['evaluated']:%Y-%m-%d}."
             )
-    images = config.get("train_images")
+    asked = config.get("train_images")
     yield (
         f"Trials were trained for at most {plural(config.get('epochs', 0), 'epoch')}"
-        + (f" on {images:,} images" if images else "")
+        + (f" on {asked:,} images" if asked else "")
         + ": networks that learn slowly may come out ahead in longer training."
     )

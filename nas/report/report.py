@@ -107,8 +107,6 @@ def _question(study: Study) -> dict[str, Any]:
 def _set_up(study: Study) -> dict[str, Any]:
     config = study.record.config
     names = {
-        "objective": "trained on",
-        "train_images": "training images",
         "epochs": "epochs of a trial in full",
         "sampler": "sampler",
         "scheduler": "early stopping",
@@ -121,9 +119,7 @@ def _set_up(study: Study) -> dict[str, Any]:
         "seed": "seed",
     }
     setup = [
-        (label, _shown(config[key]))
-        for key, label in names.items()
-        if config.get(key) is not None and not (key == "train_images" and study.record.untrained)
+        (label, _shown(config[key])) for key, label in names.items() if config.get(key) is not None
     ]
     return {
         "planned": config.get("trials"),
@@ -138,11 +134,15 @@ def _set_up(study: Study) -> dict[str, Any]:
 
 
 def _images(study: Study) -> list[tuple[str, str]]:
-    """What was trained on; nothing where nothing was, or an objective of a user's read it."""
-    if study.record.untrained or study.record.is_own:
-        return []
+    """What was trained on, or with which objective."""
     images = study.record.images
-    return [("data set", images.title), ("validation images", f"{images.validation:,}")]
+    if images is None:
+        return [("objective", str(study.record.config.get("objective")))]
+    return [
+        ("trained on", images.title),
+        ("training images", f"{images.training:,}"),
+        ("validation images", f"{images.validation:,}"),
+    ]
 
 
 def _shown(value: object) -> str:

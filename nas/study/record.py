@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +41,7 @@ class Images:
         return f"{self.training:,} training images of {self.title}"
 
 
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 OLDER = {"training": 50_000, "validation": 10_000}  # of studies of Fashion-MNIST that say nothing
 
 
@@ -72,8 +74,11 @@ class StudyRecord:
         return untrained(self.config.get("objective"))
 
     @property
-    def images(self) -> Images:
-        """What the networks were trained on, ``train_images`` taken into account."""
+    def images(self) -> Images | None:
+        """What the networks were trained on, ``train_images`` taken into account; None where that
+        was no data set of ours, of which ``dataset`` is the fingerprint."""
+        if not _FINGERPRINT.fullmatch(self.dataset):
+            return None
         stored = self.provenance.get("images")
         found = {**OLDER, **(stored if isinstance(stored, Mapping) else {})}
         name = self.config.get("dataset")
@@ -95,7 +100,8 @@ class StudyRecord:
         """on the images of a data set, or by an objective of a user's: after the word trained."""
         if self.is_own:
             return visible(f"by the objective {self.config['objective']}")
-        return f"on {self.images.text}"
+        images = self.images
+        return f"on {images.text}" if images else "on images that are not known"
 
     @property
     def accuracy(self) -> str:

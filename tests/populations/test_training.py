@@ -3,6 +3,7 @@
 import pytest
 
 from nas.errors import ConfigError
+from nas.populations.comparing import sides_of
 from nas.populations.training import population
 
 
@@ -32,3 +33,26 @@ def test_with_a_flip_a_model_is_a_pair():
 def test_a_population_is_neither_guided_nor_stopped(option):
     with pytest.raises(ConfigError, match="but a population has"):
         population("resnext", 40, option)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "study"),
+    [
+        ("fashion_mnist", "resnext-2ep"),
+        ("digits", "resnext-digits-2ep"),
+        ("folder:/data/birds", "resnext-birds-2ep"),
+        ("npz:/data/arrays.npz", "resnext-arrays-2ep"),
+    ],
+)
+def test_a_population_of_another_data_set_is_named_after_it(dataset, study):
+    one = population("resnext", 40, {"epochs": 2, "dataset": dataset})
+    assert (one.study, one.search_options["dataset"]) == (study, dataset)
+
+
+def test_spaces_that_leave_their_images_to_the_data_set_compare():
+    sides = sides_of({"spaces": ["resnext", "resnext_a"], "dataset": "cifar10"})
+    assert [one.space.says_images for one in sides] == [(False, False), (True, True)]
+    with pytest.raises(ConfigError, match="for images of different shapes"):
+        sides_of({"spaces": ["resnext_a", "anynetx_a"], "dataset": "cifar10"})
+    with pytest.raises(ConfigError, match="for images of different shapes"):
+        sides_of({"spaces": ["resnext", "resnext_a"], "objective": "synthetic"})

@@ -155,7 +155,7 @@ def test_caveats_name_what_holds_of_this_study(url):
 def test_caveats_of_accuracies_that_were_trained_for_say_how_sure_they_are(url):
     study = open_study(url, "s")
     config = {**study.record.config, "objective": "fashion_mnist"}
-    study.record = replace(study.record, config=config)
+    study.record = replace(study.record, config=config, dataset="d" * 64)
     trials, best = study.frame(), study.best(10)
     said = " ".join(caveats(study, trials, best))
     assert "standard error of 0.4" in said  # sqrt(0.75 · 0.25 / 10,000) and near it
@@ -236,8 +236,9 @@ def test_the_set_up_is_what_was_asked_for_in_words(study):
     }  # fmt: skip
     found = _set_up(with_record(study, config=config, dataset="d" * 64))
     assert found["setup"] == [
-        ("trained on", "fashion_mnist"),
+        ("trained on", "Fashion-MNIST"),
         ("training images", "20,000"),
+        ("validation images", "10,000"),
         ("epochs of a trial in full", "4"),
         ("sampler", "tpe"),
         ("early stopping", "asha"),
@@ -255,8 +256,10 @@ def test_the_set_up_is_what_was_asked_for_in_words(study):
     assert found["space_file"].startswith("name: ")
     assert "sampler: tpe\n" in found["config_file"]
     assert found["command"].endswith("--study s --storage sqlite:///again.db")
-    absent = with_record(study, config={**config, "time_budget": None, "objective": "synthetic"})
-    labels = [label for label, _ in _set_up(absent)["setup"]]
+    absent = {**config, "time_budget": None, "objective": "synthetic"}
+    setup = _set_up(with_record(study, config=absent, dataset="synthetic"))["setup"]
+    labels = [label for label, _ in setup]
+    assert ("objective", "synthetic") in setup
     assert "time budget in seconds" not in labels
     assert "training images" not in labels  # no network was trained
 
@@ -470,7 +473,7 @@ def test_a_space_that_was_tried_whole_holds_no_better_ones(study, monkeypatch):
 
 def test_caveats_of_training_are_of_its_images_seed_and_epochs(study):
     config = {"objective": "fashion_mnist", "seed": 7, "epochs": 1, "train_images": 20_000}
-    study = with_record(study, config=config)
+    study = with_record(study, config=config, dataset="d" * 64)
     best = made([0.2]).assign(number=3)
     found = list(caveats(study, many(1), best))
     assert found[:3] == [

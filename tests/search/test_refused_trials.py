@@ -65,7 +65,7 @@ def test_whatever_goes_wrong_while_a_trial_is_begun_fails_that_trial_alone(
     one = search(trials=5, scheduler="none", sampler="random")
     running = one.searcher.next_job()
     owner, name = {
-        "cost": (one.searcher, "_cost"),
+        "cost": (one.searcher.space, "cost"),
         "training": (one.searcher.config.__class__, "training_config"),
     }[part]
     fail_once(monkeypatch, owner, name, error, at=1)
@@ -149,7 +149,7 @@ def test_a_study_of_an_earlier_version_is_carried_on_and_what_it_left_fails(earl
         odd,
         one.searcher._sampler.distributions,
         architecture,
-        one.searcher._cost(architecture),
+        one.space.cost(architecture),
         policy="random",
     )
     store.attempts.start(left)  # and there the driver died
@@ -179,7 +179,7 @@ def test_a_trial_that_waits_and_can_no_longer_be_begun_keeps_its_curve(search, c
     job = one.searcher.next_job()
     one.train(job, epochs=2)
     one.searcher.interrupt()
-    fail_once(monkeypatch, one.searcher, "_cost", ConfigError("no more"), at=1)
+    fail_once(monkeypatch, one.searcher.space, "cost", ConfigError("no more"), at=1)
     assert one.searcher.next_job() is None
     (trial,) = one.store.trials()
     assert trial.state == TrialState.FAIL
@@ -196,7 +196,7 @@ def test_a_trial_that_was_just_claimed_is_no_violation(search):
     one.store.clock = lambda: datetime.now(UTC).replace(tzinfo=None)
     setting = one.space.sample_setting(random.Random(0))
     architecture = one.space.architecture(setting)
-    costs = one.searcher._cost(architecture)
+    costs = one.space.cost(architecture)
     distributions = one.searcher._sampler.distributions
     one.store.add_trial(setting, distributions, architecture, costs, policy="random")
 

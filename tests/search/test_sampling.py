@@ -274,12 +274,12 @@ def test_a_sequence_that_finds_nothing_new_goes_on_behind_what_was_refused(monke
     assert points == sorted(set(points))
     assert len({tuple(t.params.values()) for t in trials}) == 4
     assert sampler.propose(4, trials) is None
-    one = Sampler(FOUR, "qmc", 0)
+    one, known = Sampler(FOUR, "qmc", 0), trials[0].params
     monkeypatch.setattr(one, "_is_new", lambda setting: False)
-    monkeypatch.setattr(one, "_untried", lambda number, policy: sampling.Proposal({}, policy))
+    monkeypatch.setattr(one, "_untried", lambda number, policy: sampling._Choice(known, policy))
     found = one.propose(0, [])
     assert (found.policy, found.system_attrs) == ("quasi_random", {POINT: 2})
-    trials = [told(sampler, sampling.Proposal(trials[0].params, "", {POINT: 2}), 0)]
+    trials = [told(sampler, sampling._Choice(known, "", {POINT: 2}), 0)]
     assert one.propose(1, trials).system_attrs == {POINT: 5}
 
 

@@ -423,7 +423,7 @@ def test_a_name_is_a_bundled_space_before_a_file_of_that_name(tmp_path, monkeypa
     assert available() == tuple(sorted(path.stem for path in bundled.glob("*.yaml")))
     monkeypatch.chdir(tmp_path)
     Path("resnext").write_text(WHOLE)
-    assert find_file("resnext") == bundled / "resnext.yaml"
+    assert find_file("resnext").samefile(bundled / "resnext.yaml")
     assert find_file(Path("resnext")) == Path("resnext")  # a path is never a name
     assert find_file("./resnext") == Path("resnext")
     Path("mine").write_text(WHOLE)

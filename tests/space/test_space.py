@@ -699,3 +699,39 @@ def test_a_large_space_is_counted_and_searched_at_once():
             count += math.comb(n + 3, 4) * 16**4
     assert space.size() == count
     assert space.contains(space.sample(0))
+
+
+# --- spaces and the images of a data set ---
+
+IMAGES = {
+    "name": "of images",
+    "stem": {"width": 4},
+    "stages": [{"block": "basic", "depth": 1, "width": {"choice": [4, 8]}, "stride": 2}],
+}
+
+
+def test_what_a_space_leaves_out_is_the_data_sets():
+    space = SearchSpace.from_dict(IMAGES)
+    assert space.says_images == (False, False)
+    of_digits = space.for_images((1, 8, 8), 12, "digits")
+    assert (of_digits.input_shape, of_digits.num_classes) == ((1, 8, 8), 12)
+    assert of_digits.hash != space.hash
+    assert of_digits.says_images == (True, True)  # from now on
+    assert space.for_images((1, 28, 28), 10, "Fashion-MNIST") is space
+    assert space.with_limits({"macs": (None, "1M")}).says_images == (False, False)
+
+
+def test_what_a_space_says_of_its_images_is_binding():
+    space = SearchSpace.from_dict({**IMAGES, "input_shape": [3, 32, 32]})
+    assert space.says_images == (True, False)
+    assert space.for_images((3, 32, 32), 100, "CIFAR-100").num_classes == 100
+    with pytest.raises(SpaceError) as refused:
+        space.for_images((1, 8, 8), 10, "Digits")
+    assert str(refused.value) == (
+        "of images says input_shape: [3, 32, 32], but Digits has [1, 8, 8]; accepted: that, or a "
+        "space file without input_shape"
+    )
+    stored = SearchSpace.from_dict(SearchSpace.from_dict(IMAGES).to_dict())
+    assert stored.says_images == (True, True)
+    with pytest.raises(SpaceError, match="of images says classes: 10, but CIFAR-100 has 100"):
+        stored.for_images((1, 28, 28), 100, "CIFAR-100")

@@ -129,6 +129,10 @@ def test_a_study_that_says_nothing_of_its_images_is_of_fashion_mnist():
     assert with_config(train_images=None).images.text == "50,000 training images of Fashion-MNIST"
 
 
+def test_an_objective_without_a_data_set_of_ours_has_no_images():
+    assert replace(OURS, dataset="synthetic").images is None
+
+
 def test_a_study_says_what_its_images_were():
     about = {"images": {"title": "birds", "training": 900, "validation": 100, "classes": ["a"]}}
     birds = replace(with_config(train_images=None), provenance=about)
