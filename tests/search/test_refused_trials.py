@@ -65,7 +65,7 @@ def test_whatever_goes_wrong_while_a_trial_is_begun_fails_that_trial_alone(
     one = search(trials=5, scheduler="none", sampler="random")
     running = one.searcher.next_job()
     owner, name = {
-        "cost": (one.searcher.space, "cost"),
+        "cost": (SearchSpace, "cost"),
         "training": (one.searcher.config.__class__, "training_config"),
     }[part]
     fail_once(monkeypatch, owner, name, error, at=1)
@@ -179,7 +179,7 @@ def test_a_trial_that_waits_and_can_no_longer_be_begun_keeps_its_curve(search, c
     job = one.searcher.next_job()
     one.train(job, epochs=2)
     one.searcher.interrupt()
-    fail_once(monkeypatch, one.searcher.space, "cost", ConfigError("no more"), at=1)
+    fail_once(monkeypatch, SearchSpace, "cost", ConfigError("no more"), at=1)
     assert one.searcher.next_job() is None
     (trial,) = one.store.trials()
     assert trial.state == TrialState.FAIL
