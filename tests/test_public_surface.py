@@ -61,13 +61,14 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 # --- the arrows: what each part of nas may import, besides itself ---
 
-BASE = {"errors", "output", "quantity", "text", "options", "faults", "metrics"}
+BASE = {"errors", "output", "quantity", "text", "options", "faults", "importing", "metrics"}
 DATA = BASE | {"blocks", "architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
     "output": {"errors"},
     "text": set(),
     "faults": {"errors"},
+    "importing": {"errors"},
     "quantity": {"errors"},
     "metrics": {"errors", "quantity"},
     "options": {"quantity"},

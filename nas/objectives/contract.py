@@ -17,15 +17,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from nas.errors import ConfigError, choose
+from nas.importing import import_named
 from nas.metrics import ACCURACY, Measure
 
 Kind = Literal["function", "generator", "class"]
@@ -124,7 +123,7 @@ def find_objective(objective: str | Callable[..., Any]) -> Objective:
     name = check_name(objective)
     if name in BUILT_IN:
         return Objective(name, None, "class")
-    return _described(_imported(name, Path.cwd()), name, by_name=True)
+    return _described(import_named("objective", name, Path.cwd()), name, by_name=True)
 
 
 def find_on_worker(name: str, folder: str, train: Any | None) -> Objective:
@@ -134,7 +133,7 @@ def find_on_worker(name: str, folder: str, train: Any | None) -> Objective:
         return _described(train, name, by_name=False)
     if name in BUILT_IN:
         return Objective(name, None, "class")
-    return _described(_imported(name, Path(folder)), name, by_name=True)
+    return _described(import_named("objective", name, Path(folder)), name, by_name=True)
 
 
 def check_name(name: str) -> str:
@@ -154,53 +153,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def add_to_path(folder: Path) -> None:
-    """Let modules of ``folder`` be imported, before those that are installed."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-        importlib.invalidate_caches()
-
-
 def _built_in(name: str) -> Any:
     module, _, attribute = BUILT_IN[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def _imported(name: str, folder: Path) -> Any:
-    module, _, attribute = name.partition(":")
-    if module == "__main__" or "<" in attribute:
-        raise ConfigError(
-            f"objective is {name!r}, of a script or a notebook; hand the function itself to "
-            "nas.run_search there, or move it into a module: package.module:name"
-        )
-    add_to_path(folder)
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
-            raise ConfigError(
-                f"objective is {name!r}, but there is no module {error.name}, neither in {folder} "
-                "nor installed"
-            ) from None
-        raise ConfigError(_broken(name, module, error)) from None
-    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
-        raise ConfigError(_broken(name, module, error)) from None
-    try:
-        return attrgetter(attribute)(found)
-    except AttributeError:
-        known = [
-            key
-            for key, value in vars(found).items()
-            if callable(value) and getattr(value, "__module__", None) == found.__name__
-        ]
-        raise ConfigError(
-            f"objective is {name!r}, but {module} has no {attribute}; {choose(attribute, known)}"
-        ) from None
-
-
-def _broken(name: str, module: str, error: BaseException) -> str:
-    said = " ".join(str(error).split())[:200]
-    return f"objective is {name!r}, but importing {module} fails: {type(error).__name__}: {said}"
 
 
 def _described(train: Any, name: str, *, by_name: bool) -> Objective:

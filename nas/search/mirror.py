@@ -9,10 +9,8 @@ has a distribution.
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from itertools import accumulate
 from math import nextafter
 from pathlib import Path
@@ -29,6 +27,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.errors import ConfigError
+from nas.importing import import_named
 from nas.metrics import Direction
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
 from nas.study.store import OWN_FAILURE
@@ -52,13 +51,10 @@ def find_sampler(name: str) -> Callable[..., BaseSampler] | None:
     Raises:
         ConfigError: it cannot be imported, or makes no sampler of Optuna's.
     """
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         return GUIDED.get(name)
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    make: Callable[..., BaseSampler] = import_named("sampler", name, Path.cwd())
     try:
-        make: Callable[..., BaseSampler] = getattr(import_module(module), attribute)
         with warnings.catch_warnings():  # most of Optuna's call themselves experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             made = make(seed=0)

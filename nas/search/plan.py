@@ -30,6 +30,11 @@ _NAMED = ("study", "storage", "space")  # by any command that is printed
 TRAINED = "fashion_mnist"  # the objective that trains on a data set of nas
 # in place of a data set's fingerprint: an objective of a user's reads what it likes
 OF_THE_OBJECTIVE = "of the objective"
+# A module that only a database names is not imported: anybody may have written it.
+_GIVE_AGAIN = (
+    "study {study!r} was searched with the {option} {name}, whose code is not in the database; "
+    "give it again: --{option} {name}, or {option}= in Python"
+)
 _CHANGED = (
     "The source of the objective {} is not what it was when the study began: results from before "
     "and after may not be comparable."
@@ -133,6 +138,9 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
+    own_sampler = ":" in config.sampler
+    if own_sampler and "sampler" not in given:
+        raise ConfigError(_GIVE_AGAIN.format(study=study, option="sampler", name=config.sampler))
     find_sampler(config.sampler)  # one that cannot be imported is refused here
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
@@ -149,8 +157,9 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     )
     bare = resolve({"study": study, "storage": storage}, kept or config.to_dict(), machine)
     again = _by_name(given, config, bare)
-    if not objective.is_built_in:  # whose code no study keeps
-        again["objective"] = objective.name
+    # what is a user's own, whose code no study keeps
+    again |= {"objective": objective.name} if not objective.is_built_in else {}
+    again |= {"sampler": config.sampler} if own_sampler else {}
     notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
     plan = Plan(config, space, record, stored is not None, objective, dataset, again, notes)
     check_file(plan.log, "runs")
@@ -163,8 +172,6 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
 def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
     """The objective of a search that names none: the study's, or the default.
 
-    A module that only a database names is not imported: anybody may have written it.
-
     Raises:
         ConfigError: the study's is a user's own.
     """
@@ -172,10 +179,7 @@ def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
     if name is None:
         return find_objective(SearchConfig.model_fields["objective"].default)
     if name not in BUILT_IN:
-        raise ConfigError(
-            f"study {study!r} was searched with the objective {name}, whose code is not in the "
-            f"database; give it again: --objective {name}, or objective= in Python"
-        )
+        raise ConfigError(_GIVE_AGAIN.format(study=study, option="objective", name=name))
     return find_objective(name)
 
 

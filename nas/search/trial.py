@@ -17,7 +17,8 @@ from ray import cloudpickle, tune
 
 from nas.architecture import Architecture
 from nas.errors import TrialFailedError
-from nas.objectives.contract import TrialConfig, add_to_path, find_on_worker
+from nas.importing import add_to_path
+from nas.objectives.contract import TrialConfig, find_on_worker
 from nas.objectives.running import Running
 
 CHECKPOINT = "checkpoint.pt"

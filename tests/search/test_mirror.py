@@ -1,5 +1,6 @@
 """What guided and quasi-random samplers see: the space's own weights, and what failed by itself."""
 
+import math
 import random
 import sys
 from collections import Counter
@@ -217,10 +218,13 @@ def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
         first[2],
     ]
     mirror.update(ended)
-    assert seen(mirror)[:2] == [("COMPLETE", 0.7, {1: 0.4, 2: 0.7}), ("COMPLETE", WORST, {})]
+    assert seen(mirror)[:2] == [
+        ("COMPLETE", 0.7, {1: 0.4, 2: 0.7}),
+        ("COMPLETE", WORST["maximize"], {}),
+    ]
     mirror.update(ended)  # nothing is new
     assert len(seen(mirror)) == 3
-    assert WORST == -1
+    assert {"maximize": -math.inf, "minimize": math.inf} == WORST
 
 
 def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
@@ -313,16 +317,22 @@ def test_a_sampler_of_a_module_in_the_current_folder_proposes(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such:thing", "cannot be made with a seed: ModuleNotFoundError: No module named"),
-        ("optuna.samplers:Random", "cannot be made with a seed: AttributeError: module 'optuna"),
-        ("math:sqrt", "cannot be made with a seed: TypeError: "),
-        ("builtins:dict", "makes {'seed': 0}, no optuna.samplers.BaseSampler"),
+        ("no_such:thing", "sampler is 'no_such:thing', but there is no module no_such, "),
+        (
+            "optuna.samplers:Random",
+            "sampler is 'optuna.samplers:Random', but optuna",
+        ),
+        ("math:sqrt", "sampler math:sqrt cannot be made with a seed: TypeError: "),
+        (
+            "builtins:dict",
+            "sampler builtins:dict makes {'seed': 0}, no optuna.samplers.",
+        ),
     ],
 )
 def test_what_makes_no_sampler_is_refused_in_one_line(name, message):
     with pytest.raises(ConfigError) as refused:
         find_sampler(name)
-    assert str(refused.value).startswith(f"sampler {name} {message}")
+    assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
 

@@ -422,3 +422,18 @@ def test_images_that_moved_are_the_same_and_changed_ones_are_not(digits, tmp_pat
 def test_an_objective_that_trains_nothing_needs_no_data_set(given):
     plan = prepare({**given, "dataset": "folder:/nowhere"}, LAPTOP)
     assert plan.dataset is None
+
+
+def test_a_sampler_that_only_a_database_names_is_not_imported(given):
+    given = {**given, "objective": "synthetic", "study": "s", "trials": 4}
+    first = prepare({**given, "sampler": "optuna.samplers:CmaEsSampler"}, LAPTOP)
+    begin(first)
+    again = {"storage": given["storage"], "study": "s"}
+    assert refusal(again) == (
+        "study 's' was searched with the sampler optuna.samplers:CmaEsSampler, whose code is not "
+        "in the database; give it again: --sampler optuna.samplers:CmaEsSampler, or sampler= in "
+        "Python"
+    )
+    plan = prepare({**again, "sampler": "optuna.samplers:CmaEsSampler"}, LAPTOP)
+    assert plan.options == {"sampler": "optuna.samplers:CmaEsSampler"}
+    assert prepare({**again, "sampler": "tpe"}, LAPTOP).config.sampler == "tpe"

@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from nas.architecture import Architecture
 from nas.cost import cost
+from nas.metrics import ACCURACY, METRICS, unusable
 from nas.search.sampling import STARTUP
-from nas.search.searcher import METRICS, TOLD_AT_ONCE, Job, _existing, _unusable
+from nas.search.searcher import TOLD_AT_ONCE, Job, _existing
 from nas.space import SearchSpace
 from nas.study.attempts import LEASE
 from nas.study.check import violations
@@ -380,29 +381,30 @@ GOOD = {
 }  # fmt: skip
 
 
-def test_a_measurement_has_six_finite_numbers_and_the_next_epoch():
+def test_a_measurement_has_finite_numbers_and_the_next_epoch():
     assert METRICS == (
         "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
     )  # fmt: skip
-    assert _unusable(GOOD, 0) is None
-    assert _unusable({**GOOD, "epoch": 7}, 6) is None
-    assert _unusable({**GOOD, "epoch": 7}, None) is None  # where a checkpoint goes on
-    assert _unusable({**GOOD, "epoch": 7}, 5) == "the result is of epoch 7, not 6"
-    assert _unusable({**GOOD, "epoch": True}, 0) == "the result names no epoch: True"
-    assert _unusable({**GOOD, "epoch": 1.0}, 0) == "the result names no epoch: 1.0"
-    assert _unusable({}, 0) == "the result names no epoch: None"
+    assert unusable(GOOD, ACCURACY, 0) is None
+    assert unusable({**GOOD, "epoch": 7}, ACCURACY, 6) is None
+    assert unusable({**GOOD, "epoch": 7}, ACCURACY, None) is None  # where a checkpoint goes on
+    assert unusable({**GOOD, "epoch": 7}, ACCURACY, 5) == "the result is of epoch 7, not 6"
+    assert unusable({**GOOD, "epoch": True}, ACCURACY, 0) == "the result names no epoch: True"
+    assert unusable({**GOOD, "epoch": 1.0}, ACCURACY, 0) == "the result names no epoch: 1.0"
+    assert unusable({}, ACCURACY, 0) == "the result names no epoch: None"
     for name in METRICS:
         bad = float("-inf")
-        assert _unusable({**GOOD, name: "1"}, 0) == f"{name} is '1', not a number"
-        assert _unusable({**GOOD, name: False}, 0) == f"{name} is False, not a number"
-        assert _unusable({**GOOD, name: bad}, 0) == f"{name} is not finite (-inf)"
+        assert unusable({**GOOD, name: "1"}, ACCURACY, 0) == f"{name} is '1', not a number"
+        assert unusable({**GOOD, name: False}, ACCURACY, 0) == f"{name} is False, not a number"
+        assert unusable({**GOOD, name: bad}, ACCURACY, 0) == f"{name} is not finite (-inf)"
         without = {key: value for key, value in GOOD.items() if key != name}
-        assert _unusable(without, 0) == f"{name} is None, not a number"
+        required = name in ("val_accuracy", "seconds")
+        assert (unusable(without, ACCURACY, 0) or "").startswith(f"{name} is ") == required
     for accuracy in (0, 1):
-        assert _unusable({**GOOD, "val_accuracy": accuracy}, 0) is None
+        assert unusable({**GOOD, "val_accuracy": accuracy}, ACCURACY, 0) is None
     for accuracy in (-0.01, 1.01):
         said = f"val_accuracy is {accuracy}, not a fraction of 1"
-        assert _unusable({**GOOD, "val_accuracy": accuracy}, 0) == said
+        assert unusable({**GOOD, "val_accuracy": accuracy}, ACCURACY, 0) == said
 
 
 def test_a_checkpoint_is_one_where_it_can_be_found(tmp_path):

@@ -14,7 +14,7 @@ from optuna.trial import create_trial
 from nas.errors import DamagedError, StorageError
 from nas.search.config import Scope, options
 from nas.study.reader import studies
-from nas.study.record import StudyRecord, accuracy_of, read_record, untrained
+from nas.study.record import StudyRecord, label_of, read_record, untrained
 
 OURS = StudyRecord(
     space={"name": "s", "stages": [{"depth": 1}, {"depth": 2}]},
@@ -290,7 +290,7 @@ def test_a_name_that_is_not_text_is_a_problem_in_the_list(stored):
 def test_results_of_no_training_are_called_so(objective, sentence, accuracy):
     record = with_config(objective=objective)
     assert (record.untrained, record.accuracy) == (sentence, accuracy)
-    assert (untrained(objective), accuracy_of(objective)) == (sentence, accuracy)
+    assert (untrained(objective), label_of(objective)) == (sentence, accuracy)
     assert replace(OURS, config={}).untrained is None
 
 
