@@ -2,8 +2,8 @@
 
     python benchmarks/frames.py
 
-10,000 trials of 20 epochs in a SQLite file, made up by ``tests/populous.py``. Both arms open the
-study anew each time and alternate in one process; the ratio is that of their medians. Optuna's
+10,000 trials of 20 epochs in a SQLite file, made up by ``tests/study_factory.py``. Both arms open
+the study anew each time and alternate in one process; the ratio is that of their medians. Optuna's
 frame has settings, values and attributes, but no learning curves.
 """
 
@@ -18,7 +18,7 @@ import optuna
 import nas
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from populous import write_study
+from study_factory import write_study
 
 TRIALS, EPOCHS, REPEATS = 10_000, 20, 5
 

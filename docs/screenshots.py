@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from browser import Browser, browsing  # noqa: E402
+from dashboard_page import DashboardPage  # noqa: E402
 from dashboards import Search, serving  # noqa: E402
-from visitor import Visitor  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 REAL = ROOT / "studies" / "resnet_vs_plain-macs-4M-8M-flip-residual-2ep.sqlite"
@@ -45,18 +45,18 @@ def main() -> None:
         searches(url)
         with serving(url, folder) as (address, _, _):
             with browsing(folder / "light") as browser:
-                visitor = Visitor(browser, address)
-                visitor.says("trials ended")
+                page = DashboardPage(browser, address)
+                page.says("trials ended")
                 browser.one("[data-testid=data-grid-canvas]")
                 shoot(browser, "studies")
                 for file, (title, study, charts) in PAGES.items():
-                    page(visitor, title, study, charts)
+                    page(page, title, study, charts)
                     if file == "architectures":
-                        visitor.choose("Compare with", "0:")
+                        page.choose("Compare with", "0:")
                         browser.until(lambda: "≠" in browser.one(".network svg").text)
                     shoot(browser, file)
             with browsing(folder / "dark", prefers_color_scheme="dark") as browser:
-                page(Visitor(browser, address), "Accuracy and cost", "resnext", 1)
+                page(DashboardPage(browser, address), "Accuracy and cost", "resnext", 1)
                 shoot(browser, "dark")
             with browsing(folder / "phone", phone=True) as browser:
                 browser.open(f"{address}/front?study=resnext")
@@ -75,13 +75,13 @@ def searches(url: str) -> None:
     search.run(failing={3: lost, 8: "loss is not finite", 15: lost}, dying=[11], until=48)
 
 
-def page(visitor: Visitor, title: str, study: str | None, charts: int) -> None:
+def page(page: DashboardPage, title: str, study: str | None, charts: int) -> None:
     """Open it, and wait until it is drawn."""
-    visitor.go(title, study)
+    page.go(title, study)
     if title == "Compare studies":
-        visitor.browser.click(visitor.browser.one("button[aria-label='Clear all']"))
-        visitor.choose("Studies", "resnet", "resnext")
-    visitor.browser.until(lambda: len(visitor.charts()) >= charts and visitor.calm())
+        page.browser.click(page.browser.one("button[aria-label='Clear all']"))
+        page.choose("Studies", "resnet", "resnext")
+    page.browser.until(lambda: len(page.charts()) >= charts and page.calm())
 
 
 def shoot(browser: Browser, file: str) -> None:

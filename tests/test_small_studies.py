@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dashboards import Search
-from populous import write_study
+from study_factory import write_study
 
 from nas.cli.app import main
 

@@ -4,7 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 from nas.populations.comparing import OPTIONS, options_of, sides_of
 from nas.search.config import read_config_file, resolve

@@ -69,9 +69,9 @@ def rank_correlation(
         x = full[early].to_numpy(float)
         row: dict[str, float] = {"early": int(early), "late": end}
         for name, measure in (("kendall", stats.kendalltau), ("spearman", stats.spearmanr)):
-            values = np.array([_of(measure, x[k], final[k]) for k in chosen])
+            values = np.array([_statistic(measure, x[k], final[k]) for k in chosen])
             values = values[np.isfinite(values)]
-            row[name] = _of(measure, x, final)
+            row[name] = _statistic(measure, x, final)
             row[f"{name}_low"], row[f"{name}_high"] = (
                 np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
                 if len(values)
@@ -87,7 +87,7 @@ def last_curves(curves: pd.DataFrame) -> pd.DataFrame:
     return curves[curves["attempt"] == last]
 
 
-def _of(measure: object, x: object, y: object) -> float:
+def _statistic(measure: object, x: object, y: object) -> float:
     # a draw in which all are equal has no ranks: NaN, and left out of the interval
     if np.ptp(x) == 0 or np.ptp(y) == 0:  # type: ignore[call-overload]
         return float("nan")

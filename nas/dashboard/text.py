@@ -50,7 +50,7 @@ def no_study(url: str) -> None:
 def refused(url: str) -> Iterator[None]:
     """What a user or a database caused becomes a box with its one line, instead of a traceback."""
     try:
-        with engines.explained(url):
+        with engines.translate_errors(url):
             yield
     except NasError as error:
         with st.container(border=True):

@@ -15,7 +15,7 @@ from nas.analysis.population import population as sample
 from nas.errors import ConfigError, SpaceError
 from nas.output import check_file
 from nas.populations.training import Population, population, silently, train
-from nas.populations.verdicts import said
+from nas.populations.verdicts import format_decision
 from nas.search.config import Scope, SearchConfig, options
 from nas.search.plan import Plan
 from nas.search.searcher import Watcher
@@ -130,7 +130,7 @@ class Proposals:
         frames = [one.frame().assign(study=one.space.name) for one in (study, self.study)]
         comparison = compare(*frames, level=1 - error_rate)
         decision = comparison.decide(margin, error_rate)
-        return Judged(study, (comparison.verdict, said(comparison, decision)))
+        return Judged(study, (comparison.verdict, format_decision(comparison, decision)))
 
 
 @dataclass(frozen=True)

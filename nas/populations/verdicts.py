@@ -62,7 +62,7 @@ def of_spaces(a: Study, b: Study, *, margin: float, error_rate: float) -> Verdic
         names = [a.name, b.name]
     frames = [study.frame().assign(study=name) for study, name in zip((a, b), names, strict=True)]
     plain = compare(*frames, level=1 - error_rate)
-    lines = [plain.verdict, said(plain, plain.decide(margin, error_rate))]
+    lines = [plain.verdict, format_decision(plain, plain.decide(margin, error_rate))]
     tables = [plain.table().assign(matched="")]
     both = pd.concat(frames, ignore_index=True)
     figures = {"edf": plots.edf(both), "efficiency": plots.efficiency(both)}
@@ -109,7 +109,7 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
     return Verdict(f"{study.space.name}: {knob}", [setup(study), *lines], found, figures)
 
 
-def said(comparison: Comparison, decision: Decision) -> str:
+def format_decision(comparison: Comparison, decision: Decision) -> str:
     """A decision at a margin as a sentence."""
     low, high = 100 * decision.interval.low, 100 * decision.interval.high
     outcome = _OUTCOMES[decision.outcome].format(a=comparison.a, b=comparison.b)

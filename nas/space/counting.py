@@ -64,7 +64,7 @@ class Relations:
         """The ordered key whose last value stands at the end of a state, if there is one."""
         return next(reversed(self.order), None)
 
-    def height(self, state: State) -> float:
+    def order_key(self, state: State) -> float:
         """What never falls along a sequence: the last ordered key's value, or its negative."""
         if not self.order:
             return 0
@@ -139,7 +139,7 @@ class Chain:
 
     def _shut(self, fork: _Fork, state: State) -> int:
         """How many of the ways, the first ones, the order forbids."""
-        return bisect_left(fork.heights, self._relations.height(state))
+        return bisect_left(fork.order_keys, self._relations.order_key(state))
 
     def _fork(self, place: int, state: State) -> _Fork:
         """The ways to go on, in the direction of the last ordered key.
@@ -151,12 +151,12 @@ class Chain:
         keyed = bool(layer) and relations.last_ordered in layer[0].values
         origin = (*state[:-1], None) if keyed else state
         if (place, origin) not in self._forks:
-            follow, height = relations.follow, relations.height
+            follow, order_key = relations.follow, relations.order_key
             ways = [(o, after) for o in layer if (after := follow(origin, o.values)) is not None]
-            ways.sort(key=lambda way: height(way[1]))
+            ways.sort(key=lambda way: order_key(way[1]))
             totals = (option.weight * self._total(place + 1, after) for option, after in ways)
             self._forks[place, origin] = _Fork(
-                ways, [height(after) for _, after in ways], [0, *accumulate(totals)]
+                ways, [order_key(after) for _, after in ways], [0, *accumulate(totals)]
             )
         return self._forks[place, origin]
 
@@ -166,5 +166,5 @@ class _Fork:
     """Where sequences may go from one place."""
 
     ways: Sequence[tuple[Option, State]]
-    heights: Sequence[float]  # of the states after them, never falling
+    order_keys: Sequence[float]  # of the states after them, never falling
     rungs: Sequence[int]  # the weight of the first 0, 1, … ways

@@ -33,7 +33,7 @@ from nas.space.messages import read_yaml, shown
 from nas.space.stages import StageSequences
 
 if TYPE_CHECKING:  # with NumPy, which only narrow limits need
-    from nas.space.draw.cost_graph import Narrow
+    from nas.space.draw.cost_graph import CostGraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,13 +326,13 @@ class SearchSpace:
             body.length,
             self._draw,
             lambda setting: self._limits.violations(self._build(setting)),
-            partial(self._narrow, body.sequences) if isinstance(body, StagesBody) else None,
+            partial(self._cost_graph, body.sequences) if isinstance(body, StagesBody) else None,
         )
 
-    def _narrow(self, sequences: StageSequences, measure: str) -> Narrow:
-        from nas.space.draw.cost_graph import Narrow
+    def _cost_graph(self, sequences: StageSequences, measure: str) -> CostGraph:
+        from nas.space.draw.cost_graph import CostGraph
 
-        return Narrow(self._stem, sequences, measure, self._limits, self._flags)
+        return CostGraph(self._stem, sequences, measure, self._limits, self._flags)
 
     def _draw(self, rng: random.Random) -> Setting:
         """A setting of the architecture, with the fixed values, by construction feasible."""

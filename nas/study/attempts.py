@@ -115,7 +115,7 @@ class Attempts:
         with self.engine.begin() as connection:
             known = connection.scalar(
                 select(attempts.c.state).where(
-                    *self._of(attempts, trial),
+                    *self._rows_of(attempts, trial),
                     attempts.c.attempt == attempt,
                     attempts.c.owner == self.owner,
                 )
@@ -131,7 +131,7 @@ class Attempts:
             changed = connection.execute(
                 update(attempts)
                 .where(
-                    *self._of(attempts, trial),
+                    *self._rows_of(attempts, trial),
                     attempts.c.attempt == attempt,
                     attempts.c.state == "running",
                     attempts.c.lease < self.clock(),
@@ -165,7 +165,9 @@ class Attempts:
 
     def deaths(self, trial: int) -> int:
         """How many processes of the trial died."""
-        query = select(func.count()).where(*self._of(attempts, trial), attempts.c.state == "died")
+        query = select(func.count()).where(
+            *self._rows_of(attempts, trial), attempts.c.state == "died"
+        )
         with self.engine.connect() as connection:
             return int(connection.scalar(query) or 0)
 
@@ -182,7 +184,7 @@ class Attempts:
     def curve(self, trial: int, attempt: int) -> dict[int, float]:
         """What the study is judged by, by epoch of one attempt."""
         query = select(epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics).where(
-            *self._of(epochs, trial), epochs.c.attempt == attempt
+            *self._rows_of(epochs, trial), epochs.c.attempt == attempt
         )
         with self.engine.connect() as connection:
             return {row.epoch: self._value(row) for row in connection.execute(query)}
@@ -206,7 +208,7 @@ class Attempts:
         changed = connection.execute(
             update(attempts)
             .where(
-                *self._of(attempts, trial),
+                *self._rows_of(attempts, trial),
                 attempts.c.attempt == attempt,
                 attempts.c.owner == self.owner,
                 attempts.c.state == "running",
@@ -219,7 +221,7 @@ class Attempts:
     def _has_epoch(self, connection: Connection, trial: int, attempt: int, epoch: int) -> bool:
         found = connection.scalar(
             select(epochs.c.epoch).where(
-                *self._of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == epoch
+                *self._rows_of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == epoch
             )
         )
         return found is not None
@@ -230,24 +232,24 @@ class Attempts:
         """Copy epochs 1 to ``before`` - 1 of the latest attempt that has them, once."""
         source = connection.scalar(
             select(func.max(epochs.c.attempt)).where(
-                *self._of(epochs, trial), epochs.c.epoch == before - 1
+                *self._rows_of(epochs, trial), epochs.c.epoch == before - 1
             )
         )
         if source is None or source == attempt:
             return
         columns = [literal(attempt) if c.name == "attempt" else c for c in epochs.columns]
         earlier = select(*columns).where(
-            *self._of(epochs, trial), epochs.c.attempt == source, epochs.c.epoch < before
+            *self._rows_of(epochs, trial), epochs.c.attempt == source, epochs.c.epoch < before
         )
         connection.execute(insert(epochs).from_select([c.name for c in epochs.columns], earlier))
 
     def _last(self, trial: int) -> Select[Any]:
         return (
             select(attempts)
-            .where(*self._of(attempts, trial))
+            .where(*self._rows_of(attempts, trial))
             .order_by(attempts.c.attempt.desc())
             .limit(1)
         )
 
-    def _of(self, table: Table, trial: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    def _rows_of(self, table: Table, trial: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return table.c.study_id == self.study_id, table.c.trial == trial

@@ -295,7 +295,7 @@ class _Check:
 
 def _read(study: Study) -> _Rows:
     """All rows of a study, of one moment."""
-    with engines.explained(study.url), engines.snapshot(study.engine) as connection:
+    with engines.translate_errors(study.url), engines.snapshot(study.engine) as connection:
 
         def rows(query: str) -> list[Row]:
             return _rows(connection, query, study)

@@ -19,7 +19,7 @@ def evaluated(url: str, study: str, trial: int) -> dict[str, Any] | None:
     query = select(evaluations).where(
         evaluations.c.study_id == _study_id(study), evaluations.c.trial == trial
     )
-    with engines.explained(url), engine.connect() as connection:
+    with engines.translate_errors(url), engine.connect() as connection:
         row = connection.execute(query).first()
     engine.dispose()
     return dict(row._mapping) if row else None
@@ -50,7 +50,7 @@ def record_evaluation(
         "test_accuracy": test_accuracy,
         "evaluated": utc_now(),
     }
-    with engines.explained(url):
+    with engines.translate_errors(url):
         try:
             with engine.begin() as connection:
                 connection.execute(insert(evaluations).values(values))

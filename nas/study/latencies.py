@@ -25,7 +25,7 @@ def record_latencies(
     ]
     engine = engines.engine_for(study.url)
     try:
-        with engines.explained(study.url), engine.begin() as connection:
+        with engines.translate_errors(study.url), engine.begin() as connection:
             for row in rows:
                 same = [latencies.c[name] == row[name] for name in (*where, "key")]
                 connection.execute(delete(latencies).where(*same))

@@ -64,7 +64,7 @@ class Progress:
         self.url = url
         self._now = now
         self._engine = engines.engine_for(url, read_only=True)
-        with engines.explained(url):
+        with engines.translate_errors(url):
             if not has_studies(self._engine, url):
                 raise StorageError(f"{engines.shown(url)} has no studies of nas in it")
 
@@ -79,7 +79,7 @@ class Progress:
         Raises:
             StorageError: the database cannot be read.
         """
-        with engines.explained(self.url), self._engine.connect() as connection:
+        with engines.translate_errors(self.url), self._engine.connect() as connection:
             rows = connection.execute(text(_PROGRESS), {"now": self._now()}).fetchall()
         about = [listed(row) for row in rows]
         found = pd.DataFrame(

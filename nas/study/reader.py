@@ -39,7 +39,7 @@ def studies(url: str) -> pd.DataFrame:
     """
     engine = _reading(url)
     try:
-        with engines.explained(url), engine.connect() as connection:
+        with engines.translate_errors(url), engine.connect() as connection:
             return frames.studies(connection)
     finally:
         engine.dispose()
@@ -256,13 +256,13 @@ class Study:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        with engines.explained(self.url), engines.snapshot(self.engine) as connection:
+        with engines.translate_errors(self.url), engines.snapshot(self.engine) as connection:
             yield connection
 
 
 def _reading(url: str) -> Engine:
     engine = engines.engine_for(url, read_only=True)
-    with engines.explained(url):
+    with engines.translate_errors(url):
         if not has_studies(engine, url):
             raise StorageError(f"{engines.shown(url)} has no studies of nas in it")
     return engine

@@ -176,7 +176,7 @@ def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord
     if path is not None and not path.exists():
         return None
     engine = engines.engine_for(url, read_only=True)
-    with engines.explained(url):
+    with engines.translate_errors(url):
         ours = has_studies(engine, url)
         if not ours and not inspect(engine).has_table("trial_params"):
             return None  # Optuna's tables are not there either

@@ -87,7 +87,7 @@ class StudyStore:
         self.measure = record.measure
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with engines.explained(url):
+        with engines.translate_errors(url):
             try:
                 self._open(url, record)
             except (OperationalError, UnavailableError):  # a connection that was dropped
@@ -282,7 +282,7 @@ class StudyStore:
     def _record_epoch(
         self, owner: str, number: int, attempt: int, result: Mapping[str, Any]
     ) -> None:
-        self._of(owner).record_epoch(number, attempt, result)
+        self._attempts_of(owner).record_epoch(number, attempt, result)
         crash_point("epoch.ours")
         with suppress(UpdateFinishedTrialError):  # then this has been written before
             self._storage.set_trial_intermediate_value(
@@ -291,12 +291,12 @@ class StudyStore:
         crash_point("epoch.written")
 
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
-        self._of(owner).record_checkpoint(number, attempt, path)
+        self._attempts_of(owner).record_checkpoint(number, attempt, path)
 
     def _end_attempt(
         self, owner: str, number: int, attempt: int, state: str, reason: str | None
     ) -> None:
-        first = self._of(owner).end(number, attempt, state, reason)
+        first = self._attempts_of(owner).end(number, attempt, state, reason)
         crash_point("end.attempt")
         if first:
             self._end_trial(number, attempt, state, reason)
@@ -318,7 +318,7 @@ class StudyStore:
             finally:
                 self._has_lock = False
 
-    def _of(self, owner: str) -> Attempts:
+    def _attempts_of(self, owner: str) -> Attempts:
         return replace(self.attempts, owner=owner, alive=owner == self.attempts.owner)
 
     def _is_running(self, number: int) -> bool:

@@ -351,7 +351,7 @@ def test_curves_show_the_best_in_colour_and_where_the_others_ended():
     assert line(first) == (BLUE, 1.8, "o", 5, "default")
     assert line(second) == (ORANGE, 1.8, "s", 5, "default")
     assert first.get_zorder() > 1
-    assert legend(axes) == (["trial 1 (50.00%)", "trial 4 (40.00%)"], LOWER_RIGHT, 10)
+    assert legend(axes) == (["trial 1 (50.00 %)", "trial 4 (40.00 %)"], LOWER_RIGHT, 10)
     assert axes.get_title("left") == "Learning curves: s"
     assert said(axes) == ["n = 5 trials, up to 3 epochs; 2 ended earlier (dots)"]
     assert axes.get_xlabel() == "epoch"
@@ -362,7 +362,7 @@ def test_curves_show_the_best_in_colour_and_where_the_others_ended():
 
 def test_curves_colour_three_by_default_and_one_trial_alone():
     (axes,) = plots.curves(CURVES).axes
-    assert legend(axes)[0] == ["trial 1 (50.00%)", "trial 4 (40.00%)", "trial 0 (30.00%)"]
+    assert legend(axes)[0] == ["trial 1 (50.00 %)", "trial 4 (40.00 %)", "trial 0 (30.00 %)"]
     assert axes.get_title("left") == "Learning curves"
     one = CURVES[CURVES["number"] == 1]
     (axes,) = plots.curves(one).axes

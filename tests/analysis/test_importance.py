@@ -7,8 +7,8 @@ import optuna
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from populous import write_study
 from random_studies import study
+from study_factory import write_study
 
 from nas.analysis import importance
 from nas.analysis.importance import (

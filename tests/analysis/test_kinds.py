@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 from nas.analysis.plots.kinds import KINDS, draw
 from nas.cli.app import main

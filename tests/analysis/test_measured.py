@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from populous import write_study
 from random_studies import study
+from study_factory import write_study
 
 from nas.analysis import compare, plots, populations
 from nas.analysis.measured import accuracy_label, error_label, untrained_notes

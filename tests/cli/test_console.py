@@ -5,9 +5,9 @@ import sys
 
 import pytest
 from optuna.trial import create_trial
-from populous import write_study
 from rich.table import Table
 from rich.text import Text
+from study_factory import write_study
 from typer.main import get_command
 
 from nas.cli.app import app, main

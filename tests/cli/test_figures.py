@@ -12,8 +12,8 @@ from contextlib import closing, suppress
 import pandas as pd
 import pytest
 from plotille import Canvas
-from populous import write_study
 from rich.console import Console
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.cli.best import print_best

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.cli.figures import curves_figure, front_figure
@@ -62,7 +62,7 @@ def test_studies_are_listed_with_their_states_and_best(run, change, tmp_path):
         "study",
         "created (UTC)",
         "trials",
-        "best accuracy",
+        "best",
     ]
     everything = "3 complete, 1 pruned, 1 failed, 1 running, 1 waiting"
     assert rows(printed) == [

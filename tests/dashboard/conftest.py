@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 from browser import CHROMIUM, DRIVER, MISSING, Browser, browsing
+from dashboard_page import DashboardPage
 from dashboards import Search, serving
-from visitor import Visitor
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +53,13 @@ def browser(chromium) -> Browser:
 
 @pytest.fixture
 def visit(browser):
-    """``visit(address)``: a visitor there."""
-    return lambda address: Visitor(browser, address)
+    """``visit(address)``: a page there."""
+    return lambda address: DashboardPage(browser, address)
 
 
 @pytest.fixture
-def visitor(visit, dashboard):
+def page(visit, dashboard):
     """At the dashboard for all; in the end nothing may have complained."""
-    visitor = visit(dashboard)
-    yield visitor
-    assert visitor.complaints() == []
+    page = visit(dashboard)
+    yield page
+    assert page.complaints() == []

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 from dashboards import Search, serving
-from populous import write_study
 from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
+from study_factory import write_study
 
 import nas.dashboard
 
@@ -31,23 +31,23 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
             text("UPDATE nas_studies SET space = json_set(space, '$.name', :ill)"), {"ill": ILL}
         )
     with serving(url, tmp_path) as (address, _, _):
-        visitor = visit(address)
-        browser = visitor.browser
+        page = visit(address)
+        browser = page.browser
         for title in (
             "Progress", "Trials", "Learning curves", "Accuracy and cost", "Architectures", "Knobs",
             "Failures", "Workers", "Run it again", "Compare studies",
         ):  # fmt: skip
-            visitor.go(title)
+            page.go(title)
             if title != "Compare studies":
-                assert ILL in visitor.content(), title
+                assert ILL in page.content(), title
             assert browser.driver.execute_script("return window.pwned") is None
             assert not browser.all("[data-testid=stMain] a[href^=javascript]")
             assert not browser.all("img[src*='192.0.2.1'], img[onerror]")
-        visitor.go("Trials")
-        visitor.press("Download CSV")
+        page.go("Trials")
+        page.press("Download CSV")
         with browser.downloaded("trials.csv").open() as file:
             rows = list(csv.DictReader(file))
-        assert visitor.complaints() == []
+        assert page.complaints() == []
     assert [row["reason"] for row in rows][1:3] == [ILL, f"'{FORMULA}"]
     assert {row["study"] for row in rows} == {ILL}
 

@@ -8,28 +8,28 @@ from nas.study.reader import open_study
 
 def test_a_running_search_is_followed_without_a_click(studies, visit, dashboard):
     search = Search(studies, "live", "resnet", sampler="random", scheduler="none", trials=2)
-    visitor = visit(dashboard)
-    visitor.go("Progress", "live")
-    visitor.says("0 of 2 trials ended")
-    assert "no trial has ended with a result yet" in visitor.content()
+    page = visit(dashboard)
+    page.go("Progress", "live")
+    page.says("0 of 2 trials ended")
+    assert "no trial has ended with a result yet" in page.content()
     job, objective = search.begin()
     search.epoch(job, objective)
-    visitor.says("running now\n1")
+    page.says("running now\n1")
     while search.epoch(job, objective):
         pass
-    content = visitor.says("1 of 2 trials ended")
+    content = page.says("1 of 2 trials ended")
     assert "state\ninterrupted" in content
     best = open_study(studies, "live").frame()["val_accuracy"].max()
     assert percent(best).strip() in content
     search.run()
-    visitor.says("state\nfinished")
-    assert visitor.complaints() == []
+    page.says("state\nfinished")
+    assert page.complaints() == []
 
 
 def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):
     Search(studies, "empty").store.close()
-    visitor = visit(dashboard)
-    visitor.choose("Study", "empty")
+    page = visit(dashboard)
+    page.choose("Study", "empty")
     for title, reason in {
         "Progress": "no trial is being trained",
         "Trials": "no trial has begun yet",
@@ -40,6 +40,6 @@ def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):
         "Failures": "no trial has begun yet",
         "Workers": "no trial has begun yet",
     }.items():
-        visitor.go(title)
-        visitor.says(f"Nothing to show: {reason}")
-    assert visitor.complaints() == []
+        page.go(title)
+        page.says(f"Nothing to show: {reason}")
+    assert page.complaints() == []

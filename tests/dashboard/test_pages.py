@@ -28,46 +28,46 @@ PAGES = {  # words that a page has of the guided study, and how many charts
 }
 
 
-def test_every_page_opens_and_draws_its_charts(visitor, studies):
+def test_every_page_opens_and_draws_its_charts(page, studies):
     file = Path(urlsplit(studies).path)
     before = sha256(file.read_bytes()).hexdigest()
-    visitor.choose("Study", "guided")
+    page.choose("Study", "guided")
     for title, (words, charts) in PAGES.items():
-        visitor.go(title)
-        visitor.says(words)
-        visitor.browser.until(lambda n=charts: len(visitor.charts()) >= n, f"charts of {title}")
+        page.go(title)
+        page.says(words)
+        page.browser.until(lambda n=charts: len(page.charts()) >= n, f"charts of {title}")
     assert sha256(file.read_bytes()).hexdigest() == before  # it only reads
 
 
-def test_filters_leave_the_trials_that_pandas_leaves(visitor, studies):
+def test_filters_leave_the_trials_that_pandas_leaves(page, studies):
     trials = open_study(studies, "guided").frame()
-    visitor.go("Trials", "guided")
-    visitor.says("24 of 24 trials")
-    visitor.choose("State", "PRUNED")
+    page.go("Trials", "guided")
+    page.says("24 of 24 trials")
+    page.choose("State", "PRUNED")
     pruned = trials[trials["state"] == "PRUNED"]
-    visitor.says(f"{len(pruned)} of 24 trials")
-    least = visitor.browser.one("input[aria-label^='Accuracy at least']")
+    page.says(f"{len(pruned)} of 24 trials")
+    least = page.browser.one("input[aria-label^='Accuracy at least']")
     least.send_keys(Keys.CONTROL, "a")
     least.send_keys("99", Keys.ENTER)
-    visitor.says("no trial is left by these filters")
+    page.says("no trial is left by these filters")
 
 
-def test_a_click_on_a_head_sorts_the_table(visitor, studies):
-    visitor.go("Trials", "guided")
-    grid = visitor.browser.one("[data-testid=data-grid-canvas]")
+def test_a_click_on_a_head_sorts_the_table(page, studies):
+    page.go("Trials", "guided")
+    grid = page.browser.one("[data-testid=data-grid-canvas]")
     cells = (
         "[data-testid=data-grid-canvas] [role=gridcell][aria-colindex='5']"  # for screen readers
     )
     left, top = -grid.size["width"] // 2, -grid.size["height"] // 2
 
     def first() -> str:
-        return next((cell.get_attribute("textContent") for cell in visitor.browser.all(cells)), "")
+        return next((cell.get_attribute("textContent") for cell in page.browser.all(cells)), "")
 
-    before = visitor.browser.until(first)
+    before = page.browser.until(first)
     for _ in ("ascending", "descending"):
-        mouse = ActionChains(visitor.browser.driver)
+        mouse = ActionChains(page.browser.driver)
         mouse.move_to_element_with_offset(grid, left + 280, top + 16).click().perform()
-        visitor.browser.until(lambda shown=before: first() != shown)
+        page.browser.until(lambda shown=before: first() != shown)
         before = first()
     assert float(before) == 100 * open_study(studies, "guided").frame()["val_accuracy"].max()
 
@@ -78,72 +78,70 @@ def test_a_link_to_a_study_that_is_not_there_opens_another_one(browser, dashboar
     assert browser.driver.execute_script("return window.pwned") is None
 
 
-def test_a_download_is_the_frame_that_is_shown(visitor, studies):
-    visitor.go("Trials", "guided")
-    visitor.says("24 of 24 trials")
-    visitor.choose("State", "FAIL")
+def test_a_download_is_the_frame_that_is_shown(page, studies):
+    page.go("Trials", "guided")
+    page.says("24 of 24 trials")
+    page.choose("State", "FAIL")
     trials = open_study(studies, "guided").frame()
     failed = trials[trials["state"] == "FAIL"]
-    visitor.says(f"{len(failed)} of 24 trials")
-    visitor.press("Download Parquet")
-    found = pd.read_parquet(visitor.browser.downloaded("trials.parquet"))
+    page.says(f"{len(failed)} of 24 trials")
+    page.press("Download Parquet")
+    found = pd.read_parquet(page.browser.downloaded("trials.parquet"))
     pd.testing.assert_frame_equal(found, failed.reset_index(drop=True))
-    visitor.press("Download CSV")
-    rows = visitor.browser.downloaded("trials.csv").read_text().splitlines()
+    page.press("Download CSV")
+    rows = page.browser.downloaded("trials.csv").read_text().splitlines()
     assert len(rows) == 1 + len(failed)
     assert rows[0].startswith("study,number,state")
 
 
-def test_two_architectures_stand_side_by_side_with_their_differences_marked(visitor):
-    visitor.go("Architectures", "guided")
-    assert "≠" not in visitor.browser.one(".network svg").text
-    visitor.choose("Compare with", "0:")
-    visitor.browser.until(lambda: "≠" in visitor.browser.one(".network svg").text)
+def test_two_architectures_stand_side_by_side_with_their_differences_marked(page):
+    page.go("Architectures", "guided")
+    assert "≠" not in page.browser.one(".network svg").text
+    page.choose("Compare with", "0:")
+    page.browser.until(lambda: "≠" in page.browser.one(".network svg").text)
 
 
-def test_hovering_a_point_shows_its_network(visitor):
-    visitor.go("Accuracy and cost", "resnet")
-    point = visitor.browser.one("svg.marks [aria-roledescription=point]")
-    ActionChains(visitor.browser.driver).move_to_element(point).perform()
-    tip = visitor.browser.one("#vg-tooltip-element.visible")
-    visitor.browser.until(lambda: "stage 0" in tip.text)
+def test_hovering_a_point_shows_its_network(page):
+    page.go("Accuracy and cost", "resnet")
+    point = page.browser.one("svg.marks [aria-roledescription=point]")
+    ActionChains(page.browser.driver).move_to_element(point).perform()
+    tip = page.browser.one("#vg-tooltip-element.visible")
+    page.browser.until(lambda: "stage 0" in tip.text)
     assert "basic" in tip.text
 
 
-def choose_studies(visitor, *names):
-    visitor.go("Compare studies")
-    visitor.browser.click(
-        visitor.browser.one("[data-testid=stMain] button[aria-label='Clear all']")
-    )
-    visitor.says("none of the chosen studies")
-    visitor.choose("Studies", *names)
+def choose_studies(page, *names):
+    page.go("Compare studies")
+    page.browser.click(page.browser.one("[data-testid=stMain] button[aria-label='Clear all']"))
+    page.says("none of the chosen studies")
+    page.choose("Studies", *names)
 
 
-def test_two_random_studies_have_the_verdict_of_the_statistics(visitor, studies):
-    choose_studies(visitor, "resnet", "resnext")
-    visitor.choose("Matched by cost", "not matched")
+def test_two_random_studies_have_the_verdict_of_the_statistics(page, studies):
+    choose_studies(page, "resnet", "resnext")
+    page.choose("Matched by cost", "not matched")
     frames = (open_study(studies, name).frame() for name in ("resnet", "resnext"))
-    visitor.says(compare(*frames).verdict)
-    visitor.browser.until(lambda: len(visitor.charts()) == 2, "the fronts and the distributions")
+    page.says(compare(*frames).verdict)
+    page.browser.until(lambda: len(page.charts()) == 2, "the fronts and the distributions")
 
 
-def test_statistics_refuse_a_guided_study_and_say_why(visitor, studies):
-    choose_studies(visitor, "guided")
+def test_statistics_refuse_a_guided_study_and_say_why(page, studies):
+    choose_studies(page, "guided")
     with pytest.raises(AnalysisError) as refusal:
         edf(open_study(studies, "guided").frame())
-    visitor.says(f"Nothing to show: {refusal.value}")
-    visitor.choose("Matched by cost", "not matched")
-    visitor.choose("Trials that the statistics use", "guided and quasi-random ones")
-    visitor.says("were stopped early")
-    visitor.choose("Trials that were stopped early", "leave them out")
-    visitor.browser.until(lambda: len(visitor.charts()) == 2, "the distribution")
+    page.says(f"Nothing to show: {refusal.value}")
+    page.choose("Matched by cost", "not matched")
+    page.choose("Trials that the statistics use", "guided and quasi-random ones")
+    page.says("were stopped early")
+    page.choose("Trials that were stopped early", "leave them out")
+    page.browser.until(lambda: len(page.charts()) == 2, "the distribution")
 
 
 def test_a_visitor_who_likes_it_dark_has_it_dark(visit, dashboard, browser):
     dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
-    visitor = visit(dashboard)
-    visitor.go("Accuracy and cost", "resnet")
+    page = visit(dashboard)
+    page.go("Accuracy and cost", "resnet")
     background = browser.one("[data-testid=stApp]").value_of_css_property("background-color")
     red, green, blue = map(int, re.findall(r"\d+", background)[:3])
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

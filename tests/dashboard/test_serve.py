@@ -5,8 +5,8 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-import populous
 import pytest
+import study_factory
 from dashboards import serving
 
 from nas.cli.app import main
@@ -18,7 +18,7 @@ CANARY = "s3cr3t-canary"
 @pytest.fixture
 def database(tmp_path) -> str:
     url = f"sqlite:///{tmp_path}/nas.db"
-    populous.write_study(url, trials=10, epochs=2)
+    study_factory.write_study(url, trials=10, epochs=2)
     return url
 
 
@@ -59,15 +59,15 @@ def test_a_name_that_another_site_resolves_to_here_is_refused(dashboard):
 def test_the_password_is_in_no_argument_no_page_and_no_log(postgres_database, tmp_path, visit):
     url = postgres_database.replace("postgres:@", f"postgres:{CANARY}@")
     assert CANARY in url
-    populous.write_study(url, trials=10, epochs=2)
+    study_factory.write_study(url, trials=10, epochs=2)
     with serving(url, tmp_path) as (address, process, log):
-        visitor = visit(address)
-        visitor.says("trials ended")
-        visitor.go("Run it again")
-        assert CANARY not in visitor.browser.driver.page_source
+        page = visit(address)
+        page.says("trials ended")
+        page.go("Run it again")
+        assert CANARY not in page.browser.driver.page_source
         assert CANARY not in " ".join(process.cmdline())
         assert CANARY in process.environ()["NAS_STORAGE"]
-        assert visitor.complaints() == []
+        assert page.complaints() == []
     assert CANARY not in log.read_text()
 
 

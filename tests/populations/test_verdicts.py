@@ -8,7 +8,7 @@ import pytest
 
 from nas.analysis import compare, effects
 from nas.analysis.comparison import Decision, Estimate
-from nas.populations.verdicts import Verdict, of_flips, of_spaces, said
+from nas.populations.verdicts import Verdict, format_decision, of_flips, of_spaces
 from nas.study.reader import open_study
 
 FOLDER = Path(__file__).parents[2] / "studies"
@@ -37,7 +37,7 @@ def test_spaces_are_compared_and_decided_at_the_error_rate_that_is_asked(spaces,
     frames = [one.frame().assign(study=one.space.name) for one in spaces]
     plain = compare(*frames, level=0.8)
     matched = compare(*frames, cost="macs", level=0.8)
-    decision = said(plain, plain.decide(0.02, 0.2))
+    decision = format_decision(plain, plain.decide(0.02, 0.2))
     expected = [plain.verdict, decision, f"With both weighted to equal MACs: {matched.verdict}"]
     assert judged.lines[1:] == expected
     assert judged.title == f"{plain.a} against {plain.b}"
@@ -113,7 +113,7 @@ def test_a_decision_is_said_with_its_bounds_in_order(spaces, outcome, words):
     frames = [one.frame().assign(study=name) for one, name in zip(spaces, "xy", strict=True)]
     comparison = replace(compare(*frames, draws=100), a="x", b="y")
     decision = Decision(outcome, True, Estimate(0.5, -0.01, 0.0234), 0.005, 0.1, "median")
-    assert said(comparison, decision) == (
+    assert format_decision(comparison, decision) == (
         f"At a margin of 0.5 points and an error rate of 10 %, {words}: the difference of the "
         "median accuracies lies between -1.00 and +2.34 points."
     )

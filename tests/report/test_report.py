@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from populous import write_study
 from random_studies import study as made
 from sqlalchemy import create_engine, text
+from study_factory import write_study
 
 from nas.analysis import plots
 from nas.analysis.importance import importance

@@ -1,7 +1,7 @@
 """`nas latency` on a real study: what it chooses, stores and prints."""
 
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.errors import ConfigError, StorageError

@@ -118,7 +118,7 @@ def test_an_epoch_is_one_row_and_renews_one_lease(ours, clock, helpers):
     where = {name: measured.pop(name) for name in ("host", "device", "numerics")}
     lease = {"lease": stamp(clock() + LEASE)}
     assert changes(before, attempts(ours)) == {(ours.study_id, 1, 2): where | lease}
-    row = {"study_id": ours.study_id, "trial": 1, "attempt": 2, **measured}
+    row = {"study_id": ours.study_id, "trial": 1, "attempt": 2, **measured, "metrics": None}
     assert changes(curves, epochs(ours)) == {(ours.study_id, 1, 2, 2): row}
     ours.record_epoch(1, 2, measured | {"val_accuracy": 0.1})  # again: nothing is done
     assert changes(curves, epochs(ours)) == {(ours.study_id, 1, 2, 2): row}

@@ -9,8 +9,8 @@ from datetime import datetime
 import pandas as pd
 import pytest
 from optuna.storages._rdb.models import BaseModel
-from populous import write_study
 from sqlalchemy import Enum, Float, Integer, create_engine, text
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.errors import DamagedError

@@ -18,12 +18,12 @@ from nas.study.database.engines import (
     check_url,
     engine_for,
     engine_options,
-    explained,
     locked,
     parse_url,
     shown,
     snapshot,
     sqlite_path,
+    translate_errors,
 )
 from nas.study.database.outages import UnavailableError
 from nas.study.database.sqlite_file import check_readable, check_writable, connect_read_only
@@ -260,7 +260,7 @@ def test_a_host_that_vanished_is_noticed_within_seconds_unless_the_url_says_othe
 )
 def test_what_a_database_complains_of_is_one_line_without_the_password(error, said):
     url = "postgresql+psycopg://me:canary@host/db"
-    with pytest.raises(StorageError) as refused, explained(url):
+    with pytest.raises(StorageError) as refused, translate_errors(url):
         raise error
     assert str(refused.value) == f"storage postgresql+psycopg://me:***@host/db: {said}"
 
@@ -341,7 +341,7 @@ class RefusedError(Exception):
     ],
 )
 def test_what_is_missing_in_a_database_is_damage_and_the_rest_is_not(error, kind):
-    with pytest.raises(StorageError) as refused, explained("sqlite:///a.db"):
+    with pytest.raises(StorageError) as refused, translate_errors("sqlite:///a.db"):
         raise OperationalError("SELECT", {}, error)
     assert type(refused.value) is kind
     assert str(refused.value) == f"storage sqlite:///a.db: {error}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 from nas.cost import cost
 from nas.errors import DamagedError

@@ -5,8 +5,8 @@ import shutil
 from datetime import UTC, datetime
 
 import pytest
-from populous import write_study
 from sqlalchemy import create_engine, text
+from study_factory import write_study
 
 from nas.study.check import violations
 from nas.study.latencies import record_latencies

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from populous import write_study
+from study_factory import write_study
 
 import nas.analysis.plots.kinds
 import nas.search.latency  # noqa: F401

@@ -6,8 +6,8 @@ import resource
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from populous import write_study
 from sqlalchemy import create_engine, text
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.errors import NasError, StorageError

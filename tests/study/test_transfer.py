@@ -12,8 +12,8 @@ import optuna
 import pandas as pd
 import pytest
 from conftest import new_postgres_database
-from populous import write_study
 from sqlalchemy import Engine, create_engine, event, text
+from study_factory import write_study
 
 from nas.cli.app import main
 from nas.errors import StorageError

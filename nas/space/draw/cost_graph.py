@@ -19,7 +19,7 @@ from nas.space.limits import Limits
 from nas.space.stages import StageSequences
 
 
-class Narrow:
+class CostGraph:
     """Settings by their amount of one measure. Raises TooLargeError where arrays are too small."""
 
     def __init__(

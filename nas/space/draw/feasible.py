@@ -18,7 +18,7 @@ from nas.space.limits import Limits, Violation, explain_emptiness
 
 if TYPE_CHECKING:  # with NumPy, which only narrow limits need
     from nas.space.draw.band import BandDraws
-    from nas.space.draw.cost_graph import Narrow
+    from nas.space.draw.cost_graph import CostGraph
 
 # Draws against the limits before a space counts as empty: about a second's work
 TRIES = 10_000
@@ -38,20 +38,22 @@ class FeasibleDraws:
         stages: int,
         draw: Callable[[random.Random], Setting],
         violations: Callable[[Setting], Iterator[Violation]],
-        narrow: Callable[[str], Narrow] | None,
+        cost_graph: Callable[[str], CostGraph] | None,
     ) -> None:
-        """``narrow`` gives a measure's bands; None where a space has none."""
+        """``cost_graph`` gives a measure's bands; None where a space has none."""
         self._limits = limits
         self._stages = stages
         self._draw = draw
         self._violations = violations
-        self._narrow = narrow
-        self._beyond = False  # whether the least that is wanted is above the most there is
+        self._cost_graph = cost_graph
+        self._limits_unreachable = (
+            False  # whether the least that is wanted is above the most there is
+        )
 
     @property
     def method(self) -> str:
         """How it draws: rejection, or exact."""
-        return "rejection" if self._band is None and not self._beyond else "exact"
+        return "rejection" if self._band is None and not self._limits_unreachable else "exact"
 
     def draw(self, rng: random.Random) -> Setting:
         """One setting.
@@ -60,7 +62,7 @@ class FeasibleDraws:
             SpaceError: none is inside the limits, or none was found.
         """
         band = self._band
-        if self._beyond or (band is not None and band.empty):
+        if self._limits_unreachable or (band is not None and band.empty):
             raise SpaceError(self._nearest(0))
         tries = min(TRIES, STAGES_TRIED // self._stages) if band is None else BAND_TRIES
         rejected: list[list[Violation]] = []
@@ -83,7 +85,7 @@ class FeasibleDraws:
     def share(self) -> tuple[float, str]:
         """How much of the draws without limits is inside them, and how that was found."""
         rng, band = random.Random(0), self._band
-        if self._beyond or (band is not None and band.empty):
+        if self._limits_unreachable or (band is not None and band.empty):
             return 0.0, "proven"
         draws = SHARE_DRAWS if band is None else SHARE_DRAWS // 4
         inside = 0
@@ -115,17 +117,17 @@ class FeasibleDraws:
 
     @cached_property
     def _band(self) -> BandDraws | None:
-        if self._narrow is None or self.pilot[1] == ENOUGH or not self._measure:
+        if self._cost_graph is None or self.pilot[1] == ENOUGH or not self._measure:
             return None
         from nas.space.draw.stage_costs import TooLargeError
 
         try:
-            self._bands = self._narrow(self._measure)
+            self._bands = self._cost_graph(self._measure)
             least, most = self._bounds(self._measure)
             if most is None:
                 extremes = self._bands.extremes()
-                self._beyond = extremes is None or extremes[1] < least
-                if extremes is None or self._beyond:  # nothing to compute
+                self._limits_unreachable = extremes is None or extremes[1] < least
+                if extremes is None or self._limits_unreachable:  # nothing to compute
                     return None
                 most = extremes[1]
             return self._bands.band(least, most)

@@ -48,20 +48,20 @@ class Meter:
         """
         size = stem.output_size(self.input_shape[1:])
         flags = (self.flags["conv_bias"], self.flags["preactivation"])
-        return self._of(stem_cost(stem, self.input_shape, *flags)), size
+        return self._measured(stem_cost(stem, self.input_shape, *flags)), size
 
     def stage(self, stage: Stage, in_width: int, size: Size) -> int:
         """Its amount, behind ``in_width`` channels of an image of ``size``."""
         if self.measure == "depth":
             return stage.depth
         network = Architecture(Stem(in_width), (stage,), **self.flags)
-        return self._of(cost_of_parts(network, (1, *size), self.num_classes)[1])
+        return self._measured(cost_of_parts(network, (1, *size), self.num_classes)[1])
 
     def head(self, width: int) -> int:
         """The amount of the head behind ``width`` channels."""
-        return self._of(head_cost(width, self.num_classes, self.flags["preactivation"]))
+        return self._measured(head_cost(width, self.num_classes, self.flags["preactivation"]))
 
-    def _of(self, cost: Cost) -> int:
+    def _measured(self, cost: Cost) -> int:
         amount: int = 0 if self.measure == "depth" else getattr(cost, self.measure)
         return amount
 

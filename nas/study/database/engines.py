@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from nas.errors import DamagedError, StorageError
 from nas.study.database import sqlite_file
 from nas.study.database.filesystem import network_filesystem
-from nas.study.database.outages import UnavailableError, endure
+from nas.study.database.outages import UnavailableError, handle_outages
 from nas.study.database.sqlite_file import BUSY_SECONDS
 from nas.study.shell import install_command
 
@@ -108,7 +108,7 @@ def engine_options(url: URL) -> dict[str, Any]:
 
 def configure_writer(engine: Engine) -> None:
     """Outages raise ``UnavailableError``; SQLite serves several processes."""
-    endure(engine)
+    handle_outages(engine)
     if engine.dialect.name != "sqlite":
         return
 
@@ -171,7 +171,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
+def translate_errors(url: str) -> Iterator[None]:
     """A database that refuses the connection becomes one line without the password."""
     try:
         yield

@@ -24,7 +24,7 @@ class UnavailableError(StorageError):
     """The study database cannot be reached or written for now; asking again later may help."""
 
 
-def endure(engine: Engine) -> None:
+def handle_outages(engine: Engine) -> None:
     """Make ``engine`` raise ``UnavailableError`` whenever its database is away.
 
     After a try to connect has failed, further ones fail at once for a while: a host that does not

@@ -84,7 +84,7 @@ def upgrade(url: str) -> Upgrade:
     engines.engine_for(url, read_only=True).dispose()  # a database that is not there
     engine = engines.engine_for(url)
     try:
-        with engines.explained(url), engines.locked(engine):
+        with engines.translate_errors(url), engines.locked(engine):
             with engine.connect() as connection:
                 before = revision(connection)
                 if before is None:

@@ -89,9 +89,9 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
 
 
 def _copy_study(study: Study, url: str, name: str) -> int:
-    with engines.explained(study.url), engines.snapshot(study.engine) as source:
+    with engines.translate_errors(study.url), engines.snapshot(study.engine) as source:
         _refuse_running(source, study)
-        with engines.explained(url):
+        with engines.translate_errors(url):
             storage = open_storage(url)
             engine = storage.engine
             try:

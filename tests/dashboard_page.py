@@ -5,7 +5,7 @@ from __future__ import annotations
 from selenium.webdriver.common.keys import Keys
 
 
-class Visitor:
+class DashboardPage:
     """At the front page of ``address``; each step waits until its outcome is there."""
 
     def __init__(self, browser, address):
