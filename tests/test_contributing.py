@@ -1,4 +1,4 @@
-"""The recipe for a block in CONTRIBUTING.md, followed to the letter in a copy of the package."""
+"""The recipes in CONTRIBUTING.md, followed to the letter in a copy of the package."""
 
 import os
 import re
@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 RECIPE = (TESTS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LISTING = re.compile(r"^`(nas/\S+\.py)`:.*?^```python\n(.*?)^```", re.M | re.S)
 FILES = dict(LISTING.findall(RECIPE))
+[ROW] = re.findall(r'^```python\n(    "\w+": Row\(.*\n)```', RECIPE, re.M)
 [SPACE] = re.findall(r"^```yaml\n(.*?)^```", RECIPE, re.M | re.S)
 
 PROGRAM = """
@@ -61,6 +62,20 @@ for before in (False, True):
 print("followed")
 """
 
+DATASET = """
+import nas
+from nas.data import open_dataset
+
+stripes = open_dataset("stripes")
+assert stripes.input_shape == (1, 8, 8) and len(stripes.classes) == 2
+network = nas.Architecture.from_dict(
+    {"stem": {"width": 8}, "stages": [{"block": "basic", "depth": 1, "width": 8, "stride": 2}]}
+)
+*_, last = nas.fit(network, "stripes", nas.TrainingConfig(epochs=4), device="cpu")
+assert last.val_accuracy > 0.9, last
+print("trained")
+"""
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
@@ -71,6 +86,9 @@ def package(tmp_path_factory):
     for name, text in FILES.items():
         assert not (folder / name).exists(), f"{name} is there already"
         (folder / name).write_text(text, encoding="utf-8")
+    registry = folder / "nas" / "data" / "registry.py"
+    head, found, tail = registry.read_text(encoding="utf-8").partition("DATASETS = {\n")
+    registry.write_text(head + found + ROW + tail, encoding="utf-8")
     (folder / "separable.yaml").write_text(SPACE, encoding="utf-8")
     return folder
 
@@ -85,8 +103,14 @@ def python(package, *arguments):
     return done.stdout
 
 
-def test_a_block_is_two_files():
-    assert sorted(FILES) == ["nas/blocks/separable.py", "nas/network/separable.py"]
+def test_a_block_is_two_files_and_a_data_set_one():
+    block = ["nas/blocks/separable.py", "nas/network/separable.py"]
+    assert sorted(FILES) == [*block[:1], "nas/data/stripes.py", *block[1:]]
+
+
+def test_the_recipes_data_set_is_opened_and_learnt(package, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    assert python(package, "-c", DATASET) == "trained\n"
 
 
 def test_the_recipes_block_is_sampled_costed_built_trained_and_drawn(package):
