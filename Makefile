@@ -9,8 +9,9 @@ INPUTS := pyproject.toml constraints.txt
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
 
+# two files of tests at a time: most of them wait for processes of their own
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"

@@ -127,6 +127,8 @@ def job(data_folder, width: int) -> dict:
         epochs=2, train_images=1000, precision="float32", channels_last="off", batch_size=100
     )
     return {
+        "folder": str(Path.cwd()),
+        "trial": 0,
         "objective": "fashion_mnist",
         "architecture": json.loads(json.dumps(architecture.to_dict())),
         "training": config.to_dict(),

@@ -126,7 +126,9 @@ def test_a_search_that_failed_all_the_time_is_an_error(plan):
         study_of(Outcome(plan, "10 trials in a row failed, the last one with: x", None, 1.0))
 
 
-def test_ctrl_c_in_a_search_is_a_keyboard_interrupt_after_it(plan):
+def test_ctrl_c_in_a_search_is_a_keyboard_interrupt_after_it(plan, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
         study_of(Outcome(plan, "SIGINT", None, 1.0))
 
@@ -181,7 +183,7 @@ def ray(monkeypatch):
         asked.started += 1
         yield Machine(cpus=2, gpus=0)
 
-    def run(searcher, stopped, name):
+    def run(searcher, stopped, name, objective):
         asked.given = (searcher, stopped, name)
         asked.during()
         return asked.reason

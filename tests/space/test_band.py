@@ -106,7 +106,7 @@ def test_the_mass_of_a_band_is_that_of_an_enumeration(name, data):
     depths = [depth for _, _, depth in everything]
     least = data.draw(st.integers(min(depths), max(depths)))
     most = data.draw(st.integers(least, max(depths)))
-    narrow = space._narrow(space._body.sequences, "depth")
+    narrow = space._cost_graph(space._body.sequences, "depth")
     assert narrow.extremes() == (min(depths), max(depths))
     # depths are counted one by one, so that nothing is rounded
     part = narrow.band(least, most).mass / narrow.band(0, max(depths)).mass

@@ -74,8 +74,8 @@ def test_a_stage_takes_its_own_before_what_all_have_before_the_defaults():
         ([{**BASIC, "bottleneck": 2}], {},
          "stages.0.bottleneck: a basic block has none; leave it out"),
         ([BASIC], {"each_stage": {"bottleneck": 0.5}},
-         "each_stage.bottleneck: no stage takes it; leave it out (a basic block has no groups, "
-         "group_width and bottleneck)"),
+         "each_stage.bottleneck: no stage takes it; leave it out, or use a block that does: "
+         "bottleneck"),
         ([BASIC], {"tie": ["width"]},
          "tie: width is fixed in all stages, so there is nothing to tie"),
         ([BASIC], {"tie": ["groups"]},

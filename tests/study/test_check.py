@@ -498,7 +498,7 @@ def test_a_latency_is_above_0_and_finite(one_copy, milliseconds, said):
 def test_what_refers_to_nothing_is_said_in_the_order_of_numbers(one_copy):
     """Of rows in any order; each is named once, and only what is not there."""
     study = one_copy()
-    epoch = "INSERT INTO nas_epochs SELECT 1, {}, {}, 1, 1, 1, 0.5, 1, 1, 1"
+    epoch = "INSERT INTO nas_epochs SELECT 1, {}, {}, 1, 1, 1, 0.5, 1, 1, 1, NULL"
     attempt = (
         "INSERT INTO nas_attempts (study_id, trial, attempt, owner, lease, state, started, ended) "
         "SELECT study_id, {}, 1, owner, lease, state, started, ended FROM nas_attempts "

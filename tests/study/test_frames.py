@@ -161,32 +161,45 @@ def rows(frame):
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
+# what a study of a data set is judged by, and the metrics that it has none of
+JUDGED = {
+    "score": None,
+    "val_balanced_accuracy": None,
+    "metric": "val_accuracy",
+    "direction": "maximize",
+}
+
+
 def test_each_value_of_a_trial_is_that_of_its_last_attempt_and_epoch(hand, helpers):
     def row(number, depth, state, epochs=None, attempt=1, of=None, **options):
         network, of = helpers.network(depth), number if of is None else of
         costs = cost(network)
         last = helpers.measured(of, attempt, epochs) if epochs else {}
         seconds = sum(helpers.measured(of, attempt, k)["seconds"] for k in range(1, epochs or 0))
-        return {
-            "study": "hand",
-            "number": number,
-            "state": state,
-            "policy": "random",
-            "epochs": epochs,
-            "val_accuracy": last.get("val_accuracy"),
-            "val_loss": last.get("val_loss"),
-            "params": costs.params,
-            "macs": costs.macs,
-            "activations": costs.activations,
-            "latency_ms": None,
-            "seconds": seconds + last.get("seconds", 0.0),
-            "device": f"device {of}" if epochs else None,
-            "attempts": attempt,
-            "reason": None,
-            "key": network.key,
-            "objective": "fashion_mnist",
-            "stages.0.depth": depth,
-        } | options
+        return (
+            {
+                "study": "hand",
+                "number": number,
+                "state": state,
+                "policy": "random",
+                "epochs": epochs,
+                "val_accuracy": last.get("val_accuracy"),
+                "val_loss": last.get("val_loss"),
+                "params": costs.params,
+                "macs": costs.macs,
+                "activations": costs.activations,
+                "latency_ms": None,
+                "seconds": seconds + last.get("seconds", 0.0),
+                "device": f"device {of}" if epochs else None,
+                "attempts": attempt,
+                "reason": None,
+                "key": network.key,
+                "objective": "fashion_mnist",
+                "stages.0.depth": depth,
+            }
+            | JUDGED
+            | options
+        )
 
     told = {"policy": "reused", "seconds": 0.0, "attempts": 0, "device": None}
     assert rows(hand.frame()) == [
@@ -217,7 +230,7 @@ def test_each_value_of_an_epoch_and_their_order(hand, helpers):
         for name in ("host", "device", "numerics"):
             del values[name]
         key = {"number": trial, "attempt": attempt}
-        return key | values | {"objective": "fashion_mnist"}
+        return key | values | {"objective": "fashion_mnist"} | JUDGED
 
     ran = [(0, 1, 1), (0, 1, 2), (1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 1, 1), (5, 1, 1), (6, 1, 1)]
     assert rows(hand.epochs()) == [row(*key) for key in ran]
@@ -264,6 +277,8 @@ def test_each_value_of_a_study(hand):
             "planned": 9,
             "objective": "fashion_mnist",
             "best_accuracy": 0.122,  # of trial 1; the pruned one had more
+            "best_score": None,
+            "direction": "maximize",
             "problem": None,
         }
     ]

@@ -151,7 +151,7 @@ def test_a_damaged_study_and_one_without_a_trial_have_counts_of_0(url):
         "UPDATE nas_studies SET config = '{}'",
         "INSERT INTO studies VALUES (2, 'empty')",
         'INSERT INTO nas_studies SELECT 2, space, space_hash, \'{"trials": 1, "epochs": 1}\', '
-        "dataset, provenance, '2025-01-01' FROM nas_studies",
+        "dataset, provenance, '2025-01-01', objective FROM nas_studies",
     )
     empty, hand = Progress(url, now=lambda: at(0)).read().to_dict("records")
     assert (empty["study"], empty["state"], empty["planned"]) == ("empty", "interrupted", 1)

@@ -50,6 +50,7 @@ def test_a_completed_trial_is_one_readable_row(store, helpers):
         "attempts": 1,
         "reason": None,
         "key": architecture.key,
+        "metrics": None,
     }
 
 

@@ -461,7 +461,7 @@ def test_an_import_that_cannot_be_says_why_and_makes_no_database(by_hand, still,
     said = refused(lambda: import_study(by_hand, target))
     assert said.startswith("study 'hand' has 1 running trial; stop its search first")
     change(still, "UPDATE nas_epochs SET val_loss = 9e999 WHERE trial = 2")
-    problem = "trial 2, attempt 1: epoch 1 has a value that is not finite"
+    problem = "trial 2, attempt 1: epoch 1: val_loss is not finite (inf)"
     assert refused(lambda: import_study(still, target)) == (
         f"{still} is not taken: its study 'hand' is not what nas has written ({problem}); nas "
         "check says all of it"

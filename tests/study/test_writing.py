@@ -246,6 +246,7 @@ def test_the_row_of_a_study_is_its_record(store, helpers, clock):
         "dataset": "d" * 64,
         "provenance": '{"python": "3.11"}',
         "created": "2026-01-01 00:00:00.000000",
+        "objective": '{"metric": "val_accuracy", "direction": "maximize", "source": null}',
     }
 
 
@@ -300,8 +301,8 @@ def test_begun_trials_are_those_with_an_attempt(open_store, helpers):
 
 
 def test_an_owner_of_this_moment_renews_its_lease_and_an_earlier_one_does_not(store):
-    assert store._of("a").alive and store._of("a").owner == "a"
-    assert not store._of("b").alive and store._of("b").owner == "b"
+    assert store._attempts_of("a").alive and store._attempts_of("a").owner == "a"
+    assert not store._attempts_of("b").alive and store._attempts_of("b").owner == "b"
 
 
 def test_a_study_without_an_outbox_raises_at_once_and_has_no_file(store, tmp_path):
