@@ -50,13 +50,13 @@ def main() -> None:
                 browser.one("[data-testid=data-grid-canvas]")
                 shoot(browser, "studies")
                 for file, (title, study, charts) in PAGES.items():
-                    page(page, title, study, charts)
+                    open_page(page, title, study, charts)
                     if file == "architectures":
                         page.choose("Compare with", "0:")
                         browser.until(lambda: "≠" in browser.one(".network svg").text)
                     shoot(browser, file)
             with browsing(folder / "dark", prefers_color_scheme="dark") as browser:
-                page(DashboardPage(browser, address), "Accuracy and cost", "resnext", 1)
+                open_page(DashboardPage(browser, address), "Accuracy and cost", "resnext", 1)
                 shoot(browser, "dark")
             with browsing(folder / "phone", phone=True) as browser:
                 browser.open(f"{address}/front?study=resnext")
@@ -75,7 +75,7 @@ def searches(url: str) -> None:
     search.run(failing={3: lost, 8: "loss is not finite", 15: lost}, dying=[11], until=48)
 
 
-def page(page: DashboardPage, title: str, study: str | None, charts: int) -> None:
+def open_page(page: DashboardPage, title: str, study: str | None, charts: int) -> None:
     """Open it, and wait until it is drawn."""
     page.go(title, study)
     if title == "Compare studies":
