@@ -70,8 +70,9 @@ def _table(url: str, names: list[str]) -> None:
             study=studies["study"].map(visible),
             problem=studies["problem"].map(visible, na_action="ignore"),
         )
+        scores = shown["best_score"].notna().any()
         st.dataframe(
-            shown[list(COLUMNS)].iloc[::-1],
+            shown[[name for name in COLUMNS if name != "best_score" or scores]].iloc[::-1],
             column_config=COLUMNS,
             hide_index=True,
             placeholder="",
