@@ -121,11 +121,13 @@ class Study:
             return frames.latencies(connection, self.id)
 
     def __repr__(self) -> str:
-        states = self.frame()["state"].value_counts()
-        told = (
-            ", ".join(f"{number} {str(state).lower()}" for state, number in states.items())
-            or "no trials"
+        query = text(
+            "SELECT CAST(state AS VARCHAR(16)), COUNT(*) FROM trials WHERE study_id = :study "
+            "GROUP BY state ORDER BY COUNT(*) DESC, state"
         )
+        with self._snapshot() as connection:
+            states = connection.execute(query, {"study": self.id}).all()
+        told = ", ".join(f"{count} {state.lower()}" for state, count in states) or "no trials"
         return f"<Study {self.name!r} of {self.space.name} in {engines.shown(self.url)}: {told}>"
 
     @property
