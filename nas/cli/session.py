@@ -50,7 +50,7 @@ def show(
             SIGTERM stopped it, everything safely stored.
     """
     config, begun = plan.config, time.monotonic() if begun is None else begun
-    deadline = begun + config.time_budget if config.time_budget else None
+    deadline = plan.deadline(begun)
     with screen(plan.log, verbose=verbose) as console:
         if not quiet:
             print_header(console, plan)

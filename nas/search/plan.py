@@ -66,6 +66,11 @@ class Plan:
             **{**self.options, **changes},
         )
 
+    def deadline(self, begun: float) -> float | None:
+        """When the time budget of a search that began at ``begun`` is over; None without one."""
+        budget = self.config.time_budget
+        return begun + budget if budget else None
+
     @property
     def log(self) -> Path:
         """Where Ray's output goes; beside it, checkpoints."""

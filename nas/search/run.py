@@ -156,12 +156,11 @@ def carry_out(plan: Plan, watcher: Watcher, begun: float, *, keep: bool = True) 
         keep: whether Ray, if it is started here, stays up for the next search of the process.
     """
     config = plan.config
-    deadline = begun + config.time_budget if config.time_budget else None
     with logged(plan):
         for note in plan.notes:
             log.warning(note)
         log.info("study %s in %s: %s", config.study, shown(config.storage), config.to_dict())
-        reason, exhausted = _run(plan, watcher, deadline, keep)
+        reason, exhausted = _run(plan, watcher, plan.deadline(begun), keep)
         seconds = time.monotonic() - begun
         log.info("ended after %.1f s: %s", seconds, reason or exhausted or "all trials ended")
     return Outcome(plan, reason, exhausted, seconds)
