@@ -96,3 +96,15 @@ def search(tmp_path, clock):
     yield open_
     for one in searches:
         one.store.close()
+
+
+@pytest.fixture
+def stored(search, tmp_path, monkeypatch):
+    """Options that carry on a study of three trials in full."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    one = search(trials=3, scheduler="none", sampler="random")
+    one.run()
+    one.store.close()
+    return {"storage": one.config.storage, "study": "resnext", "trials": 3, "runs": "runs"}

@@ -28,18 +28,6 @@ def carry_on(options, *, quiet=False, again=None):
     return 0
 
 
-@pytest.fixture
-def stored(search, tmp_path, monkeypatch):
-    """Options that carry on a study of three trials in full."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
-    one = search(trials=3, scheduler="none", sampler="random")
-    one.run()
-    one.store.close()
-    return {"storage": one.config.storage, "study": "resnext", "trials": 3, "runs": "runs"}
-
-
 def test_a_study_that_is_over_is_shown_with_its_best_and_what_may_come_next(stored, capfd):
     assert carry_on(stored) == 0
     said = capfd.readouterr().out

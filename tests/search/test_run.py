@@ -154,18 +154,6 @@ def test_a_study_without_a_finished_trial_has_no_best_one(plan, tmp_path):
 
 
 @pytest.fixture
-def stored(search, tmp_path, monkeypatch):
-    """Options that carry on a study of three trials in full."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
-    one = search(trials=3, scheduler="none", sampler="random")
-    one.run()
-    one.store.close()
-    return {"storage": one.config.storage, "study": "resnext", "trials": 3, "runs": "runs"}
-
-
-@pytest.fixture
 def continued(stored):
     """The plan of a study that has one trial to go."""
     return prepare({**stored, "trials": 4}, Machine(cpus=2, gpus=0))
