@@ -9,8 +9,9 @@ from rich.text import Text
 from nas.quantity import count, plural
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
-from nas.search.run import TIME_OVER, Outcome
+from nas.search.run import Outcome
 from nas.search.sampling import ENUMERATED, things
+from nas.search.signals import TIME_OVER
 from nas.study.database.engines import shown
 from nas.study.shell import nas_command, needs_password
 from nas.text import visible

@@ -13,8 +13,8 @@ from nas.cli.console import Console
 from nas.cli.screen import screen
 from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.search.plan import Plan, prepare
-from nas.search.run import TIME_OVER, Outcome, carry_out, machine
-from nas.search.signals import EXIT_CODES
+from nas.search.run import Outcome, carry_out, machine
+from nas.search.signals import EXIT_CODES, TIME_OVER
 from nas.study.storage_url import storage_url
 
 

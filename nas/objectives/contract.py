@@ -34,7 +34,8 @@ BUILT_IN = {
     "synthetic": "nas.objectives.synthetic:Synthetic",
 }
 ALIASES = {"classification": "fashion_mnist"}  # the first word is what it does, on any data set
-FORMS = (*BUILT_IN, "package.module:name")
+TABLE = "table:"  # and a file: learning curves that are replayed, by no worker
+FORMS = (*BUILT_IN, "table:FILE", "package.module:name")
 METHODS = ("epoch", "save", "load")
 _ACCEPTED = (
     "a function of (architecture, config, report), a generator function of (architecture, config), "
@@ -97,7 +98,7 @@ class Objective:
     @property
     def is_built_in(self) -> bool:
         """Whether it is part of nas."""
-        return self.name in BUILT_IN
+        return is_built_in(self.name)
 
     @property
     def resumes(self) -> bool:
@@ -121,9 +122,14 @@ def find_objective(objective: str | Callable[..., Any]) -> Objective:
     if not isinstance(objective, str):
         return _described(objective, _name_of(objective), by_name=False)
     name = check_name(objective)
-    if name in BUILT_IN:
+    if is_built_in(name):
         return Objective(name, None, "class")
     return _described(import_named("objective", name, Path.cwd()), name, by_name=True)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether it is part of nas, and so is found by what a study keeps."""
+    return name in BUILT_IN or name.startswith(TABLE)
 
 
 def find_on_worker(name: str, folder: str, train: Any | None) -> Objective:
@@ -146,6 +152,8 @@ def check_name(name: str) -> str:
     module, colon, attribute = name.partition(":")
     if name in BUILT_IN:
         return name
+    if name.startswith(TABLE) and attribute:
+        return TABLE + str(Path(attribute).absolute())  # the same file from every folder
     if not colon:
         raise ConfigError(f"objective is {name!r}; {choose(name, FORMS)}")
     if not module or not attribute:

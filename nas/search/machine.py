@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,23 @@ class Machine:
             )
             slots = min(slots, on_gpus)
         return slots
+
+
+@dataclass(frozen=True)
+class VirtualMachine(Machine):
+    """What a search on a table runs on: as many virtual workers as it wants."""
+
+    cpus: int = 10_000
+    gpus: int = 0
+    name: str = "a virtual machine"
+    workers: int = 1
+    """Where the search does not say how many."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The options that the table was trained with."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Options for a search on the table; time costs nothing."""
+        return {"trials": 100, "concurrency": self.workers, **self.recipe}
 
 
 def cluster_address() -> str | None:

@@ -7,24 +7,27 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.data import Dataset, open_dataset
 from nas.data.dataset import spelled as spelled_shape
 from nas.errors import ConfigError, ShapeError
 from nas.metrics import ACCURACY
-from nas.objectives.contract import BUILT_IN, Objective, find_objective
+from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
-from nas.search.config import Scope, SearchConfig, options, resolve, unnamed
-from nas.search.machine import Machine
+from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
+from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import find_sampler
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace
 from nas.space.messages import shown as spelled
 from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
-from nas.study.record import SYNTHETIC, StudyRecord, read_record
+from nas.study.record import SYNTHETIC, StudyRecord, read_record, table_path
 from nas.study.shell import nas_command
+
+if TYPE_CHECKING:
+    from nas.study.table import Table
 
 _NAMED = ("study", "storage", "space")  # by any command that is printed
 TRAINED = "fashion_mnist"  # the objective that trains on a data set of nas
@@ -52,6 +55,8 @@ class Plan:
     objective: Objective
     dataset: Dataset | None = None
     """What is trained on; None with an objective that trains nothing, or reads its own data."""
+    table: Table | None = None
+    """What is replayed in virtual time, in place of training."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those given without which the study would be carried on in another way."""
     notes: Sequence[str] = ()
@@ -67,9 +72,10 @@ class Plan:
         )
 
     def deadline(self, begun: float) -> float | None:
-        """When the time budget of a search that began at ``begun`` is over; None without one."""
+        """When the time budget of a search that began at ``begun`` is over; None without one, or
+        where it is of virtual time."""
         budget = self.config.time_budget
-        return begun + budget if budget else None
+        return begun + budget if budget and not self.table else None
 
     @property
     def log(self) -> Path:
@@ -105,6 +111,9 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
             f"storage: SQLite is for one machine, and {machine.name} has {machine.nodes} nodes; "
             f"use PostgreSQL: {POSTGRESQL}"
         )
+    named = given.get("objective")
+    objective = None if named is None else find_objective(named)
+    table = _table(objective)
     asked = given.get("space")
     if isinstance(asked, SearchSpace):
         given = {**given, "space": asked.name}
@@ -112,16 +121,19 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         asked = SearchSpace.load(asked)
     study = given.get("study")
     if study is None:
-        study = asked.name if asked else "resnext"
-    named = given.get("objective")
-    objective = None if named is None else find_objective(named)
+        study = asked.name if asked else table.space.name if table else "resnext"
     measure = ACCURACY if objective is None else objective.measure
     stored = read_record(storage, study, measure.direction) if study else None
     if objective is None:
         objective = _stored_objective(stored, study)
+        table = _table(objective)
     else:
         given = {**given, "objective": objective.name}
     kept = stored.config if stored else {}
+    if table:
+        _check_recipe(given, table)
+        objective = replace(objective, measure=table.measure)
+        machine = VirtualMachine(workers=machine.cpus, recipe=table.recipe)
     config = resolve({**given, "study": study}, kept, machine)
     if stored:  # before its space is held against other images
         asked_for = {"dataset": config.dataset, "resize": config.resize}
@@ -133,13 +145,15 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         asked = (
             SearchSpace.from_dict(stored.space, stored=True)
             if stored
-            else SearchSpace.load(config.space)
+            else (table.space if table else SearchSpace.load(config.space))
         )
     dataset = _open(config, asked)
     if dataset is not None:
         asked = asked.for_images(dataset.input_shape, len(dataset.classes), dataset.title)
         config = _with_images(config, dataset, "train_images" in {**kept, **given})
     space = config.within(asked)
+    if table:
+        table.refuse_beyond(space)
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
@@ -154,7 +168,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         space=space.to_dict(),
         space_hash=space.hash,
         config=config.to_dict(),
-        dataset=_fingerprint(dataset, objective),
+        dataset=table.fingerprint if table else _fingerprint(dataset, objective),
         provenance={**provenance(), **_about(dataset, config)},
         fixed=options(Scope.FIXED),
         measure=objective.measure,
@@ -166,12 +180,35 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     again |= {"objective": objective.name} if not objective.is_built_in else {}
     again |= {"sampler": config.sampler} if own_sampler else {}
     notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
-    plan = Plan(config, space, record, stored is not None, objective, dataset, again, notes)
+    plan = Plan(config, space, record, stored is not None, objective, dataset, table, again, notes)
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
         stored.refuse_another(record, study)
     return plan
+
+
+def _table(objective: Objective | None) -> Table | None:
+    """The table that the objective is, if it is one."""
+    if objective is None or table_path(objective.name) is None:
+        return None
+    from nas.study.table import table_of  # pandas: half a second that others need not wait
+
+    return table_of(objective.name)
+
+
+def _check_recipe(given: Mapping[str, Any], table: Table) -> None:
+    """Do nothing if no option contradicts the table.
+
+    Raises:
+        ConfigError: one does.
+    """
+    for name, value in table.recipe.items():
+        if name in given and checked({name: given[name]})[name] != value:
+            raise ConfigError(
+                f"{name.replace('_', '-')} is {given[name]!r}, but the table was trained with "
+                f"{value!r}; leave it out"
+            )
 
 
 def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
@@ -183,7 +220,7 @@ def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:
     name = stored.config.get("objective") if stored else None
     if name is None:
         return find_objective(SearchConfig.model_fields["objective"].default)
-    if name not in BUILT_IN:
+    if not is_built_in(name):
         raise ConfigError(_GIVE_AGAIN.format(study=study, option="objective", name=name))
     return find_objective(name)
 

@@ -18,7 +18,7 @@ from nas.errors import SearchFailedError, StorageError
 from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
-from nas.search.signals import EXIT_CODES, stop_on_signal
+from nas.search.signals import EXIT_CODES, TIME_OVER, stop_on_signal
 from nas.study.database.engines import shown
 from nas.study.storage_url import storage_url
 from nas.study.store import StudyStore
@@ -26,8 +26,6 @@ from nas.study.store import StudyStore
 if TYPE_CHECKING:
     from nas.space import SearchSpace
     from nas.study.reader import Study
-
-TIME_OVER = "time budget"
 
 log = logging.getLogger(__name__)
 
@@ -185,6 +183,12 @@ def _run(
         with searcher() as earlier:
             if earlier.finished:
                 return None, earlier.exhausted
+    if plan.table:
+        from nas.search import virtual
+
+        with searcher() as current, stop_on_signal() as signalled:
+            reason = virtual.run(current, signalled, plan.table)
+            return reason, None if reason else current.exhausted
     watcher.starting()
     from nas.search.cluster import cluster
     from nas.search.driver import run

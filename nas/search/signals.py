@@ -8,6 +8,7 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+TIME_OVER = "time budget"  # of the reasons why a search ends, the one that is no signal
 
 
 class Signalled(BaseException):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, inspect, select, text
@@ -22,6 +23,7 @@ from nas.study.database.upgrade import has_studies
 from nas.text import visible
 
 SYNTHETIC = "synthetic"  # the objective that trains nothing
+TABLE = "table"  # the one that replays learning curves: table:FILE
 
 MOST = 10_000_000  # of trials, and of epochs
 
@@ -93,7 +95,8 @@ class StudyRecord:
     @property
     def is_own(self) -> bool:
         """Whether its objective is a user's: package.module:name."""
-        return ":" in str(self.config.get("objective"))
+        objective = self.config.get("objective")
+        return ":" in str(objective) and table_path(objective) is None
 
     @property
     def trained_by(self) -> str:
@@ -138,8 +141,20 @@ class StudyRecord:
             )
 
 
+def table_path(objective: object) -> Path | None:
+    """The file of an objective ``table:FILE``; None of another one.
+
+    >>> table_path("table:studies/mine.sqlite").name, table_path("synthetic")
+    ('mine.sqlite', None)
+    """
+    word, _, path = str(objective).partition(":")
+    return Path(path) if word == TABLE and path else None
+
+
 def _fixed(config: Mapping[str, Any], key: str) -> Any:
-    """The value of an option, as far as a study depends on it: files of a data set may move."""
+    """The value of an option, as far as a study depends on it: files of data may move."""
+    if key == "objective" and table_path(config.get(key)):
+        return TABLE
     if key == "dataset":
         return str(config.get(key) or DEFAULT).partition(":")[0]
     return bool(config.get(key)) if key == "resize" else config.get(key)
@@ -147,6 +162,11 @@ def _fixed(config: Mapping[str, Any], key: str) -> Any:
 
 def untrained(objective: object) -> str | None:
     """``StudyRecord.untrained`` of a study of that objective."""
+    if table_path(objective):
+        return (
+            "The objective is a table: no network was trained by this study, learning curves were "
+            "replayed."
+        )
     if objective != SYNTHETIC:
         return None
     return (
@@ -157,7 +177,7 @@ def untrained(objective: object) -> str | None:
 
 def label_of(objective: object, measure: Measure = ACCURACY) -> str:
     """``StudyRecord.accuracy`` of a study of that objective."""
-    return "synthetic accuracy" if untrained(objective) else measure.label
+    return "synthetic accuracy" if objective == SYNTHETIC else measure.label
 
 
 def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord | None:

@@ -15,7 +15,7 @@ from nas.cli.view import LinesView, LiveView, QuietView
 from nas.search import run as searching
 from nas.search.machine import Machine
 from nas.search.plan import prepare
-from nas.search.run import TIME_OVER
+from nas.search.signals import TIME_OVER
 from nas.study.reader import open_study
 
 
