@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.network import build
     from nas.populations.comparing import compare_spaces
     from nas.populations.narrowing import narrow_space
+    from nas.populations.table import make_table
     from nas.search.run import run_search
     from nas.search.searcher import Watcher
     from nas.space import SearchSpace
@@ -37,6 +38,7 @@ _HOMES = {
     "compare_spaces": "nas.populations.comparing",
     "fit": "nas.training",
     "load": "nas.training.export",
+    "make_table": "nas.populations.table",
     "narrow_space": "nas.populations.narrowing",
     "open_study": "nas.study.reader",
     "plots": "nas.analysis",
@@ -60,6 +62,7 @@ __all__ = [
     "cost",
     "fit",
     "load",
+    "make_table",
     "narrow_space",
     "open_study",
     "plots",

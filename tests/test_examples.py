@@ -18,10 +18,16 @@ MODULES = [
     if ">>>" in path.read_text()
 ]
 
+TINY = {
+    "name": "tiny",
+    "stem": {"width": 8},
+    "stages": [{"block": "basic", "depth": {"int": [1, 2]}, "width": {"choice": [8, 16]}}],
+}
+
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """What examples find: a folder, and a database with a study called mine."""
+    """What examples find: a folder, a database with a study called mine, and a tiny space."""
     folder = tmp_path_factory.mktemp("examples")
     storage = f"sqlite:///{folder}/mine.db"
     options = {"trials": 60, "epochs": 2, "sampler": "random", "scheduler": "none"}
@@ -29,7 +35,8 @@ def names(tmp_path_factory):
     one = Search(storage, utc_now, space, study="mine", **options)
     one.run()
     one.store.close()
-    yield {"folder": folder, "storage": storage}
+    tiny = nas.SearchSpace.from_dict(TINY)
+    yield {"folder": folder, "storage": storage, "tiny": tiny}
     ray.shutdown()
 
 

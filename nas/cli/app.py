@@ -15,6 +15,7 @@ from nas.cli.numbers import number_option
 from nas.cli.search import search_command
 from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
+from nas.cli.table import table_commands
 from nas.errors import NasError, SpaceError
 from nas.output import check_file
 from nas.quantity import count, read_number, whole
@@ -36,6 +37,7 @@ app.command("search")(search_command)
 app.add_typer(population_commands)
 app.add_typer(study_commands)
 app.add_typer(space_commands, name="space")
+app.add_typer(table_commands, name="table")
 
 
 @app.command("plot")

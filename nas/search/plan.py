@@ -19,7 +19,7 @@ from nas.search.config import Scope, SearchConfig, checked, options, resolve, un
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import find_sampler
 from nas.search.sampling import check_flip
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Setting
 from nas.space.messages import shown as spelled
 from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
@@ -59,6 +59,8 @@ class Plan:
     """What is replayed in virtual time, in place of training."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those given without which the study would be carried on in another way."""
+    enqueued: Sequence[Setting] = ()
+    """What is tried before anything that the sampler proposes."""
     notes: Sequence[str] = ()
     """What a person should know before it begins, a sentence each."""
 
@@ -180,7 +182,9 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     again |= {"objective": objective.name} if not objective.is_built_in else {}
     again |= {"sampler": config.sampler} if own_sampler else {}
     notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
-    plan = Plan(config, space, record, stored is not None, objective, dataset, table, again, notes)
+    plan = Plan(
+        config, space, record, stored is not None, objective, dataset, table, again, notes=notes
+    )
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,6 +50,7 @@ ENDED = {  # how an attempt ends, and what that makes of its trial
 # there is none (a study of an earlier nas), nothing is concluded from the failure.
 OWN_FAILURE = "trial"
 CAUSES = {"failed": OWN_FAILURE, "abandoned": "machine"}  # by how the last attempt ended
+ENQUEUED = "enqueued"  # user attribute: its place among those that the search began with
 _ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
@@ -170,6 +171,13 @@ class StudyStore:
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
         crash_point("trial.written")
         return int(self._storage.get_trial_number_from_id(trial_id))
+
+    def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> None:
+        """Put settings in front of what a sampler proposes, in this order; those of an earlier call
+        of the same study are there already."""
+        there = sum(ENQUEUED in trial.user_attrs for trial in self.trials())
+        for place, setting in enumerate(settings[there:], start=there):
+            self._study.enqueue_trial(dict(setting), user_attrs={ENQUEUED: place})
 
     def tell_trial(self, number: int, source: FrozenTrial) -> None:
         """End a WAITING trial of which nothing was trained as ``source`` did, an equal one."""

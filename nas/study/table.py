@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import pvariance
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -29,6 +31,7 @@ Curve: TypeAlias = Sequence[Mapping[str, Any]]  # results by epoch, the first on
 
 # In these the studies of a table are alike, and what is searched on it is like them.
 RECIPE = ("dataset", "resize", "epochs", "train_images", "training")
+SUFFIXES = (".sqlite", ".db")  # of a table's file
 ENUMERATED = 4096  # settings that a space on a table has at most
 
 
@@ -98,6 +101,26 @@ class Table:
     def seconds(self, key: str) -> float:
         """Of one epoch: the shortest that was measured, as whatever else a machine does adds."""
         return min(float(result["seconds"]) for curve in self.curves[key] for result in curve)
+
+    @property
+    def machine_seconds(self) -> float:
+        """How long all trainings took, one after another."""
+        every = (curve for curves in self.curves.values() for curve in curves)
+        return sum(float(result["seconds"]) for curve in every for result in curve)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the last value between the seeds of a network, pooled; None where
+        each was trained with one seed."""
+        repeated = [
+            [self.measure.of(_result(curve[-1])) for curve in curves]
+            for curves in self.curves.values()
+            if len(curves) > 1
+        ]
+        if not repeated:
+            return None
+        freedom = sum(len(values) - 1 for values in repeated)
+        return math.sqrt(sum(pvariance(v) * len(v) for v in repeated) / freedom)
 
     def result(self, key: str, seed: int, epoch: int) -> dict[str, Any]:
         """What an objective would have reported."""
