@@ -107,19 +107,22 @@ class Axis:
 
 
 class Mirror:
-    """The trials of a study of ``space``, for the sampler that ``make`` makes of a seed."""
+    """The trials of a study of ``space``, for the sampler that ``make`` makes of a seed.
+
+    ``directions`` are the study's, one for each value of a trial.
+    """
 
     def __init__(
         self,
         space: SearchSpace,
         make: Callable[..., BaseSampler],
-        direction: Direction = "maximize",
+        directions: Sequence[Direction] = ("maximize",),
     ) -> None:
         self._make = make
-        self._worst = WORST[direction]
+        self._worst = [WORST[direction] for direction in directions]
         self._axes = {path: Axis(domain) for path, domain in space.parameters.items()}
         self._distributions = {path: axis.distribution for path, axis in self._axes.items()}
-        self._study = optuna.create_study(direction=direction)
+        self._study = optuna.create_study(directions=directions)
         self._storage = self._study._storage
         self._read = 0  # so many trials of the study have been looked at
         self._ids: dict[int, int] = {}  # number of a trial that has not ended -> id of its mirror
@@ -195,5 +198,5 @@ class Mirror:
         if not trial.state.is_finished():
             return TrialState.RUNNING, None
         if trial.state == TrialState.FAIL and trial.user_attrs.get("cause") == OWN_FAILURE:
-            return TrialState.COMPLETE, [self._worst]
+            return TrialState.COMPLETE, self._worst
         return trial.state, trial.values

@@ -88,13 +88,13 @@ class Sampler:
         *,
         stream: str | None = None,
         flip: str | None = None,
-        direction: Direction = "maximize",
+        directions: Sequence[Direction] = ("maximize",),
     ) -> None:
         """``name`` is tpe, nsga2, qmc, random or one to import; ``seed`` is the study's.
 
         Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
         knob, every other random setting is the one before it with another value of that knob.
-        ``direction`` is the study's: maximize or minimize.
+        ``directions`` are the study's, one for each value of a trial: maximize or minimize.
         """
         self.distributions = {
             path: distribution(domain) for path, domain in space.parameters.items()
@@ -105,7 +105,7 @@ class Sampler:
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
         make = find_sampler(name)
-        self._mirror = Mirror(space, make, direction) if make else None
+        self._mirror = Mirror(space, make, directions) if make else None
         self._failing = Failing(space)
 
     @property

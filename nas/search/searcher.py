@@ -90,7 +90,7 @@ class Searcher:
             config.seed,
             stream=config.stream,
             flip=config.flip,
-            direction=store.measure.direction,
+            directions=[store.measure.direction],
         )
         self._rungs = set(
             rungs(config.grace, config.reduction, config.epochs)

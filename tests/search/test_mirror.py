@@ -227,6 +227,20 @@ def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
     assert {"maximize": -math.inf, "minimize": math.inf} == WORST
 
 
+def test_a_trial_that_failed_by_itself_is_worst_in_every_objective():
+    mirror = Mirror(SMALL, GUIDED["nsga2"], ("maximize", "minimize"))
+    two = create_trial(
+        state=COMPLETE,
+        values=[0.7, 3e6],
+        params={WIDTH: 8, "training.peak_lr": 0.1},
+        distributions=Sampler(SMALL, "random", 0).distributions,
+    )
+    two.number = 0
+    mirror.update([two, one(1, FAIL, user_attrs={"cause": "trial"})])
+    assert [t.values for t in mirror._study.get_trials()] == [[0.7, 3e6], [-math.inf, math.inf]]
+    assert [d.name for d in mirror._study.directions] == ["MAXIMIZE", "MINIMIZE"]
+
+
 def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
     mirror = Mirror(SMALL, GUIDED["nsga2"])
     mirror.update([one(0, COMPLETE, system_attrs={"nsga2:generation": 3})])
