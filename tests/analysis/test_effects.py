@@ -105,6 +105,26 @@ def test_what_cannot_be_flipped_is_refused(knob, options, said):
         effects(paired(0.01).assign(fixed=3), knob, **options)
 
 
+def test_a_refusal_names_the_study_the_networks_and_the_knobs_that_can_be_flipped():
+    frame = paired(0.01, n=5).assign(fixed=3, lr=np.arange(10) / 10, never=np.nan)
+    refused = {
+        "residul": "s has no knob 'residul'; did you mean residual? accepted: residual, width, "
+        "fixed, lr",
+        "never": "s has no knob 'never'; accepted: residual, width, fixed, lr",
+        "fixed": "fixed has 1 value among 10 networks of s: nothing to flip between; accepted: "
+        "residual",
+        "lr": "lr has 10 values among 10 networks of s: nothing to flip between; accepted: "
+        "residual",
+    }
+    for asked, said in refused.items():
+        for call in (effects, differences):
+            with pytest.raises(AnalysisError) as refusal:
+                call(frame, asked)
+            assert str(refusal.value) == said
+    with pytest.raises(AnalysisError, match="^fixed has 1 value"):
+        effects(frame, ["residual", "fixed"])  # each of several
+
+
 def deep(n=8):
     """Pairs whose effect is 0.01 a block; one of them was drawn twice."""
     depths = np.repeat([*range(1, n + 1), 1], 2)

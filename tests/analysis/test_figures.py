@@ -552,6 +552,21 @@ def test_effects_stand_in_rows_with_their_intervals_pairs_and_costs():
     assert list(axes.texts) == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [
+        (None, ["residual", "wide"]),
+        ("wide", ["wide"]),
+        (["wide", "residual"], ["wide", "residual"]),
+    ],
+)
+def test_effects_are_of_the_knobs_that_were_asked_for_in_their_order(asked, drawn):
+    frame = flips(10).assign(wide=np.arange(20) % 4 > 1)
+    (axes,) = plots.effects(frame, asked, matching="cost", tolerance=9).axes
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    assert rows == [f"{knob}: false → true" for knob in drawn]
+
+
 def test_effects_of_pairs_by_cost_say_so_and_what_has_too_few_is_left_out():
     rng = np.random.default_rng(0)
     residual, macs = np.arange(60) % 2 == 0, rng.integers(1000, 2000, 60)

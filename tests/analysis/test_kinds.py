@@ -114,6 +114,8 @@ def test_a_figure_is_of_its_studies_with_the_options_that_were_asked_for(storage
     ranked = draw("fidelity", [a], stopped="drop").axes[0]
     assert ranked.get_title("left") == "Rank correlation between fidelities: a"
     refused = {
+        ("fronts", (a,), ("knob", None)):
+            f"kind is 'fronts'; did you mean front? accepted: {', '.join(KINDS)}",
         ("edf", (a,), ("knob", "bottleneck")):
             "kind edf takes no option knob; accepted: cost, epochs, policy, stopped",
         ("curves", (a,), ("knob", "depth")): "kind curves takes no option knob; accepted: none",

@@ -19,6 +19,7 @@ from nas.analysis.narrowing import (
     _with_range,
     proposals,
 )
+from nas.errors import AnalysisError
 from nas.space import SearchSpace
 
 SPACE = SearchSpace.from_dict(
@@ -327,6 +328,47 @@ def test_an_order_that_a_space_has_is_proposed_no_second_time_and_others_join_it
     }  # fmt: skip
     steps = trials[[f"stages.{k}.depth" for k in range(3)]].diff(axis=1).iloc[:, 1:]
     assert (one.evidence, one.p) == _split(trials["val_accuracy"], (steps >= 0).all(axis=1))
+
+
+TWO = SearchSpace.from_dict(
+    {
+        "name": "two",
+        "stem": {"width": 8},
+        "each_stage": {
+            "block": "bottleneck",
+            "depth": 1,
+            "width": {"int": [8, 64], "step": 8},
+            "bottleneck": {"choice": [0.5, 1.0]},
+            "stride": 2,
+        },
+        "stages": [{}, {}],
+    }
+)
+
+
+def test_two_stages_have_an_order_and_what_cannot_have_one_ends_no_search_for_others():
+    """A depth is fixed, and comes first; once a width has its order, bottlenecks may have one."""
+
+    def accuracy(setting):
+        return 0.9 - sum(
+            0.02 * (setting[f"stages.0.{key}"] > setting[f"stages.1.{key}"])
+            for key in ("width", "bottleneck")
+        )
+
+    found = proposals(TWO, frame(accuracy, space=TWO))
+    orders = {one.change for one in found if one.kind == "order"}
+    assert orders == {"order: width nondecreasing", "order: bottleneck nondecreasing"}
+    ordered = SearchSpace.from_dict({**TWO.to_dict(), "order": {"width": "nondecreasing"}})
+    found = proposals(ordered, frame(accuracy, space=ordered))
+    assert [one.change for one in found if one.kind == "order"] == [
+        "order: bottleneck nondecreasing"
+    ]
+
+
+def test_a_study_that_is_judged_by_a_score_supports_nothing():
+    judged = {"objective": "mine:train", "metric": "score", "direction": "minimize"}
+    with pytest.raises(AnalysisError, match="judged by a score; its frame has the column score"):
+        proposals(TWO, frame(lambda s: 0.9, space=TWO).assign(**judged))
 
 
 def test_a_network_that_was_drawn_repeatedly_counts_once():

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from random_studies import study as made
@@ -14,6 +15,7 @@ from study_factory import write_study
 from nas.analysis import plots
 from nas.analysis.importance import importance
 from nas.cli.app import main
+from nas.metrics import ACCURACY, Measure
 from nas.quantity import percent
 from nas.report.caveats import caveats
 from nas.report.drawing import draw
@@ -329,18 +331,22 @@ def test_figures_are_of_the_study_its_bounds_and_its_foremost_knobs(study):
     assert "left out" in first.texts[0].get_text()
 
 
-def test_of_a_large_study_importance_is_of_a_thousand_drawn_at_random(study):
+def test_of_a_large_study_importance_is_of_a_thousand_drawn_at_random(study, monkeypatch):
     trials = study.frame()
     exactly = trials.iloc[[k % len(trials) for k in range(1000)]].reset_index(drop=True)
     assert next(caption for caption, _ in _figures(study, exactly) if "knob" in caption).endswith(
         "among the best 10 %."
     )
     more = trials.iloc[[k % len(trials) for k in range(1001)]].reset_index(drop=True)
+    drawn = []
+    monkeypatch.setattr("nas.report.report._foremost", lambda _, some: drawn.append(some) or [])
     captions = [caption for caption, _ in _figures(study, more)]
-    assert captions[3] == (
+    assert captions[3:] == [
         "How much each knob matters for being among the best 10 %, of 1,000 trials drawn at random."
-    )
-    assert captions == [caption for caption, _ in _figures(study, more)]
+    ]
+    # the same ones each time, in their order
+    expected = more.iloc[np.sort(np.random.RandomState(0).choice(1001, 1000, replace=False))]
+    pd.testing.assert_frame_equal(drawn[0], expected)
 
 
 def test_a_summary_is_of_the_best_trial_in_one_sentence(study):
@@ -373,7 +379,8 @@ def test_the_winner_is_drawn_summed_up_and_can_be_trained_for_longer(study):
     assert found["number"] == number
     assert found["drawing"] == draw(architecture, shape, study.space.num_classes)
     assert found["summary"] == str(summary(architecture, shape, study.space.num_classes))
-    assert f"retrain s --trial {number} --output winner.pt --storage " in found["retrain"]
+    retrain = f"nas retrain s --trial {number} --output winner.pt --storage {study.url}"
+    assert found["retrain"] == retrain  # whatever nas is called here: it is read elsewhere
 
 
 def test_failures_are_counted_by_reason_the_most_frequent_first():
@@ -464,6 +471,33 @@ def test_a_caveat_is_said_of_what_there_is_alone(study):
     ]
     _, early, _ = caveats(study, many(1, state="PRUNED", epochs=1), study.best(1))
     assert early.startswith("1 trial ended early, the first after 1 epoch. ")
+    _, guided, _ = caveats(study, many(1, "guided"), study.best(1))
+    assert guided.startswith("Proposed by a sampler that had seen earlier results: 1 of 1 trial. ")
+    _, even, _ = caveats(study, many(1, "quasi_random"), study.best(1))
+    assert even.startswith("Points of a sequence that fills the space evenly: 1 of 1 trial. ")
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "failed"),
+    [
+        (ACCURACY, "accuracies", "2 trials failed, without an accuracy."),
+        (Measure("score", "minimize"), "scores", "2 trials failed, without a score."),
+    ],
+)
+def test_caveats_of_an_objective_of_a_user_s_are_of_what_it_reported(
+    study, measure, values, failed
+):
+    study = with_record(study, config={"objective": "mine:train"}, measure=measure)
+    early = many(1, state="PRUNED", epochs=2)
+    first, stopped, *others = caveats(study, joined(early, many(2, state="FAIL")), study.best(1))
+    assert first == (
+        f"The {values} are what the objective mine:train reported, by which trials were stopped "
+        "and the best one chosen: that of the best is optimistic."
+    )
+    assert stopped.startswith(
+        f"1 trial ended early, the first after 2 epochs. The {values} are of then; "
+    )
+    assert others[0] == failed
 
 
 def test_a_space_that_was_tried_whole_holds_no_better_ones(study, monkeypatch):
@@ -492,3 +526,6 @@ def test_caveats_of_training_are_of_its_images_seed_and_epochs(study):
         "Trials were trained for at most 8 epochs: networks that learn slowly may come out ahead "
         "in longer training."
     )
+    # no data set of ours: nothing is known of its images
+    unknown = with_record(study, dataset="unknown")
+    assert list(caveats(unknown, many(1), best))[:-1] == [last]
