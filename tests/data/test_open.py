@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from data.sets import labels, pixels
 
 import nas.data
 from nas.data import DATASETS, cache, open_dataset
+from nas.data.cache import BATCH
 from nas.data.dataset import statistics, value_counts
+from nas.data.pixels import resize
 from nas.data.registry import Row, full_name, parse, title_of
 from nas.errors import DataError, ShapeError
 from nas.search.config import SearchConfig
@@ -124,6 +127,27 @@ def test_fashion_mnist_can_be_resized(train_data, data_folder, cache):
     assert data.title == "Fashion-MNIST"
 
 
+def test_images_of_a_file_are_resized_one_by_one_and_keep_their_file_and_labels(tmp_path, cache):
+    images, several = pixels(2 * BATCH + 10, 3, 6), labels(2 * BATCH + 10, 3)
+    for seed in (0, 1):
+        test = pixels(30, 3, 6, seed=2)
+        arrays = {"test_images": test, "test_labels": labels(30, 3)}
+        np.savez(tmp_path / "a.npz", images=images + seed, labels=several, **arrays)
+        name = f"npz:{tmp_path}/a.npz"
+        small = open_dataset(name, input_shape=(3, 4, 3), resize=True)
+        assert (small.name, small.title, small.classes) == (name, "a.npz", ("0", "1", "2"))
+        expected = np.concatenate([resize(one[None], (4, 3)) for one in images + seed])
+        assert np.array_equal(small.train.images, expected)
+        assert small.train.labels.tolist() == several.tolist()
+        assert np.array_equal(small.test.images, resize(test, (4, 3)))
+        assert small.validation is None
+    # of a file that is somewhere else than its name says
+    (tmp_path / "a.npz").rename(tmp_path / "b.npz")
+    moved = open_dataset(name, folder=tmp_path / "b.npz", input_shape=(3, 4, 3), resize=True)
+    assert moved.name == f"npz:{tmp_path}/b.npz"
+    assert moved.fingerprint == small.fingerprint
+
+
 # --- statistics ---
 
 
@@ -152,6 +176,8 @@ def test_uneven_classes_are_told_and_even_ones_are_not(tmp_path, cache, train_da
         "the classes are uneven: 30 images of '0', 20 of '1'; val_balanced_accuracy counts every "
         "class alike"
     )
+    none = replace(digits, classes=(*digits.classes, "ten"))  # a class without a training image
+    assert none.imbalance().endswith(", 0 of 'ten'; val_balanced_accuracy counts every class alike")
 
 
 def test_as_many_images_train_and_validate_as_are_placed(tmp_path, cache):
