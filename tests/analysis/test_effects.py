@@ -121,7 +121,7 @@ def test_a_refusal_names_the_study_the_networks_and_the_knobs_that_can_be_flippe
             with pytest.raises(AnalysisError) as refusal:
                 call(frame, asked)
             assert str(refusal.value) == said
-    with pytest.raises(AnalysisError, match="^fixed has 1 value"):
+    with pytest.raises(AnalysisError, match=r"^fixed has 1 value"):
         effects(frame, ["residual", "fixed"])  # each of several
 
 

@@ -11,7 +11,11 @@ import pytest
 from typer.main import get_command
 
 from nas.cli.app import app, main
+from nas.cost import cost
+from nas.presets import preset
+from nas.quantity import count
 from nas.space import SearchSpace, available
+from nas.summary import summary
 
 SPACE = """\
 name: tiny
@@ -232,6 +236,22 @@ def test_cost_prints_the_published_numbers(capsys):
     text = capsys.readouterr().out
     assert "25,028,904" in text
     assert "4,230,480,872" in text
+
+
+def test_cost_prints_the_parts_and_the_totals_of_a_network_for_its_images(capsys):
+    for options, shape, classes in (
+        ([], (1, 28, 28), 10),
+        (["--input", "3×64X32", "--classes", "7"], (3, 64, 32), 7),
+    ):
+        assert main(["cost", "resnet18", *options]) == 0
+        network = preset("resnet18")
+        total = cost(network, shape, classes)
+        assert capsys.readouterr().out == (
+            f"{summary(network, shape, classes)}\n\n"
+            f"{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
+            f"({count(total.macs)}), {total.activations:,} activations "
+            f"({count(total.activations)})\n"
+        )
 
 
 @pytest.mark.parametrize("text", ["3x224", "ax1x1", "0x1x1", "3,224,224"])

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from nas.cli import session
+from nas.cli.app import main
 from nas.cli.view import LinesView, LiveView, QuietView
 from nas.search import run as searching
 from nas.search.machine import Machine
@@ -19,10 +20,10 @@ from nas.search.signals import TIME_OVER
 from nas.study.reader import open_study
 
 
-def carry_on(options, *, quiet=False, again=None):
+def carry_on(options, **shown):
     """The exit code of a search."""
     try:
-        session.show(prepare(options, Machine(cpus=2, gpus=0)), quiet=quiet, again=again)
+        session.show(prepare(options, Machine(cpus=2, gpus=0)), **shown)
     except typer.Exit as stop:
         return stop.exit_code
     return 0
@@ -36,6 +37,20 @@ def test_a_study_that_is_over_is_shown_with_its_best_and_what_may_come_next(stor
     assert re.search(r"\nAll 3 trials ended \(0(\.\d+)?s\)\. For more:\n  .*--trials 6", said)
     assert "Starting Ray" not in said
     assert len(open_study(stored["storage"], "resnext").frame()) == 3
+
+
+def test_a_verbose_search_shows_what_it_logs_too_and_another_one_does_not(stored, capfd):
+    options = [
+        f"--{name}={value}"
+        for name, value in stored.items()
+        if name in ("storage", "study", "runs")
+    ]
+    for words, told in ((["--verbose"], True), ([], False), (["--quiet"], False)):
+        assert main(["search", "--trials", "3", *options, *words]) == 0
+        said = capfd.readouterr().out
+        assert bool(re.search(r"^\d\d:\d\d:\d\d study resnext in sqlite:", said, re.M)) is told
+        assert bool(re.search(r"^\d\d:\d\d:\d\d ended after .*: all trials", said, re.M)) is told
+        assert ("Continuing resnext" in said) is (words != ["--quiet"])
 
 
 def test_a_quiet_search_says_its_best_and_its_end_alone(stored, capfd):
@@ -114,18 +129,24 @@ def test_results_that_the_database_has_not_taken_are_said_first(
 
 
 @pytest.mark.parametrize(
-    ("quiet", "terminal", "kind"),
-    [(True, True, QuietView), (False, True, LiveView), (False, False, LinesView)],
+    ("quiet", "verbose", "terminal", "kind"),
+    [
+        (True, False, True, QuietView),
+        (True, True, True, QuietView),
+        (False, False, True, LiveView),
+        (False, True, True, LinesView),  # what is logged stands between the lines
+        (False, False, False, LinesView),
+    ],
 )
 def test_a_view_suits_where_it_is_seen_and_knows_when_time_is_over(
-    stored, quiet, terminal, kind, monkeypatch
+    stored, quiet, verbose, terminal, kind, monkeypatch
 ):
     seen = []
     console = Console(file=io.StringIO(), force_terminal=terminal)
 
     @contextmanager
-    def screen(log, verbose):
-        assert log.name == "search.log"
+    def screen(log, **asked):
+        assert (log.name, asked) == ("search.log", {"verbose": verbose})
         yield console
 
     monkeypatch.setattr(session, "screen", screen)
@@ -133,8 +154,8 @@ def test_a_view_suits_where_it_is_seen_and_knows_when_time_is_over(
         searching, "_run", lambda plan, view, *_: seen.append((plan, view)) or (None, None)
     )
     before = time.monotonic()
-    carry_on({**stored, "time_budget": "1h"}, quiet=quiet)
-    carry_on({**stored, "time_budget": None}, quiet=quiet)
+    carry_on({**stored, "time_budget": "1h"}, quiet=quiet, verbose=verbose)
+    carry_on({**stored, "time_budget": None}, quiet=quiet, verbose=verbose)
     ((plan, view), (_, endless)) = seen
     assert type(view) is kind
     assert view.console is console

@@ -1,13 +1,14 @@
 """What ``nas space info`` tells of a space."""
 
 import random
+import re
 
 import numpy as np
 import pytest
 import yaml
 
 from nas.cli.app import main
-from nas.cli.spaces import DRAWS
+from nas.cli.spaces import DRAWS, facts
 from nas.cost import cost
 from nas.quantity import count
 from nas.space import SearchSpace
@@ -31,6 +32,53 @@ def test_info_tells_size_rules_knobs_and_costs(capsys, monkeypatch):
     assert space.hash in text
     assert all(path in text for path in space.parameters)
     assert "activations" in text
+
+
+def test_the_facts_of_a_space_are_a_line_each():
+    document = {
+        "name": "small",
+        "stem": {"width": 8},
+        "each_stage": {"block": "basic", "depth": {"int": [1, 2]}, "width": {"choice": [8, 16]}},
+        "stages": [{}, {"stride": 2}],
+        "tie": ["depth"],
+        "order": {"width": "nondecreasing"},
+    }
+    space = SearchSpace.from_dict(document)
+    # 2 depths, and 3 of the 4 pairs of widths
+    assert list(facts(space)) == [
+        "small: a design space",
+        "size     6 settings (6), exactly, without the limits",
+        "tie      depth",
+        "order    width nondecreasing",
+        "inside   100 % of the draws without limits are inside them (estimated from 2,000 draws)",
+        "sampler  rejection",
+        f"hash     {space.hash}",
+    ]
+    limits = {"depth": {"min": 3, "max": 9000}, "params": {"max": 2_000_000}}
+    told = list(facts(SearchSpace.from_dict(document | {"limits": limits, "description": "few"})))
+    assert told[0] == "small: few"
+    assert told[4] == "limits   depth at least 3 and at most 9,000, params at most 2,000,000"
+
+
+def test_only_knobs_on_a_log_scale_are_said_to_be_so(capsys, monkeypatch, tmp_path):
+    width = {"int": [8, 64], "step": 8, "log": True}
+    depth, rate = {"int": [1, 4]}, {"float": [0.5, 2.0], "log": True}
+    stage = {
+        "block": "basic",
+        "width": width,
+        "depth": depth,
+        "residual": {"choice": [True, False]},
+    }
+    document = {"name": "small", "stem": {"width": 8}, "stages": [stage]}
+    document["training"] = {"peak_lr": rate, "momentum": {"float": [0.5, 0.9]}}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(document))
+    lines = printed(capsys, monkeypatch, str(tmp_path / "small.yaml")).splitlines()
+    knobs = {path: line for line in lines for path in ("width", "depth", "residual", "peak_lr",
+             "momentum") if path in line.partition("│")[2].partition("│")[0]}  # fmt: skip
+    assert {path for path, line in knobs.items() if ", on a log scale" in line} == {
+        "width", "peak_lr"
+    }  # fmt: skip
+    assert len(knobs) == 5
 
 
 def test_info_within_a_band_tells_its_share(capsys, monkeypatch):
@@ -68,6 +116,12 @@ def test_info_shows_the_ends_and_the_median_of_each_cost(capsys, monkeypatch):
     costs = [cost(network, space.input_shape, space.num_classes) for network in networks]
     table = printed(capsys, monkeypatch, "resnext").translate(dict.fromkeys(map(ord, "│┃"), " "))
     rows = [row.split() for row in table.splitlines()]
+    # numbers stand to the right, under each other
+    (line,) = [line for line in table.splitlines() if line.split()[:1] == ["activations"]]
+    (other,) = [line for line in table.splitlines() if line.split()[:1] == ["depth"]]
+    assert [m.end() for m in re.finditer(r"\S+", line)][1:] == [
+        m.end() for m in re.finditer(r"\S+", other)
+    ][1:]
     assert ["of", str(DRAWS), "networks", "least", "median", "most"] in rows
     measured = {
         "params": [one.params for one in costs],
