@@ -13,12 +13,11 @@ from nas.errors import DamagedError
 from nas.metrics import Measure
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
+from nas.study.states import STATES, told
 from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
 from nas.text import one_line
 
 WIDEST = 100  # characters of a figure
-
-STATES = ("complete", "pruned", "failed", "running", "waiting")
 
 study_commands = typer.Typer()
 database_commands = typer.Typer(help="Look after the study database.", no_args_is_help=True)
@@ -37,16 +36,17 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     table = Table()
     table.add_column("study")
     table.add_column("created (UTC)")
+    table.add_column("data set")
     table.add_column("trials")
     table.add_column("best", justify="right")
     for row in studies(storage).to_dict("records"):
-        states = [f"{row[state]} {state}" for state in STATES if row[state]]
         made, problem = row["created"], row["problem"]
         damaged = f"damaged: {problem}" if isinstance(problem, str) else None
         table.add_row(
             plain(row["study"]),
             f"{made:%Y-%m-%d %H:%M}" if made == made else "–",  # not a time: it is damaged
-            plain(damaged or ", ".join(states) or "none"),
+            plain(row["dataset"] if isinstance(row["dataset"], str) else "–"),
+            plain(damaged or told(row, "none")),
             _best(row),
         )
     Console().print(table)
@@ -89,9 +89,9 @@ def show_command(
         }
         console.print_json(json.dumps(parts))
         return
-    states = found.frame()["state"].str.lower().replace("fail", "failed").value_counts()
-    counts = ", ".join(f"{states[state]} {state}" for state in STATES if state in states)
-    console.print(f"{study}: {counts or 'no trial yet'}", markup=False, highlight=False)
+    states = found.frame()["state"].value_counts()
+    counts = {word: states.get(state, 0) for word, state in STATES.items()}
+    console.print(f"{study}: {told(counts, 'no trial yet')}", markup=False, highlight=False)
     print_best(console, found, rows)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))

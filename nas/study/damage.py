@@ -27,15 +27,16 @@ from sqlalchemy import (
 from nas.errors import DamagedError
 from nas.metrics import is_name
 from nas.study.database import tables
+from nas.study.states import STATES
 
 MAX_NESTING = 50  # of JSON; a space has fewer than 10
-STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 
 # The part of Optuna's tables that we read; a test compares it with Optuna's own.
 _THEIR_COLUMNS: dict[str, dict[str, Any]] = {
     "studies": {"study_id": Integer(), "study_name": String()},
     "trials": {
-        "trial_id": Integer(), "number": Integer(), "study_id": Integer(), "state": Enum(*STATES),
+        "trial_id": Integer(), "number": Integer(), "study_id": Integer(),
+        "state": Enum(*STATES.values()),
     },
     "trial_user_attributes": {"trial_id": Integer(), "key": String(), "value_json": String()},
     "trial_params": {

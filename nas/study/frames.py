@@ -21,13 +21,13 @@ from nas.space import Choice, Domain, IntRange, SearchSpace
 from nas.study.damage import read_metrics
 from nas.study.database.tables import trials_query
 from nas.study.record import listed, read_objective
+from nas.study.states import COUNTS, TRIALS_BY_STATE
 
 UTC = "datetime64[us, UTC]"
 STUDIES = {
-    "study": "string", "created": UTC, "trials": "int64", "complete": "int64", "pruned": "int64",
-    "failed": "int64", "running": "int64", "waiting": "int64", "planned": "Int64",
-    "objective": "string", "best_accuracy": "float64", "best_score": "float64",
-    "direction": "string", "problem": "string",
+    "study": "string", "created": UTC, **dict.fromkeys(COUNTS, "int64"), "planned": "Int64",
+    "objective": "string", "dataset": "string", "best_accuracy": "float64",
+    "best_score": "float64", "direction": "string", "problem": "string",
 }  # fmt: skip
 TRIALS = {  # and then a column for each knob, and for each metric of an objective's own
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
@@ -53,7 +53,6 @@ LATENCIES = {
 
 WORDS = ("accuracy", "score")  # of measures
 COSTS = ("params", "macs", "activations")
-COUNTS = ("trials", "complete", "pruned", "failed", "running", "waiting")
 RANGES = {  # of what no network can be beyond
     **dict.fromkeys(FRACTIONS, (0, 1)), **dict.fromkeys(COSTS, (1, 2**63)),
 }  # fmt: skip
@@ -62,16 +61,8 @@ UNREADABLE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 
-_STUDIES = """
-WITH t AS (
-    SELECT study_id, COUNT(*) AS trials,
-           SUM(CASE WHEN state = 'COMPLETE' THEN 1 ELSE 0 END) AS complete,
-           SUM(CASE WHEN state = 'PRUNED' THEN 1 ELSE 0 END) AS pruned,
-           SUM(CASE WHEN state = 'FAIL' THEN 1 ELSE 0 END) AS failed,
-           SUM(CASE WHEN state = 'RUNNING' THEN 1 ELSE 0 END) AS running,
-           SUM(CASE WHEN state = 'WAITING' THEN 1 ELSE 0 END) AS waiting
-    FROM trials GROUP BY study_id
-), b AS (
+_STUDIES = f"""
+WITH t AS ({TRIALS_BY_STATE}), b AS (
     SELECT t.study_id, MAX(v.value) AS most, MIN(v.value) AS least
     FROM trial_values AS v JOIN trials AS t ON t.trial_id = v.trial_id
     WHERE t.state = 'COMPLETE' GROUP BY t.study_id
@@ -124,7 +115,8 @@ def studies(connection: Connection) -> pd.DataFrame:
         rows.append(
             {"study": str(row.study), "created": about.created, "planned": about.planned}
             | counts
-            | {"objective": about.objective, "problem": problem, "direction": measure.direction}
+            | {"objective": about.objective, "dataset": about.dataset}
+            | {"problem": problem, "direction": measure.direction}
             | {f"best_{word}": best if word == measure.word else None for word in WORDS}
         )
     return _typed(pd.DataFrame(rows, columns=list(STUDIES)), STUDIES)

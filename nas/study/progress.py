@@ -9,29 +9,19 @@ import pandas as pd
 from sqlalchemy import text
 
 from nas.errors import DamagedError, StorageError
+from nas.study import states
 from nas.study.damage import read_time
 from nas.study.database import engines
 from nas.study.database.upgrade import has_studies
 from nas.study.record import listed
 from nas.study.store import utc_now
 
-COUNTS = (
-    "trials", "complete", "pruned", "failed", "running", "waiting",
-    "epochs", "attempts", "ended", "evaluations", "latencies",
-)  # fmt: skip
+COUNTS = (*states.COUNTS, "epochs", "attempts", "ended", "evaluations", "latencies")
 TIME = "datetime64[us]"
 COUNTED = (*COUNTS, "working")
 
-_PROGRESS = """
-WITH t AS (
-    SELECT study_id, COUNT(*) AS trials,
-           SUM(CASE WHEN state = 'COMPLETE' THEN 1 ELSE 0 END) AS complete,
-           SUM(CASE WHEN state = 'PRUNED' THEN 1 ELSE 0 END) AS pruned,
-           SUM(CASE WHEN state = 'FAIL' THEN 1 ELSE 0 END) AS failed,
-           SUM(CASE WHEN state = 'RUNNING' THEN 1 ELSE 0 END) AS running,
-           SUM(CASE WHEN state = 'WAITING' THEN 1 ELSE 0 END) AS waiting
-    FROM trials GROUP BY study_id
-), a AS (
+_PROGRESS = f"""
+WITH t AS ({states.TRIALS_BY_STATE}), a AS (
     SELECT study_id, COUNT(*) AS attempts, COUNT(ended) AS ended,
            SUM(CASE WHEN state = 'running' AND lease > :now THEN 1 ELSE 0 END) AS working,
            MAX(COALESCE(ended, started)) AS last_active

@@ -24,6 +24,7 @@ from nas.study.database.upgrade import has_studies
 from nas.study.front import pareto_front
 from nas.study.networks import stored_architecture
 from nas.study.record import StudyRecord, read_record
+from nas.study.states import told, trials_by_state
 
 COSTS = ("macs", "params", "activations", "latency_ms")
 
@@ -121,14 +122,9 @@ class Study:
             return frames.latencies(connection, self.id)
 
     def __repr__(self) -> str:
-        query = text(
-            "SELECT CAST(state AS VARCHAR(16)), COUNT(*) FROM trials WHERE study_id = :study "
-            "GROUP BY state ORDER BY COUNT(*) DESC, state"
-        )
         with self._snapshot() as connection:
-            states = connection.execute(query, {"study": self.id}).all()
-        told = ", ".join(f"{count} {state.lower()}" for state, count in states) or "no trials"
-        return f"<Study {self.name!r} of {self.space.name} in {engines.shown(self.url)}: {told}>"
+            states = told(trials_by_state(connection, self.id), "no trial yet")
+        return f"<Study {self.name!r} of {self.space.name} in {engines.shown(self.url)}: {states}>"
 
     @property
     def best_trial(self) -> Trial:

@@ -301,6 +301,8 @@ class Listed:
 
     planned: int | None
     objective: str | None
+    dataset: str | None
+    """Title of what its networks were trained on; None where that is no data set of nas."""
     measure: Measure
     created: datetime | None  # UTC
     problem: str | None
@@ -317,9 +319,10 @@ def listed(row: Row[Any]) -> Listed:
         objective = config.get("objective")
         if not isinstance(objective, str | None):
             raise DamagedError(f"objective of its config is {str(objective)[:40]!r}, not text")
-        return Listed(config["trials"], objective, record.measure, created, None)
+        dataset = record.images.title if record.images else None
+        return Listed(config["trials"], objective, dataset, record.measure, created, None)
     except DamagedError as error:
-        return Listed(None, None, ACCURACY, None, str(error))
+        return Listed(None, None, None, ACCURACY, None, str(error))
 
 
 def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:

@@ -19,7 +19,7 @@ def run(by_hand, tmp_path, monkeypatch, capsys):
     """``run(*words)``: the exit code and the lines that ``nas`` prints of a copy of "hand"."""
     shutil.copyfile(by_hand, tmp_path / "nas.db")
     monkeypatch.setenv("NAS_STORAGE", f"sqlite:///{tmp_path}/nas.db")
-    monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setenv("COLUMNS", "140")
 
     def call(*words):
         code = main(list(words))
@@ -52,6 +52,8 @@ def test_studies_are_listed_with_their_states_and_best(run, change, tmp_path):
     change(
         "UPDATE nas_studies SET created = '2027-01-01 10:20:30.000000' WHERE study_id > 1",
         "UPDATE nas_studies SET config = '[]' WHERE study_id = 4",
+        "UPDATE nas_studies SET provenance = json_set(provenance, '$.images', "
+        """json('{"title": "a[b]\\u001b[2J"}')) WHERE study_id = 1""",
         "INSERT INTO trial_values (trial_id, objective, value, value_type) "
         "VALUES (8, 0, 0.5, 'FINITE')",
         "UPDATE trials SET state = 'COMPLETE' WHERE trial_id = 8",
@@ -61,15 +63,16 @@ def test_studies_are_listed_with_their_states_and_best(run, change, tmp_path):
     assert [cell.strip() for cell in printed[1].split("┃")[1:-1]] == [
         "study",
         "created (UTC)",
+        "data set",
         "trials",
         "best",
     ]
     everything = "3 complete, 1 pruned, 1 failed, 1 running, 1 waiting"
     assert rows(printed) == [
-        ["hand", "2026-01-01 00:00", everything, "12.20 %"],
-        ["empty", "2027-01-01 10:20", "none", "–"],
-        ["made up", "2027-01-01 10:20", "1 complete", "50.00 % (synthetic)"],
-        ["z", "–", "damaged: its config is not a mapping", "–"],
+        ["hand", "2026-01-01 00:00", r"a[b]\u001b[2J", everything, "12.20 %"],
+        ["empty", "2027-01-01 10:20", "–", "none", "–"],
+        ["made up", "2027-01-01 10:20", "–", "1 complete", "50.00 % (synthetic)"],
+        ["z", "–", "–", "damaged: its config is not a mapping", "–"],
     ]
     assert printed[3].endswith("       12.20 % │")  # to the right
 

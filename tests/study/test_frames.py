@@ -276,6 +276,7 @@ def test_each_value_of_a_study(hand):
             "waiting": 1,
             "planned": 9,
             "objective": "fashion_mnist",
+            "dataset": "Fashion-MNIST",
             "best_accuracy": 0.122,  # of trial 1; the pruned one had more
             "best_score": None,
             "direction": "maximize",

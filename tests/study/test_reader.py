@@ -141,6 +141,15 @@ def test_how_many_trials_there_are_and_when_the_study_was_made(hand):
     assert hand.created == datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def test_a_study_says_how_many_trials_are_in_each_state(hand, copy):
+    told = "3 complete, 1 pruned, 1 failed, 1 running, 1 waiting"
+    assert repr(hand) == f"<Study 'hand' of s in {hand.url}: {told}>"
+    few = open_study(copy("UPDATE trials SET state = 'FAIL' WHERE number != 5"), "hand")
+    assert repr(few).endswith(": 6 failed, 1 waiting>")
+    none = open_study(copy("DELETE FROM trials"), "hand")
+    assert repr(none).endswith(": no trial yet>")
+
+
 def test_devices_are_those_that_attempts_ran_on_the_most_used_first(copy):
     study = open_study(
         copy(

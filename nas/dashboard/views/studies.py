@@ -25,8 +25,9 @@ COLUMNS = {
     "pruned": st.column_config.NumberColumn("stopped early"),
     "failed": st.column_config.NumberColumn("failed"),
     "objective": st.column_config.TextColumn(
-        "objective", help="What was trained on; synthetic: nothing was, the accuracies are made up."
+        "objective", help="What was measured; synthetic: no training, the accuracies are made up."
     ),
+    "dataset": st.column_config.TextColumn("data set", help="Whose images were trained on."),
     "best": st.column_config.NumberColumn(
         "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
     ),
@@ -67,6 +68,7 @@ def _table(url: str, names: list[str]) -> None:
             best=100 * listed["best_accuracy"].to_numpy(),
             best_score=listed["best_score"].to_numpy(),
             objective=listed["objective"].map(visible, na_action="ignore").to_numpy(),
+            dataset=listed["dataset"].to_numpy(),
             study=studies["study"].map(visible),
             problem=studies["problem"].map(visible, na_action="ignore"),
         )
