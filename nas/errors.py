@@ -64,6 +64,10 @@ class TrialFailedError(NasError):
     """A trial that cannot go on (a loss that is not finite, for one); the search does."""
 
 
+class OverBudgetError(TrialFailedError):
+    """A trial whose network was measured to be above max-latency or max-memory: not trained."""
+
+
 def choose(word: object, accepted: Iterable[str]) -> str:
     """The end of an error message: the nearest accepted word, then all of them.
 

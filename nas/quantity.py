@@ -1,7 +1,7 @@
 """Numbers as people read and write them, the same everywhere."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +13,13 @@ NUMBER = (
     r"[0-9]{1,18}(_[0-9]{1,18}){0,6}(\.[0-9]{0,18})?"
     f"([eE][+-]?[0-9]{{1,2}}| ?[{''.join([*SUFFIXES, *_ALSO])}])?"
 )
+# Units of short times and of memory, in seconds and bytes; read in small letters, too
+SECONDS = {"us": Fraction(1, 10**6), "ms": Fraction(1, 10**3), "s": Fraction(1)}
+BYTES = {
+    "B": Fraction(1), "kB": Fraction(10**3), "MB": Fraction(10**6), "GB": Fraction(10**9),
+    "KiB": Fraction(2**10), "MiB": Fraction(2**20), "GiB": Fraction(2**30),
+}  # fmt: skip
+_BEFORE_UNIT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?) ?([a-z]{1,3})")
 
 
 def plain(value: Any) -> Any:
@@ -62,6 +69,33 @@ def count(value: float) -> str:
             digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
             return f"{scaled:.{digits}f}{suffix}"
     return f"{value:.0f}"
+
+
+def read_with_unit(text: str, units: Mapping[str, Fraction]) -> float | None:
+    """The amount that is written there, in seconds of ``SECONDS`` or bytes of ``BYTES``; None of
+    what is none, and of a number alone: it may mean any of the units.
+
+    >>> [read_with_unit(text, SECONDS) for text in ("2ms", "1.5 s", "200us", "2", "2MB")]
+    [0.002, 1.5, 0.0002, None, None]
+    """
+    found = _BEFORE_UNIT.fullmatch(text.strip().lower().replace("µ", "u"))
+    known = {name.lower(): size for name, size in units.items()}
+    if found is None or found[2] not in known:
+        return None
+    return float(Fraction(found[1].rstrip(".")) * known[found[2]])
+
+
+def with_unit(value: float, units: Mapping[str, Fraction]) -> str:
+    """Three digits, in the largest unit of thousands that the value has one of.
+
+    >>> with_unit(0.00312, SECONDS), with_unit(64e6, BYTES), with_unit(0.5, BYTES)
+    ('3.12 ms', '64 MB', '0.5 B')
+    """
+    decimal = [(name, size) for name, size in units.items() if "i" not in name]
+    fits = [(name, size) for name, size in decimal if value >= 0.9995 * size]
+    name, size = fits[-1] if fits else decimal[0]
+    number = float(f"{value / float(size):.3g}")
+    return f"{number:g} {name}"
 
 
 def plural(number: float, noun: str, spelled: Callable[[float], str] = "{:,}".format) -> str:

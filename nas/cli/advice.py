@@ -6,7 +6,9 @@ from itertools import islice
 from rich.console import Console
 from rich.text import Text
 
+from nas.cost import Cost
 from nas.quantity import count, plural
+from nas.search.budget import Budget
 from nas.search.duration import format_duration
 from nas.search.plan import Plan
 from nas.search.run import Outcome
@@ -15,6 +17,9 @@ from nas.search.signals import TIME_OVER
 from nas.study.database.engines import shown
 from nas.study.shell import nas_command, needs_password
 from nas.text import visible
+
+# Options that keep the networks of a search small, or fast
+BUDGETS = ("max_macs", "max_params", "max_latency", "max_memory", "band")
 
 
 def print_header(console: Console, plan: Plan) -> None:
@@ -40,6 +45,8 @@ def print_header(console: Console, plan: Plan) -> None:
         f"study database  {shown(config.storage)}",
         f"log             {plan.log}",
     ]
+    if budget := str(Budget.of(config)):
+        lines.insert(1, f"trains no network above {budget}, as measured by its worker")
     few = space.distinct_settings(ENUMERATED)
     if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
         lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
@@ -58,12 +65,15 @@ def print_ending(
     *,
     trials: int,
     best: bool,
+    winner: Cost | None = None,
+    over_budget: int = 0,
     again: str | None = None,
 ) -> None:
     """Why the search is over, and the commands that a person may want next.
 
-    ``trials`` are those of the study, ``best`` says whether one of them was completed; ``again`` is
-    the command that goes on, by default this search's own.
+    ``trials`` are those of the study, of which so many were above a measured budget; ``best`` says
+    whether one of them was completed, and ``winner`` what the best one costs; ``again`` is the
+    command that goes on, by default this search's own.
     """
     plan, reason, exhausted, seconds = (
         outcome.plan,
@@ -73,6 +83,11 @@ def print_ending(
     )
     config = plan.config
     study, storage = config.study, config.storage
+    if over_budget:
+        were = f"{over_budget:,} of {plural(trials, 'trial')} trained nothing"
+        console.print(Text(f"{were}: their networks were measured above {Budget.of(config)}."))
+    if winner is not None and all(getattr(config, name) is None for name in BUDGETS):
+        console.print(Text(_size(winner)))
     if reason == TIME_OVER:
         why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
         commands = [(why, again or plan.command())]
@@ -96,6 +111,15 @@ def print_ending(
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
         commands.append(("To train the winner for longer and ship it:", retrain))
     _print(console, storage, commands)
+
+
+def _size(winner: Cost) -> str:
+    """That of the winner, and what would bound it."""
+    flags = [f"--{name.replace('_', '-')}" for name in BUDGETS]
+    return (
+        f"The winner has {count(winner.params)} parameters and {count(winner.macs)} MACs. For the "
+        f"best one within a budget: {', '.join(flags[:-1])} or {flags[-1]}."
+    )
 
 
 def print_outage(console: Console, plan: Plan, again: str | None = None) -> None:

@@ -107,6 +107,30 @@ def search_command(
         ),
     ] = None,
     band: Band = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(
+            help="Train no network whose forward pass takes longer, as in 2ms: measured by each "
+            "trial's worker on its device, in one thread.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    latency_batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Images of that forward pass, such as 1 or 256. (default: 1)",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Train no network whose training step takes more memory, as in 64MB: measured, "
+            "too.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     dataset: DatasetName = None,
     resize: Resize = None,
     train_images: TrainImages = None,

@@ -12,6 +12,7 @@ from nas.cli.advice import print_ending, print_header, print_outage
 from nas.cli.console import Console
 from nas.cli.screen import screen
 from nas.cli.view import LinesView, LiveView, QuietView, View
+from nas.search.budget import ABOVE, Budget
 from nas.search.plan import Plan, prepare
 from nas.search.run import Outcome, carry_out, machine
 from nas.search.signals import EXIT_CODES, TIME_OVER
@@ -78,5 +79,16 @@ def _summarise(console: Console, outcome: Outcome, again: str | None) -> int:
     study = open_study(plan.config.storage, plan.config.study)
     best = not study.best().empty if again else print_best(console, study)
     if again is None or signal:
-        print_ending(console, outcome, trials=study.trials, best=best, again=again)
+        above = 0
+        if str(Budget.of(plan.config)):
+            above = int(study.frame()["reason"].str.contains(ABOVE, regex=False).sum())
+        print_ending(
+            console,
+            outcome,
+            trials=study.trials,
+            best=best,
+            winner=study.best_trial.cost if best and again is None else None,
+            over_budget=above,
+            again=again,
+        )
     return 0 if best and outcome.reason in (None, TIME_OVER) else code

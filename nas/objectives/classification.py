@@ -27,11 +27,10 @@ class Classification:
         import torch  # the worker alone pays for it
 
         from nas.training import Training
+        from nas.training.numerics import trial_device
 
         torch.set_num_threads(config.threads)
-        device = config.device
-        if device == "auto" and torch.cuda.is_available() and not config.gpus:
-            device = "cpu"  # a GPU that Ray has not given to this trial is another one's
+        device = trial_device(config.device, config.gpus)
         dataset = _images(config.dataset, config.data, config.input_shape, config.resize)
         if dataset.fingerprint != config.fingerprint:  # a file that was changed, or other nodes'
             raise TrialFailedError(

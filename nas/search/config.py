@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from nas.data.registry import DEFAULT, full_name
 from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
 from nas.objectives.contract import check_name
 from nas.options import Real, Whole, mismatch, number
-from nas.quantity import plural
+from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
@@ -47,6 +48,31 @@ def _amount(value: object) -> object:
         return amount(value) if isinstance(value, str) else number(value)
     except SpaceError as error:
         raise ValueError(str(error)) from None
+
+
+def _latency(value: object) -> object:
+    return _with_unit(value, SECONDS, "latency; accepted: 2ms, 500us, 0.1s, or none for no limit")
+
+
+def _memory(value: object) -> object:
+    accepted = "amount of memory; accepted: 64MB, 500kB, 1.5GB, or none for no limit"
+    size = _with_unit(value, BYTES, accepted, rounded=True)
+    exact = whole(size)
+    return size if exact is None else exact
+
+
+def _with_unit(
+    value: object, units: Mapping[str, Fraction], accepted: str, *, rounded: bool = False
+) -> object:
+    """Seconds or bytes of text; a number is that already."""
+    value = plain(value)
+    if not isinstance(value, str):
+        return value
+    read = read_with_unit(value, units)
+    read = round(read) if read is not None and rounded else read
+    if not read:
+        raise ValueError(f"{value!r:.60} is no {accepted}")
+    return read
 
 
 def _band(value: str | None) -> str | None:
@@ -89,6 +115,8 @@ def _log_to(value: str) -> str:
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
 Seconds = Annotated[float, Field(gt=0, strict=True)]
 Duration = Annotated[Seconds | None, BeforeValidator(_seconds)]
+Latency = Annotated[float, BeforeValidator(_latency), Field(gt=0, le=3600, strict=True)]
+Memory = Annotated[int, BeforeValidator(_memory), Field(ge=1, le=2**60, strict=True)]
 Count = Annotated[Whole, Field(ge=1, le=10_000_000)]
 Unlimited = BeforeValidator(_unlimited)
 
@@ -143,6 +171,9 @@ class SearchConfig(BaseModel):
     max_params: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
     max_macs: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
     band: Annotated[str | None, AfterValidator(_band), Scope.LIMIT] = None
+    max_latency: Annotated[Latency | None, Unlimited, Scope.FIXED] = None
+    max_memory: Annotated[Memory | None, Unlimited, Scope.FIXED] = None
+    latency_batch: Annotated[Whole, Field(ge=1, le=4096), Scope.FIXED] = 1
     flip: Annotated[str | None, Scope.FIXED] = None
     stream: Annotated[str | None, Scope.FIXED, Unnamed()] = None
     log_to: Annotated[str, AfterValidator(_log_to), Scope.CALL] = "none"

@@ -26,6 +26,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from nas.objectives.contract import Objective
+from nas.search.budget import Budget
 from nas.search.curves import Curves, curves_folder
 from nas.search.duration import format_duration
 from nas.search.searcher import Job, Searcher
@@ -135,6 +136,7 @@ class _Bridge:
             "device": config.device,
             "cpus": config.cpus_per_trial,
             "gpus": config.gpus_per_trial,
+            "budget": Budget.of(config).to_dict(),
         }
 
     def report(self, trial_id: str, result: dict[str, Any]) -> bool:

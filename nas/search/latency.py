@@ -41,7 +41,7 @@ def measure_study(study: Study, which: str = "front", batch: int = 1) -> dict[in
         networks = [study.architecture(number) for number in together]
         shape, classes = study.space.input_shape, study.space.num_classes
         times = measure_latencies(networks, shape, classes, batch=batch)
-        milliseconds |= zip(together, times, strict=True)
+        milliseconds |= {n: t.milliseconds for n, t in zip(together, times, strict=True)}
     by_key = {key: milliseconds[n] for key, n in zip(chosen["key"], numbers, strict=True)}
     device = f"cpu {processor()}".strip()
     record_latencies(study, by_key, device=device, batch=batch, threads=THREADS)

@@ -156,7 +156,8 @@ class Searcher:
         crash_point("report.begin")
         reason = result.get("failure") or unusable(result, self.store.measure, self._previous(job))
         if reason:
-            self.fail(job, str(reason), retry=False)
+            # a network above a budget says nothing of whether others can be trained
+            self.fail(job, str(reason), retry=False, alarming=not result.get("over_budget"))
             return False
         try:
             self.store.record_epoch(job.number, job.attempt, result)
@@ -195,15 +196,18 @@ class Searcher:
                 self._lose(job)
             crash_point("checkpoint.written")
 
-    def fail(self, job: Job, reason: str, *, retry: bool, lost: bool = False) -> None:
+    def fail(
+        self, job: Job, reason: str, *, retry: bool, lost: bool = False, alarming: bool = True
+    ) -> None:
         """The attempt cannot go on; with ``retry`` the trial gets another one, within limits.
 
         ``lost`` says that the machine is to blame, and not what was trained: its process was
-        killed, or its node went away. The samplers learn nothing from that.
+        killed, or its node went away. The samplers learn nothing from that. One that is not
+        ``alarming`` is none of the failures in a row that end a search.
         """
         again = retry and self._deaths(job) < self.config.max_failures
         final = "abandoned" if lost else "failed"
-        self._end(job, "died" if again else final, reason)
+        self._end(job, "died" if again else final, reason, alarming)
 
     def restarted(self, job: Job, reason: str) -> Job | None:
         """The attempt's process was lost, and another one began where its checkpoint is.
@@ -395,7 +399,7 @@ class Searcher:
         crash_point("ask.end")
         return job
 
-    def _end(self, job: Job, state: str, reason: str | None = None) -> None:
+    def _end(self, job: Job, state: str, reason: str | None = None, alarming: bool = True) -> None:
         if (job.number, job.attempt) not in self.running:
             return
         try:
@@ -411,7 +415,7 @@ class Searcher:
         )  # fmt: skip
         if state in ("complete", "pruned"):
             self._failed_in_a_row = 0
-        elif state in CAUSES:
+        elif state in CAUSES and alarming:
             self._note_failure(reason or "")
         self._watcher.ended(job, state, reason)
 

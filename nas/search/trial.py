@@ -4,6 +4,7 @@ Tune keeps the worker's process and hands it one attempt after another (importin
 cost seconds each time), so nothing of an attempt may outlive it but data that was read.
 """
 
+import json
 import os
 import platform
 import socket
@@ -16,10 +17,11 @@ from typing import Any
 from ray import cloudpickle, tune
 
 from nas.architecture import Architecture
-from nas.errors import TrialFailedError
+from nas.errors import OverBudgetError, TrialFailedError
 from nas.importing import add_to_path
 from nas.objectives.contract import TrialConfig, find_on_worker
 from nas.objectives.running import Running
+from nas.search.budget import Budget, Measurement
 
 CHECKPOINT = "checkpoint.pt"
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
@@ -42,6 +44,7 @@ class Worker(tune.Trainable):
         """
         self._sent = objective
         self._running: Running | None = None
+        self._measured: Measurement | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -63,7 +66,11 @@ class Worker(tune.Trainable):
             if self._running is None:  # here, as Tune's driver watches over steps
                 self._running = self._begin()
             result = self._running.epoch()
+            if self._measured is not None:
+                result = _with_measured(result, self._measured)
             return {**result, **_where(self._running), "execution": self._execution}
+        except OverBudgetError as error:
+            return {"failure": str(error), "over_budget": True, "execution": self._execution}
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
         except BaseException as error:  # a function of a user may raise any
@@ -73,6 +80,8 @@ class Worker(tune.Trainable):
         """Tune keeps what is written into ``checkpoint_dir``."""
         assert self._running is not None, "a checkpoint follows a step"
         self._running.save(Path(checkpoint_dir) / CHECKPOINT)
+        if self._measured is not None:
+            self._measured.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Tune starts a lost actor again from its last checkpoint."""
@@ -87,9 +96,15 @@ class Worker(tune.Trainable):
         add_to_path(Path(job["folder"]))
         sent = cloudpickle.loads(self._sent) if self._sent is not None else None
         objective = find_on_worker(job["objective"], job["folder"], sent)
-        running = Running(objective, Architecture.from_dict(job["architecture"]), _config(job))
-        if self._from is not None and objective.resumes:
-            running.load(Path(self._from) / CHECKPOINT)
+        architecture, config = Architecture.from_dict(job["architecture"]), _config(job)
+        resumed = Path(self._from) if self._from is not None and objective.resumes else None
+        # measured before anything else is in memory, and once: an attempt that goes on keeps what
+        # its first epoch was told
+        known = Measurement.load(resumed) if resumed else None
+        self._measured = known or Budget(**job["budget"]).measure(architecture, config)
+        running = Running(objective, architecture, config)
+        if resumed:
+            running.load(resumed / CHECKPOINT)
         return running
 
     def _close(self) -> bool:
@@ -113,6 +128,12 @@ def _config(job: Mapping[str, Any]) -> TrialConfig:
         gpus=job["gpus"],
         trial=job["trial"],
     )
+
+
+def _with_measured(result: Mapping[str, Any], measured: Measurement) -> dict[str, Any]:
+    """An epoch's result with what was measured before the first one, its conditions as JSON."""
+    metrics = {**result.get("metrics", {}), **measured.metrics}
+    return {**result, "metrics": metrics, "measured_on": json.dumps(measured.where)}
 
 
 def _described(error: BaseException) -> str:

@@ -47,6 +47,10 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 OLDER = {"training": 50_000, "validation": 10_000}  # of studies of Fashion-MNIST that say nothing
 
 
+# Options that studies of an earlier nas do not have, and what held for them
+SINCE = {"resize": False, "latency_batch": 1}
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """What a study is: plain data, as stored in ``nas_studies``."""
@@ -157,7 +161,8 @@ def _fixed(config: Mapping[str, Any], key: str) -> Any:
         return TABLE
     if key == "dataset":
         return str(config.get(key) or DEFAULT).partition(":")[0]
-    return bool(config.get(key)) if key == "resize" else config.get(key)
+    value = config.get(key)
+    return SINCE.get(key) if value is None else value
 
 
 def untrained(objective: object) -> str | None:

@@ -52,6 +52,8 @@ OWN_FAILURE = "trial"
 CAUSES = {"failed": OWN_FAILURE, "abandoned": "machine"}  # by how the last attempt ended
 ENQUEUED = "enqueued"  # user attribute: its place among those that the search began with
 _ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
+# User attribute of a trial: where and how its latency and memory were measured. In a result, JSON.
+MEASURED_ON = "measured_on"
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
@@ -233,7 +235,7 @@ class StudyStore:
         Raises:
             LostAttemptError: the attempt is no longer ours.
         """
-        measured = {name: result[name] for name in MEASURED if name in result}
+        measured = {name: result[name] for name in (*MEASURED, MEASURED_ON) if name in result}
         self._write("record_epoch", number, attempt, result=measured)
 
     def record_checkpoint(self, number: int, attempt: int, path: str) -> None:
@@ -292,9 +294,13 @@ class StudyStore:
     ) -> None:
         self._attempts_of(owner).record_epoch(number, attempt, result)
         crash_point("epoch.ours")
+        trial_id = self._trial_id(number)
         with suppress(UpdateFinishedTrialError):  # then this has been written before
+            if result["epoch"] == 1 and MEASURED_ON in result:
+                where = json.loads(result[MEASURED_ON])
+                self._storage.set_trial_user_attr(trial_id, MEASURED_ON, where)
             self._storage.set_trial_intermediate_value(
-                self._trial_id(number), result["epoch"], self.measure.of(result)
+                trial_id, result["epoch"], self.measure.of(result)
             )
         crash_point("epoch.written")
 

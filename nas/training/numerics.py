@@ -38,6 +38,12 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def trial_device(name: str, gpus: float) -> str:
+    """``name`` for a trial that was given so many GPUs: with none, "auto" takes none, as one that
+    is here is another trial's."""
+    return "cpu" if name == "auto" and torch.cuda.is_available() and not gpus else name
+
+
 @contextmanager
 def fast_convolutions() -> Iterator[None]:
     """Let cuDNN time its algorithms for each shape; the process's own setting returns after."""

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from nas.cli.advice import print_ending, print_header, print_outage
+from nas.cost import Cost
 from nas.search.machine import Machine
 from nas.search.plan import prepare
 from nas.search.run import TIME_OVER, Outcome
@@ -74,6 +75,28 @@ def test_an_exhausted_space_is_the_reason_that_the_search_ended(plan):
 def test_more_trials_are_advised_than_the_study_has(plan):
     """Also where an earlier call asked for more than this one."""
     assert "--trials 88" in ending(plan(trials=10), 44)
+
+
+def test_a_search_without_a_budget_is_told_the_winners_size_and_the_options_for_one(plan):
+    free = Outcome(plan(trials=2), None, None, 1.0)
+    winner = {"trials": 2, "best": True, "winner": Cost(412_000, 8_100_000, 1)}
+    line = (
+        "The winner has 412k parameters and 8.10M MACs. For the best one within a budget: "
+        "--max-macs, --max-params, --max-latency, --max-memory or --band."
+    )
+    assert line in said(print_ending, free, **winner)
+    assert "within a budget" not in said(print_ending, free, trials=2, best=False)
+    for option, value in [("max_macs", "1G"), ("max_latency", "1s"), ("band", "macs=:1G")]:
+        bound = Outcome(plan(trials=2, study=option, **{option: value}), None, None, 1.0)
+        assert "within a budget" not in said(print_ending, bound, **winner)
+
+
+def test_a_measured_budget_is_said_before_and_what_it_refused_after(plan):
+    one = plan(trials=4, max_latency="2ms", max_memory="64MB")
+    budget = "max-latency 2 ms, max-memory 64 MB"
+    assert f"trains no network above {budget}, as measured by its worker" in said(print_header, one)
+    after = said(print_ending, Outcome(one, None, None, 1.0), trials=4, best=True, over_budget=3)
+    assert f"3 of 4 trials trained nothing: their networks were measured above {budget}." in after
 
 
 # --- line by line ---

@@ -39,6 +39,22 @@ def test_limits_may_be_written_with_a_suffix():
     assert (config.max_params, config.max_macs) == (500_000, 1_500_000)
 
 
+@pytest.mark.parametrize(
+    ("latency", "seconds", "memory", "size"),
+    [
+        ("2ms", 0.002, "64MB", 64_000_000),
+        (" 500 us", 0.0005, "1.5 gb", 1_500_000_000),
+        ("0.1s", 0.1, "16KiB", 16_384),
+        (0.25, 0.25, 1000.0, 1000),
+        (np.float32(0.5), 0.5, np.int64(5), 5),
+    ],
+)
+def test_measured_budgets_are_written_with_their_unit(latency, seconds, memory, size):
+    config = resolve({"max_latency": latency, "max_memory": memory}, None, LAPTOP)
+    assert (config.max_latency, config.max_memory) == (seconds, size)
+    assert SearchConfig(**config.to_dict()) == config
+
+
 def test_the_storage_is_not_among_what_is_stored():
     config = resolve({"storage": "postgresql+psycopg://me:canary@host/db"}, None, LAPTOP)
     assert "canary" not in str(config.to_dict())
@@ -103,6 +119,15 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"study": " x"}, "begins or ends with a space"),
         ({"study": "a\nb"}, "control character"),
         ({"max_params": 0}, "max-params is 0"),
+        ({"max_latency": "2"}, "max-latency: '2' is no latency; accepted: 2ms, 500us, 0.1s, or"),
+        ({"max_latency": "64MB"}, "max-latency: '64MB' is no latency"),
+        ({"max_latency": "0ms"}, "max-latency: '0ms' is no latency"),
+        ({"max_latency": 0}, "max-latency is 0"),
+        ({"max_latency": "2h"}, "max-latency: '2h' is no latency"),
+        ({"max_memory": "64"}, "max-memory: '64' is no amount of memory; accepted: 64MB, 500kB"),
+        ({"max_memory": "0.4B"}, "max-memory: '0.4B' is no amount of memory"),
+        ({"max_memory": True}, "max-memory is True"),
+        ({"latency_batch": 0}, "latency-batch is 0"),
         ({"max_macs": "60X"}, 'max-macs: "60X" is not a count; accepted: a whole number'),
         ({"training": {"lr": 1}}, "unknown key 'lr'"),
         ({"training": {"peak_lr": -1.0}}, "peak_lr is -1.0"),
@@ -190,7 +215,9 @@ def test_a_file_says_durations_as_people_do_and_no_limit(tmp_path, written, seco
     assert SearchConfig(**config.to_dict()) == config
 
 
-@pytest.mark.parametrize("option", ["train_images", "max_params", "max_macs", "time_budget"])
+@pytest.mark.parametrize(
+    "option", ["train_images", "max_macs", "time_budget", "max_latency", "max_memory"]
+)
 def test_none_lifts_a_limit(option):
     assert getattr(resolve({option: "none"}, None, LAPTOP), option) is None
 
@@ -211,7 +238,8 @@ def test_what_is_not_given_is_this():
         "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": None, "concurrency": None,
         "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
         "trial_timeout": 1800.0, "seed": 0, "data": None, "train_images": None, "device": "auto",
-        "max_params": None, "max_macs": None, "band": None, "flip": None, "stream": None,
+        "max_params": None, "max_macs": None, "band": None, "max_latency": None,
+        "max_memory": None, "latency_batch": 1, "flip": None, "stream": None,
         "log_to": "none", "training": {},
     }  # fmt: skip
 

@@ -142,6 +142,13 @@ def job(data_folder, width: int) -> dict:
         "device": "cpu",
         "cpus": 1,
         "gpus": 0,
+        "budget": {
+            "latency": False,
+            "memory": False,
+            "max_latency": None,
+            "max_memory": None,
+            "batch": 1,
+        },
     }
 
 

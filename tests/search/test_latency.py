@@ -10,6 +10,7 @@ from nas.search.latency import measure_study
 from nas.study.check import violations
 from nas.study.provenance import processor
 from nas.study.reader import open_study
+from nas.training.latency import Latency
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def timed(monkeypatch):
 
     def measure(networks, shape, classes, **options):
         asked.append((len(networks), shape, classes, options))
-        return [float(network.depth) for network in networks]
+        return [Latency(network.depth / 1000, 0.0) for network in networks]
 
     monkeypatch.setattr(latency, "measure_latencies", measure)
     return asked

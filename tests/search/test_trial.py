@@ -45,6 +45,7 @@ def job(**changes):
         "num_classes": 10,
         "fingerprint": fingerprint(),
         "device": "auto",
+        "budget": {},
         **changes,
     }
 

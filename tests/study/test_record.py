@@ -51,6 +51,9 @@ OTHER = {
     "seed": 1,
     "stream": "b",
     "flip": "residual",
+    "max_latency": 0.002,
+    "max_memory": 64_000_000,
+    "latency_batch": 256,
 }
 SAID = {
     "dataset": 'dataset is "fashion_mnist", not "folder"',
@@ -65,6 +68,9 @@ SAID = {
     "seed": "seed is 0, not 1",
     "stream": 'stream is "a", not "b"',
     "flip": 'flip is null, not "residual"',
+    "max_latency": "max_latency is null, not 0.002",
+    "max_memory": "max_memory is null, not 64000000",
+    "latency_batch": "latency_batch is 1, not 256",
 }
 
 
@@ -79,6 +85,11 @@ def test_each_fixed_option_is_tried_here():
 @pytest.mark.parametrize("part", OTHER)
 def test_each_part_that_results_depend_on_makes_another_study(part):
     assert OURS.differences(with_config(**{part: OTHER[part]})) == [SAID[part]]
+
+
+def test_a_study_from_before_an_option_had_what_held_then():
+    assert "latency_batch" not in OURS.config
+    assert OURS.differences(with_config(latency_batch=1)) == []
 
 
 def test_the_budget_the_sampler_and_the_machine_make_no_other_study():

@@ -7,7 +7,7 @@ import torch
 
 from nas.architecture import Architecture, Stage, Stem
 from nas.training import latency
-from nas.training.latency import measure_latencies
+from nas.training.latency import Latency, measure_latencies
 
 NETWORKS = [Architecture(Stem(4), (Stage("basic", 1, width),)) for width in (4, 8)]
 
@@ -17,7 +17,8 @@ def test_networks_take_turns_and_the_median_counts():
     seconds = [2, 10, 1000, 8, 1, 30]
     moments = itertools.accumulate([0, *(s for turn in seconds for s in (turn, 0))])
     times = measure_latencies(NETWORKS, (1, 8, 8), 10, repeats=3, clock=moments.__next__)
-    assert times == [2000, 10_000]
+    assert [time.milliseconds for time in times] == [2000, 10_000]
+    assert [time.spread for time in times] == [499.5, 11]  # of 1, 2, 1000 and of 8, 10, 30 seconds
 
 
 def test_real_networks_take_some_time_and_leave_the_threads_as_they_were():
@@ -28,7 +29,7 @@ def test_real_networks_take_some_time_and_leave_the_threads_as_they_were():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert len(times) == 2 and all(0 < time < 60_000 for time in times)
+    assert len(times) == 2 and all(0 < time.milliseconds < 60_000 for time in times)
 
 
 def test_networks_are_measured_as_a_server_runs_them(monkeypatch):
@@ -73,5 +74,13 @@ def test_a_measurement_that_fails_leaves_the_threads_as_they_were():
 
 def test_one_image_is_measured_21_times_by_default():
     moments = itertools.count()
-    assert measure_latencies(NETWORKS, (1, 8, 8), 10, clock=moments.__next__) == [1000, 1000]
+    times = measure_latencies(NETWORKS, (1, 8, 8), 10, clock=lambda: next(moments) / 100)
+    assert [round(time.seconds, 9) for time in times] == [0.01, 0.01]
     assert next(moments) == 2 * 2 * 21
+
+
+def test_what_takes_seconds_is_measured_five_times():
+    moments = itertools.count()
+    times = measure_latencies(NETWORKS[:1], (1, 8, 8), 10, clock=lambda: 2 * next(moments))
+    assert times == [Latency(2.0, 0.0)]
+    assert next(moments) == 2 * 5
