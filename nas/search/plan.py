@@ -136,6 +136,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         _check_recipe(given, table)
         objective = replace(objective, measure=table.measure)
         machine = VirtualMachine(workers=machine.cpus, recipe=table.recipe)
+        given = {"space": table.space.name, **given} if not stored else given
     config = resolve({**given, "study": study}, kept, machine)
     if stored:  # before its space is held against other images
         asked_for = {"dataset": config.dataset, "resize": config.resize}

@@ -31,8 +31,8 @@ def chosen(study: Study, number: int | None) -> int:
     """
     if study.record.untrained:
         raise ConfigError(
-            f"study {study.name!r} has the synthetic objective: no network was trained in it, so "
-            "none is to be trained for longer; accepted: a study of a data set"
+            f"study {study.name!r}: {study.record.untrained} So none is to be trained for longer; "
+            "accepted: a study of a data set"
         )
     if study.record.is_own:
         raise ConfigError(

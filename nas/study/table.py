@@ -186,10 +186,11 @@ def table_of(objective: str) -> Table | None:
         return None
     if not path.is_file():
         raise StorageError(f"there is no table {path}; say where it is: --objective table:FILE")
-    return _loaded(path, path.stat().st_mtime_ns)
+    files = (path, path.with_name(f"{path.name}-wal"))  # what was written last may be in the second
+    return _loaded(path, tuple(file.stat().st_mtime_ns for file in files if file.exists()))
 
 
 @lru_cache(maxsize=4)
-def _loaded(path: Path, _: int) -> Table:
+def _loaded(path: Path, _: tuple[int, ...]) -> Table:
     """Read once by a process that runs many studies on it."""
     return Table.load(path)

@@ -432,8 +432,9 @@ def test_a_study_without_a_trial_in_full_and_one_of_made_up_results_are_refused(
     with pytest.raises(ConfigError) as refused:
         few(name="made_up")
     assert str(refused.value) == (
-        "study 'made_up' has the synthetic objective: no network was trained in it, so none is to "
-        "be trained for longer; accepted: a study of a data set"
+        "study 'made_up': The objective is synthetic: no network was trained, the accuracies are a "
+        "function of the architecture. So none is to be trained for longer; accepted: a study of a "
+        "data set"
     )
     one.store.close()
     with pytest.raises(NasError, match="study 'two' has no trial 9"):

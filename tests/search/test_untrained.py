@@ -83,7 +83,7 @@ def test_a_command_that_shows_results_says_it(made_up, tmp_path, capsys, words, 
 def test_a_retraining_is_refused_before_anything_is_written(made_up, tmp_path, capsys):
     output = tmp_path / "winner.pt"
     assert main(["retrain", "made_up", "-o", str(output), "--storage", made_up]) == 2
-    assert "has the synthetic objective: no network was trained in it" in capsys.readouterr().err
+    assert "The objective is synthetic: no network was trained" in capsys.readouterr().err
     assert list(tmp_path.glob("winner*")) == []
 
 
