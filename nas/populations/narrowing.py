@@ -40,13 +40,12 @@ def narrow_space(space: str | Path, study: str, *, storage: str | None = None) -
     True
     """
     loaded, found = SearchSpace.load(space), open_study(storage_url(storage), study)
-    config = SearchConfig(**{**found.record.config, "storage": found.url})
     another = f"study {study!r} is not of {str(space)!r}, but of {found.space.name!r}"
     try:  # what its file leaves to the data set is as it was in the study
         loaded = loaded.for_images(found.space.input_shape, found.space.num_classes, study)
     except SpaceError as error:
         raise ConfigError(f"{another}: {error}") from None
-    if config.within(loaded).hash != found.record.space_hash:
+    if _config(found).within(loaded).hash != found.record.space_hash:
         raise ConfigError(another)
     drawn = sample(found.frame(), {})
     return Proposals(loaded, found, tuple(proposals(loaded, drawn.trials)), len(drawn.distinct))
@@ -110,7 +109,7 @@ class Proposals:
 
     def child(self, path: Path | str, models: int, more: dict[str, Any]) -> Population:
         """The population of a smaller space that can be compared with the study."""
-        config = SearchConfig(**{**self.study.record.config, "storage": self.study.url})
+        config = _config(self.study)
         # both are compared: trained alike, within the same limits
         shared = {name: getattr(config, name) for name in options(Scope.FIXED, Scope.LIMIT)}
         shared = {key: value for key, value in shared.items() if value not in (None, {})}
@@ -139,6 +138,11 @@ class Judged:
 
     study: Study
     lines: tuple[str, ...]
+
+
+def _config(study: Study) -> SearchConfig:
+    """The options that a study was searched with."""
+    return SearchConfig(**{**study.record.config, "storage": study.url})
 
 
 def write_space(proposal: Proposal, path: Path) -> None:

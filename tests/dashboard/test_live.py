@@ -10,8 +10,9 @@ def test_a_running_search_is_followed_without_a_click(studies, visit, dashboard)
     search = Search(studies, "live", "resnet", sampler="random", scheduler="none", trials=2)
     page = visit(dashboard)
     page.go("Progress", "live")
-    page.says("0 of 2 trials ended")
-    assert "no trial has ended with a result yet" in page.content()
+    content = page.says("0 of 2 trials ended")
+    assert "no trial has ended with a result yet" in content
+    assert content.count("The objective is synthetic") == 1 and "Trained" not in content
     job, objective = search.begin()
     search.epoch(job, objective)
     page.says("running now\n1")

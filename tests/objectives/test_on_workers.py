@@ -17,15 +17,23 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 PLAIN = {"RAY_ADDRESS": "", "COLUMNS": "200"}
 
 HELPER = """
+import os
 from pathlib import Path
 
 def note(config, what):
     with Path(f"notes-{config.trial}").open("a") as file:
         file.write(f"{what}\\n")
+
+def die_once():
+    try:
+        os.mkdir("died once")
+    except FileExistsError:
+        return
+    os._exit(1)
 """
 MODULE = """
 import nas
-from helper import note  # beside it
+from helper import die_once, note  # beside it
 
 def loss(architecture, epoch):
     return 100 / epoch + 1e6 / nas.cost(architecture).macs
@@ -34,6 +42,8 @@ def function(architecture, config, report):
     if config.trial == 2:
         raise ValueError("this one cannot be trained")
     for epoch in range(1, config.epochs + 1):
+        if epoch == 2:
+            die_once()
         note(config, epoch)
         value = loss(architecture, epoch)
         report({"score": "bad" if config.trial == 3 else value, "size": len(architecture.stages)})
@@ -115,7 +125,8 @@ def test_a_function_is_judged_by_its_score_and_stopped_where_it_is_poor(folder):
     for number, trial in own[own["state"].isin(["COMPLETE", "PRUNED"])].iterrows():
         noted = (folder / f"notes-{number}").read_text().split()
         begun = [line for line in noted if line != "end"]
-        assert begun == [str(epoch + 1) for epoch in range(trial["epochs"])]
+        lost = ["1"] * (trial["attempts"] - 1)  # an epoch of each whose process died in the second
+        assert begun == [*lost, *(str(epoch + 1) for epoch in range(trial["epochs"]))]
         assert ("end" in noted) == (trial["state"] == "COMPLETE")
         assert trial["metrics.size"] == 3
 
@@ -130,6 +141,20 @@ def test_what_a_function_does_wrong_fails_its_trial_alone(folder):
     attempts = found.attempts()
     [traceback, *_] = attempts.loc[attempts["number"] == 2, "reason"]
     assert "in function" in traceback and "mytask.py" in traceback
+
+
+def test_a_function_whose_process_died_begins_anew(folder):
+    found = opened(folder, "function")
+    attempts, epochs = found.attempts(), found.epochs()
+    [number] = attempts.loc[attempts["state"] == "died", "number"]
+    [first, second] = attempts[attempts["number"] == number].to_dict("records")
+    assert (first["state"], first["epochs"]) == ("died", 1)
+    assert second["state"] in ("complete", "pruned") and second["epochs"] > 1
+    curves = epochs[epochs["number"] == number].set_index(["attempt", "epoch"])["score"]
+    assert list(curves[1].index) == [1] and list(curves[2].index) == [
+        *range(1, second["epochs"] + 1)
+    ]
+    assert curves[1, 1] == curves[2, 1]
 
 
 def test_further_metrics_are_columns(folder):

@@ -242,6 +242,17 @@ def test_what_the_space_searches_is_not_given_too(given):
     )
 
 
+def test_a_space_of_an_earlier_study_that_no_training_takes_is_none_for_a_new_one(given):
+    """Its file would be refused, but the study has it whole, and hands it over in Python."""
+    smoothing = {"label_smoothing": {"choice": [0.0, 1.0]}, "erasing": {"choice": [0.5]}}
+    document = {**SearchSpace.load("resnext").to_dict(), "training": smoothing}
+    earlier = SearchSpace.from_dict(document, stored=True)
+    assert refusal({**given, "space": earlier, "study": "new"}) == (
+        "training: label_smoothing is 1.0; it must be less than 1 (resnext searches "
+        '{"label_smoothing": 1.0, "erasing": 0.5})'
+    )
+
+
 def test_options_of_a_plan_are_those_in_which_it_differs_from_the_study(given):
     first = prepare({**given, "study": "s", "trials": 4, "sampler": "random"}, LAPTOP)
     assert first.options == {}  # the study keeps them

@@ -40,7 +40,8 @@ def _numbers(now: pd.Series, source: Source) -> None:
     planned = int(now["planned"])
     st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
     record, measure = source.study().record, source.measure
-    st.text(record.untrained or f"Trained {record.trained_by}")
+    if not record.untrained:  # which the app says above each page
+        st.text(f"Trained {record.trained_by}")
     full = source.trials().query("state == 'COMPLETE'")[measure.metric]
     best = full.min() if measure.minimizes else full.max()
     places = st.columns(6)
