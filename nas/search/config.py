@@ -19,6 +19,7 @@ from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
 from nas.objectives.contract import check_name
 from nas.options import Real, Whole, mismatch, number
 from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
+from nas.samplers import NAMES
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine
@@ -28,7 +29,6 @@ from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
-SAMPLERS = ("tpe", "random", "nsga2", "qmc")
 
 
 def _unlimited(value: object) -> object:
@@ -93,9 +93,9 @@ def _dataset(value: str) -> str:
 def _sampler(value: str) -> str:
     """A name of ours, or ``package.module:name``, which is imported when a search begins."""
     module, _, name = value.partition(":")
-    if value in SAMPLERS or (module and name):
+    if value in NAMES or (module and name):
         return value
-    raise ValueError(f"{value!r:.60}; {choose(value, (*SAMPLERS, 'package.module:name'))}")
+    raise ValueError(f"{value!r:.60}; {choose(value, (*NAMES, 'package.module:name'))}")
 
 
 def _objective(value: str) -> str:

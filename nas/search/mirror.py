@@ -1,9 +1,9 @@
-"""A study as a guided sampler of Optuna's sees it: in memory, so that a proposal costs no query.
+"""A study as a sampler of Optuna's sees it: in memory, so that a proposal costs no query.
 
-Two things differ from the study's own rows, which say what was and are for people. A failure that
+Three things differ from the study's own rows, which say what was and are for people. A failure that
 the trial caused itself is a result here, worse than any: samplers of Optuna's learn nothing from
-FAIL. And each knob has the weights that the space's own draws have, in coordinates of which Optuna
-has a distribution.
+FAIL. Each knob has the weights that the space's own draws have, in coordinates of which Optuna has
+a distribution; and numbers have their order there, which a choice of Optuna's has not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from math import nextafter
 from pathlib import Path
@@ -23,47 +24,45 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.errors import ConfigError
 from nas.importing import import_named
 from nas.metrics import Direction
+from nas.samplers import OPTUNAS, make
+from nas.samplers.candidates import ordered
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
 from nas.study.store import OWN_FAILURE
 
-STARTUP = 8  # random trials before a guided sampler has something to go by
+UNGUIDED = ("qmc", "random")  # of Optuna's, those that results are nothing to
 # By direction: what a trial that failed by itself has
 WORST = {"maximize": -math.inf, "minimize": math.inf}
 
-GUIDED: dict[str, Callable[..., BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP),
-    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=STARTUP),
-}
-
 
 def find_sampler(name: str) -> Callable[..., BaseSampler] | None:
-    """What makes the guided sampler called ``name`` of a ``seed``; None where it is not guided.
+    """What makes the sampler called ``name`` of a ``seed``, where it is one of Optuna's that learns
+    from results, or one to import; None for others.
 
-    A name is one of ``GUIDED``, or ``package.module:name``, which is imported, from the current
-    folder too: a class of Optuna's, or a function of your own.
+    One to import is ``package.module:name``, from the current folder too: a class of Optuna's, or a
+    function of your own.
 
     Raises:
         ConfigError: it cannot be imported, or makes no sampler of Optuna's.
     """
     if ":" not in name:
-        return GUIDED.get(name)
-    make: Callable[..., BaseSampler] = import_named("sampler", name, Path.cwd())
+        return partial(make, name) if name in OPTUNAS and name not in UNGUIDED else None
+    factory: Callable[..., BaseSampler] = import_named("sampler", name, Path.cwd())
     try:
         with warnings.catch_warnings():  # most of Optuna's call themselves experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            made = make(seed=0)
+            made = factory(seed=0)
     except (Exception, SystemExit) as error:  # whatever a module of others does
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(f"sampler {name} cannot be made with a seed: {what}") from error
     if not isinstance(made, BaseSampler):
         raise ConfigError(f"sampler {name} makes {made!r:.60}, no optuna.samplers.BaseSampler")
-    return make
+    return factory
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -83,14 +82,18 @@ def distribution(domain: Domain) -> BaseDistribution:
 class Axis:
     """One knob in the mirror: a value's place there, and back.
 
-    Values of unequal weights, for which Optuna has no distribution, are places on [0, 1]: each has
-    a part of it as long as its share of the space's draws, and stands in the middle of it.
+    Numbers of a choice are their positions. Values of unequal weights, for which Optuna has no
+    distribution, are places on [0, 1]: each has a part of it as long as its share of the space's
+    draws, and stands in the middle of it.
     """
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
         self._middles: dict[Any, float] | None = None
         self.distribution = distribution(domain)
+        self._positions = isinstance(domain, Choice) and ordered(domain.values)
+        if self._positions:
+            self.distribution = IntDistribution(0, len(domain.values or ()) - 1)
         if not isinstance(domain, Choice) and domain.log and domain.values and domain.weights:
             self.distribution = FloatDistribution(0, 1)
             ends = list(accumulate(domain.weights))
@@ -99,10 +102,16 @@ class Axis:
 
     def place(self, value: Any) -> Any:
         """Where a value stands."""
+        if self._positions:
+            assert self.domain.values is not None
+            return self.domain.values.index(self.domain.find(value))
         return value if self._middles is None else self._middles[self.domain.find(value)]
 
     def value(self, place: Any) -> Any:
         """The value that stands there."""
+        if self._positions:
+            assert self.domain.values is not None
+            return self.domain.values[place]
         return place if self._middles is None else self.domain.at(min(place, nextafter(1, 0)))
 
 
@@ -130,24 +139,26 @@ class Mirror:
         self._asked: tuple[int, int, Setting] | None = None  # the last proposal: number, id, values
 
     def ask(
-        self, number: int, seed: int, accepts: Callable[[Setting], bool], most: int
+        self, number: int, seed: int, nearest: Callable[[Setting], Setting | None]
     ) -> tuple[Setting, Mapping[str, Any]] | None:
         """A setting for trial ``number``, and what the sampler notes with it.
 
-        None if it proposed ``most`` in a row that were not accepted.
+        ``nearest`` says what is taken for what the sampler proposed: that itself, or what may be
+        tried and is like it. None where nothing is.
         """
         with warnings.catch_warnings():  # multivariate TPE calls itself experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.sampler = self._make(seed=seed)
-        for _ in range(most):
             trial = self._study.ask(self._distributions)
-            setting = {path: axis.value(trial.params[path]) for path, axis in self._axes.items()}
-            if accepts(setting):
-                # it goes on running here, so that the next proposals keep away from it
-                self._asked = number, trial._trial_id, setting
-                return setting, self._storage.get_trial_system_attrs(trial._trial_id)
+        proposed = {path: axis.value(trial.params[path]) for path, axis in self._axes.items()}
+        noted = self._storage.get_trial_system_attrs(trial._trial_id)
+        setting = nearest(proposed)
+        if setting == proposed:
+            # it goes on running here, so that the next proposals keep away from it
+            self._asked = number, trial._trial_id, proposed
+        else:
             self._study.tell(trial, state=TrialState.FAIL)
-        return None
+        return None if setting is None else (setting, noted)
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
         """Bring it up to date with the study, of which ``trials`` holds all, by number."""

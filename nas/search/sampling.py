@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
@@ -22,8 +24,12 @@ from nas.cost import Cost
 from nas.errors import ConfigError, InfeasibleError, choose
 from nas.metrics import Direction
 from nas.quantity import plural
+from nas.samplers import OWN, STARTUP, make
+from nas.samplers.base import OwnSampler
+from nas.samplers.candidates import Candidate
+from nas.search.candidates import SpaceCandidates
 from nas.search.failing import Failing
-from nas.search.mirror import STARTUP, Mirror, distribution, find_sampler
+from nas.search.mirror import Mirror, distribution, find_sampler
 from nas.search.tried import Training, Tried
 from nas.space import Choice, IntRange, SearchSpace, Setting
 from nas.space.domains import below
@@ -31,7 +37,7 @@ from nas.space.domains import below
 if TYPE_CHECKING:
     from scipy.stats.qmc import Sobol
 
-# Proposals in a row that are infeasible, tried or near a failure; then a random one is taken.
+# Points of the quasi-random sequence in a row that are infeasible or tried; then one is drawn.
 REFUSED = 200
 PAIRS = 1000  # random settings in a row whose flip is infeasible, then there are none
 # What "every network has been tried" means: a space of so many settings at most is enumerated; in
@@ -90,7 +96,7 @@ class Sampler:
         flip: str | None = None,
         directions: Sequence[Direction] = ("maximize",),
     ) -> None:
-        """``name`` is tpe, nsga2, qmc, random or one to import; ``seed`` is the study's.
+        """``name`` is one of ``nas.samplers.NAMES``, or one to import; ``seed`` is the study's.
 
         Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
         knob, every other random setting is the one before it with another value of that knob.
@@ -104,9 +110,12 @@ class Sampler:
         self._name = name
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
-        make = find_sampler(name)
-        self._mirror = Mirror(space, make, directions) if make else None
         self._failing = Failing(space)
+        self._candidates = SpaceCandidates(space, self._is_promising)
+        self._directions = [StudyDirection[direction.upper()] for direction in directions]
+        self._own = make(name, self._hash(-1), self._candidates) if name in OWN else None
+        factory = find_sampler(name)
+        self._mirror = Mirror(space, factory, directions) if factory else None
 
     @property
     def repeats(self) -> bool:
@@ -129,6 +138,8 @@ class Sampler:
             return self._paired(number)
         if self.repeats:
             return _Choice(self._space.sample_setting(self._rng(number)), "random")
+        if self._own is not None:
+            return self._ranked(number, trials, self._own) or self._untried(number, "guided")
         if self._mirror is None:
             return self._quasi_random(number, trials)
         finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
@@ -148,11 +159,23 @@ class Sampler:
         every = things(self._space, len(self._everything))
         return f"all {every} of {self._space.name} have been tried"
 
+    def _ranked(
+        self, number: int, trials: Sequence[FrozenTrial], sampler: BaseSampler
+    ) -> _Choice | None:
+        """What a sampler of ours chooses."""
+        assert isinstance(sampler, OwnSampler)
+        self._failing.update(trials)
+        found = sampler.propose(trials, self._directions, number)
+        return None if found is None else _Choice(dict(found.candidate.params), found.policy)
+
     def _guided(self, number: int, trials: Sequence[FrozenTrial], mirror: Mirror) -> _Choice | None:
-        """A proposal that learns from the results so far."""
+        """What a sampler of Optuna's proposes, or what is like it and can be tried."""
         mirror.update(trials)
         self._failing.update(trials)
-        found = mirror.ask(number, self._hash(number), self._is_promising, REFUSED)
+        rng = self._rng(number)
+        found = mirror.ask(
+            number, self._hash(number), lambda setting: self._candidates.nearest(setting, rng)
+        )
         return found and _Choice(found[0], "guided", found[1])
 
     def _quasi_random(self, number: int, trials: Sequence[FrozenTrial]) -> _Choice | None:
@@ -201,8 +224,8 @@ class Sampler:
         except InfeasibleError:
             return False
 
-    def _is_promising(self, setting: Setting) -> bool:
-        return self._is_new(setting) and not self._failing.expects(setting)
+    def _is_promising(self, candidate: Candidate) -> bool:
+        return candidate.key not in self.tried and not self._failing.expects(candidate.params)
 
     @cached_property
     def _everything(self) -> dict[Training, Setting] | None:

@@ -33,7 +33,7 @@ class Tried:
         self._read = 0  # so many trials of the study have been looked at
         self._unnamed: list[int] = []  # those among them that were enqueued and not yet adopted
 
-    def __contains__(self, training: Training) -> bool:
+    def __contains__(self, training: object) -> bool:
         return training in self._numbers
 
     def training(self, setting: Mapping[str, Any], key: str | None = None) -> Training:
@@ -43,7 +43,7 @@ class Tried:
             InfeasibleError: the setting is infeasible.
         """
         key = key or self._space.architecture(setting).key
-        return key, tuple(self._space.training(setting).values())
+        return training_of(self._space, setting, key)
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
         """Take note of the trials that are new in ``trials``, which holds all, by number."""
@@ -70,6 +70,11 @@ class Tried:
         training = self._trainings.get(trial.number)
         equal = [] if training is None else self.equal(training, trials)
         return [other for other in equal if other.number != trial.number]
+
+
+def training_of(space: SearchSpace, setting: Mapping[str, Any], key: str) -> Training:
+    """What a setting trains whose network has this ``key``."""
+    return key, tuple(space.training(setting).values())
 
 
 def telling(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

@@ -7,13 +7,15 @@ from collections import Counter
 from statistics import fmean
 
 import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 from scipy.stats import chisquare
 
 from nas.cost import cost
 from nas.errors import ConfigError
 from nas.objectives.synthetic import accuracy
-from nas.search.mirror import GUIDED, STARTUP, WORST, Axis, Mirror, find_sampler
+from nas.samplers import make
+from nas.search.mirror import WORST, Axis, Mirror, find_sampler
 from nas.search.sampling import Sampler
 from nas.space import Choice, FloatRange, IntRange, SearchSpace
 
@@ -32,6 +34,10 @@ ONE_KNOB = {
     "training": {"peak_lr": {"float": [0.05, 0.5], "log": True}},
 }
 WIDTH = "stages.0.width"
+
+
+def as_proposed(setting):
+    return setting
 
 
 def play(space, sampler, trials, fails=lambda architecture: None):
@@ -81,8 +87,8 @@ def test_a_guided_sampler_without_results_draws_with_the_spaces_weights(name, pa
     part, key = path.split(".")
     space = SearchSpace.from_dict({**ONE_KNOB, part: {key: domain}})
     domain = space.parameters[path]
-    mirror = Mirror(space, GUIDED[name])
-    drawn = Counter(mirror.ask(n, n, lambda _: True, 1)[0][path] for n in range(500))
+    mirror = Mirror(space, find_sampler(name))
+    drawn = Counter(mirror.ask(n, n, as_proposed)[0][path] for n in range(500))
     assert set(drawn) <= set(domain.values)
     share = 500 / sum(domain.weights)
     counts, expected = zip(
@@ -125,7 +131,7 @@ def test_a_failure_is_a_result_in_the_mirror_only_where_the_trial_caused_it():
     for trial, cause in zip(trials, causes, strict=False):
         trial.state, trial.values = TrialState.FAIL, None
         trial.user_attrs |= {"cause": cause} if cause else {}
-    mirror = Mirror(space, GUIDED["tpe"])
+    mirror = Mirror(space, find_sampler("tpe"))
     mirror.update(trials)
     seen = mirror._study.get_trials()
     assert [t.state.name for t in seen] == ["COMPLETE", "FAIL", "FAIL"] + ["COMPLETE"] * 3
@@ -194,18 +200,17 @@ PRUNED, FAIL, WAITING = TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING
 
 
 def test_samplers_are_optunas_with_eight_random_trials_first():
-    assert STARTUP == 8
-    tpe, genetic = GUIDED["tpe"](5), GUIDED["nsga2"](5)
+    tpe, genetic = make("tpe", 5), make("nsga2", 5)
     assert (tpe._n_startup_trials, tpe._multivariate) == (8, True)
     assert genetic._population_size == 8
-    draws = [GUIDED["tpe"](seed)._rng.rng.random() for seed in (5, 5, 6)]
+    draws = [make("tpe", seed)._rng.rng.random() for seed in (5, 5, 6)]
     assert draws[0] == draws[1] != draws[2]
-    draws = [GUIDED["nsga2"](seed)._rng.rng.random() for seed in (5, 5, 6)]
+    draws = [make("nsga2", seed)._rng.rng.random() for seed in (5, 5, 6)]
     assert draws[0] == draws[1] != draws[2]
 
 
 def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
-    mirror = Mirror(SMALL, GUIDED["tpe"])
+    mirror = Mirror(SMALL, find_sampler("tpe"))
     assert mirror._study.direction.name == "MAXIMIZE"
     first = [one(0, RUNNING), one(1, WAITING), one(2, PRUNED, intermediate_values={1: 0.2})]
     mirror.update(first)
@@ -228,7 +233,7 @@ def test_a_mirror_maximises_and_follows_each_trial_to_its_end():
 
 
 def test_a_trial_that_failed_by_itself_is_worst_in_every_objective():
-    mirror = Mirror(SMALL, GUIDED["nsga2"], ("maximize", "minimize"))
+    mirror = Mirror(SMALL, find_sampler("nsga2"), ("maximize", "minimize"))
     two = create_trial(
         state=COMPLETE,
         values=[0.7, 3e6],
@@ -242,7 +247,7 @@ def test_a_trial_that_failed_by_itself_is_worst_in_every_objective():
 
 
 def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
-    mirror = Mirror(SMALL, GUIDED["nsga2"])
+    mirror = Mirror(SMALL, find_sampler("nsga2"))
     mirror.update([one(0, COMPLETE, system_attrs={"nsga2:generation": 3})])
     (there,) = mirror._study.get_trials()
     assert there.params == {
@@ -258,7 +263,7 @@ def test_a_trial_stands_at_its_places_with_what_the_sampler_noted():
 def test_a_trial_of_no_setting_of_the_space_is_left_out_once_it_ended(params):
     foreign = one(0, COMPLETE)
     foreign.params = {**foreign.params, **params}
-    mirror = Mirror(SMALL, GUIDED["tpe"])
+    mirror = Mirror(SMALL, find_sampler("tpe"))
     mirror.update([foreign, one(1, COMPLETE)])
     assert len(seen(mirror)) == 1
     assert mirror._unnamed == []
@@ -267,7 +272,7 @@ def test_a_trial_of_no_setting_of_the_space_is_left_out_once_it_ended(params):
 def test_a_trial_without_values_is_taken_when_it_has_them():
     empty = create_trial(state=WAITING)
     empty.number = 0
-    mirror = Mirror(SMALL, GUIDED["tpe"])
+    mirror = Mirror(SMALL, find_sampler("tpe"))
     mirror.update([empty])
     assert (seen(mirror), mirror._unnamed) == ([], [0])
     mirror.update([one(0, RUNNING)])
@@ -276,28 +281,36 @@ def test_a_trial_without_values_is_taken_when_it_has_them():
     assert seen(mirror) == [("COMPLETE", 0.3, {})]
 
 
-def test_what_is_not_accepted_leaves_a_failure_and_is_asked_for_so_often():
-    mirror, refused = Mirror(SMALL, GUIDED["tpe"]), []
-    assert mirror.ask(0, 1, lambda setting: refused.append(setting), 7) is None
-    assert len(refused) == 7
-    assert [state for state, *_ in seen(mirror)] == ["FAIL"] * 7
-    setting, noted = mirror.ask(0, 1, lambda _: True, 1)
-    assert setting.keys() == SMALL.parameters.keys()
-    assert noted == {}
-    assert [state for state, *_ in seen(mirror)][7:] == ["RUNNING"]
+def test_a_proposal_that_something_else_is_taken_for_leaves_a_failure():
+    mirror = Mirror(SMALL, find_sampler("tpe"))
+    assert mirror.ask(0, 1, lambda setting: None) is None
+    assert seen(mirror) == [("FAIL", None, {})]
+    other = {WIDTH: 8, "training.peak_lr": 0.5}
+    assert mirror.ask(0, 1, lambda setting: other) == (other, {})
+    assert [state for state, *_ in seen(mirror)] == ["FAIL"] * 2
+    mirror.update([one(0, RUNNING, params=other)])  # what was written is seen
+    assert [state for state, *_ in seen(mirror)] == ["FAIL"] * 2 + ["RUNNING"]
+
+
+def test_numbers_of_a_choice_are_positions_in_the_mirror():
+    axis = Axis(Choice((8, 64, 16)))
+    assert axis.distribution == IntDistribution(0, 2)
+    assert [axis.place(value) for value in (8, 16, 64)] == [0, 1, 2]
+    assert [axis.value(place) for place in (0, 1, 2)] == [8, 16, 64]
+    assert Axis(Choice((True, False))).distribution == CategoricalDistribution((False, True))
 
 
 def test_a_proposal_becomes_the_trial_that_was_written_or_fails():
-    mirror = Mirror(SMALL, GUIDED["tpe"])
-    setting, _ = mirror.ask(0, 1, lambda _: True, 1)
+    mirror = Mirror(SMALL, find_sampler("tpe"))
+    setting, _ = mirror.ask(0, 1, as_proposed)
     mirror.update([one(0, RUNNING, params=setting)])
     assert [state for state, *_ in seen(mirror)] == ["RUNNING"]  # no second one of it
     mirror.update([one(0, COMPLETE, params=setting, value=0.4)])
     assert seen(mirror) == [("COMPLETE", 0.4, {})]
-    mirror.ask(1, 2, lambda _: True, 1)
+    mirror.ask(1, 2, as_proposed)
     mirror.update([one(0, COMPLETE, params=setting, value=0.4)])  # it could not be written
     assert [state for state, *_ in seen(mirror)] == ["COMPLETE", "FAIL"]
-    third, _ = mirror.ask(1, 3, lambda _: True, 1)
+    third, _ = mirror.ask(1, 3, as_proposed)
     different = {**third, WIDTH: 8 if third[WIDTH] != 8 else 16}
     mirror.update([one(0, COMPLETE, params=setting, value=0.4), one(1, RUNNING, params=different)])
     assert [state for state, *_ in seen(mirror)] == ["COMPLETE", "FAIL", "FAIL", "RUNNING"]
@@ -305,7 +318,7 @@ def test_a_proposal_becomes_the_trial_that_was_written_or_fails():
 
 def test_proposals_depend_on_their_seed():
     def asked(seed):
-        return Mirror(SMALL, GUIDED["tpe"]).ask(0, seed, lambda _: True, 1)[0]
+        return Mirror(SMALL, find_sampler("tpe")).ask(0, seed, as_proposed)[0]
 
     assert asked(1) == asked(1) != asked(2)
 
@@ -324,8 +337,8 @@ def test_a_sampler_of_a_module_in_the_current_folder_proposes(tmp_path, monkeypa
     mirror = Mirror(SMALL, find_sampler("my_samplers:reversed_seed"))
     same = Mirror(SMALL, find_sampler("optuna.samplers:RandomSampler"))
     for number in range(5):
-        proposed = mirror.ask(number, number + 1, lambda _: True, 1)
-        assert proposed == same.ask(number, 2**32 - number - 1, lambda _: True, 1)
+        proposed = mirror.ask(number, number + 1, as_proposed)
+        assert proposed == same.ask(number, 2**32 - number - 1, as_proposed)
 
 
 @pytest.mark.parametrize(
@@ -350,6 +363,6 @@ def test_what_makes_no_sampler_is_refused_in_one_line(name, message):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["random", "qmc"])
-def test_a_sampler_that_learns_nothing_is_not_guided(name):
+@pytest.mark.parametrize("name", ["random", "qmc", "model", "largest"])
+def test_what_is_no_learning_sampler_of_optunas_has_no_mirror(name):
     assert find_sampler(name) is None

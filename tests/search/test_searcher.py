@@ -13,17 +13,22 @@ from sqlalchemy import text
 from nas.architecture import Architecture
 from nas.cost import cost
 from nas.metrics import ACCURACY, METRICS, unusable
-from nas.search.sampling import STARTUP
+from nas.samplers import NAMES, STARTUP
 from nas.search.searcher import TOLD_AT_ONCE, Job, _existing
 from nas.space import SearchSpace
 from nas.study.attempts import LEASE
 from nas.study.check import violations
 from nas.study.reader import open_study
 
+POLICIES = {
+    "random": {"random"},
+    "qmc": {"quasi_random"},
+    "largest": {"largest"},
+    "model": {"largest", "random", "guided"},
+}
 
-@pytest.mark.parametrize(
-    "sampler", ["tpe", "random", "nsga2", "qmc", "optuna.samplers:RandomSampler"]
-)
+
+@pytest.mark.parametrize("sampler", [*NAMES, "optuna.samplers:RandomSampler"])
 def test_every_sampler_runs_to_the_end_within_the_space(search, sampler):
     one = search(sampler=sampler, trials=24)
     one.run()
@@ -35,13 +40,10 @@ def test_every_sampler_runs_to_the_end_within_the_space(search, sampler):
         architecture = one.space.architecture(trial.params)
         assert trial.user_attrs["key"] == architecture.key
     policies = {t.user_attrs["policy"] for t in trials} - {"reused"}
-    expected = {"random": {"random"}, "qmc": {"quasi_random"}}.get(sampler, {"random", "guided"})
-    assert policies == expected
+    assert policies == POLICIES.get(sampler, {"random", "guided"})
 
 
-@pytest.mark.parametrize(
-    "sampler", ["tpe", "nsga2", "qmc", "random", "optuna.samplers:RandomSampler"]
-)
+@pytest.mark.parametrize("sampler", [*NAMES, "optuna.samplers:RandomSampler"])
 def test_equal_seeds_make_equal_studies_and_others_do_not(search, sampler):
     one, same, other = (
         search(study="one", sampler=sampler, seed=1),
@@ -54,7 +56,7 @@ def test_equal_seeds_make_equal_studies_and_others_do_not(search, sampler):
     assert one.trials() != other.trials()
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random"])
+@pytest.mark.parametrize("sampler", NAMES)
 def test_a_study_that_was_interrupted_ends_as_if_it_had_not_been(search, clock, sampler):
     whole = search(study="whole", sampler=sampler, trials=20)
     whole.run()

@@ -9,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy import text
 
 from nas.errors import InfeasibleError
+from nas.samplers import NAMES
 from nas.search.tried import Tried, telling
 from nas.space import SearchSpace
 from nas.study.check import violations
@@ -20,7 +21,6 @@ FOUR = {
     "each_stage": {"block": "basic", "width": 8, "stride": 2, "depth": {"int": [1, 2]}},
     "stages": [{}, {}],
 }
-SAMPLERS = ["random", "tpe", "nsga2", "qmc"]
 
 
 def trained(one):
@@ -37,7 +37,7 @@ def good(one):
 
 
 @pytest.mark.parametrize("scheduler", ["none", "asha"])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_a_space_of_four_networks_is_trained_four_times(search, sampler, scheduler):
     one = search(space=FOUR, sampler=sampler, scheduler=scheduler, trials=12, study=sampler)
     one.run()
@@ -51,7 +51,7 @@ def test_a_space_of_four_networks_is_trained_four_times(search, sampler, schedul
     assert again.searcher.finished  # before it is asked for anything
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_searched_hyper_parameters_multiply_what_there_is_to_try(search, sampler):
     space = {**FOUR, "training": {"peak_lr": {"choice": [0.1, 0.2]}}}
     one = search(space=space, sampler=sampler, scheduler="none", trials=40)
@@ -63,7 +63,7 @@ def test_searched_hyper_parameters_multiply_what_there_is_to_try(search, sampler
     )
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_drivers_of_an_exhausted_space_train_nothing_twice(search, sampler):
     drivers = [search(space=FOUR, sampler=sampler, trials=12, owner=name) for name in "ab"]
     asked = [(driver, driver.searcher.next_job()) for _ in range(6) for driver in drivers]
