@@ -36,7 +36,7 @@ class Candidate:
     params: Params
     key: Hashable  # of what it stands for: two of one key are the same trial
     features: tuple[float, ...]  # what a model sees
-    size: float  # by which the largest is the largest
+    size: float  # by which the largest is the largest: a logarithm of MACs, where there are some
 
 
 class Candidates(Protocol):

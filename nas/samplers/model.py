@@ -151,7 +151,8 @@ class ModelSampler(LargestSampler):
 
 
 def _features(candidates: list[Candidate]) -> Array:
-    return np.array([one.features for one in candidates])
+    """(n, d), the size first."""
+    return np.array([(one.size, *one.features) for one in candidates])
 
 
 def _point(count: int) -> int:

@@ -1,8 +1,9 @@
 """A Gaussian process for a few hundred results: what a candidate would have, and how sure that is.
 
-k(a, b) = (Matérn 5/2 of |a − b| / length + a·b / d) / 2 on standardised features: one part for what
-is additive, as most of an architecture's effect is, one for the rest. Rasmussen & Williams 2006,
-algorithm 2.1; length and noise are those of a grid with the highest evidence.
+k(a, b) = (1 − trend)·(Matérn 5/2 of |a − b| / length + a·b / d) / 2 + trend·a₀·b₀ on standardised
+features: a part for what is additive, as most of an architecture's effect is, one for the rest, one
+for the first feature alone, the size. Rasmussen & Williams 2006, algorithm 2.1; length, noise and
+trend are those of a grid with the highest evidence.
 """
 
 from __future__ import annotations
@@ -10,29 +11,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
+from scipy.special import ndtr, ndtri
 
 Array = NDArray[np.float64]
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # times the root of the number of features
 NOISES = (0.01, 0.05, 0.2, 0.6)  # share of the variance of results
+TRENDS = (0.0, 0.4)  # share of what goes with the size
 JITTER = 1e-8
 
 
 @dataclass(frozen=True)
 class Hyper:
-    """Length and noise of a process."""
+    """Of a process."""
 
     length: float
     noise: float
+    trend: float
 
 
 class Process:
-    """A Gaussian process given results: features (n, d), values (n,), variances (n,) of values that
-    are estimates, all as shares of the variance of ``values``."""
+    """A Gaussian process given results: features (n, d), the size first, values (n,), and variances
+    (n,) of those that are estimates, as shares of the variance of ``values``."""
 
     def __init__(
         self, features: Array, values: Array, variances: Array, hyper: Hyper | None = None
@@ -55,23 +60,24 @@ class Process:
     def predict(self, features: Array) -> tuple[Array, Array]:
         """(m,) means and (m,) standard deviations of candidates' values, without noise."""
         points = (features - self._middle) / self._scale
-        share = 1 - self.hyper.noise
-        between = share * _kernel(points, self._points, self.hyper.length)
+        share, trend = 1 - self.hyper.noise, self.hyper.trend
+        between = share * _kernel(points, self._points, self.hyper)
         solved = solve_triangular(self._factor, between.T, lower=True, check_finite=False)
-        own = share * (1 + (points**2).mean(axis=1)) / 2
+        rest = (1 + (points**2).mean(axis=1)) / 2
+        own = share * ((1 - trend) * rest + trend * points[:, 0] ** 2)
         variance = np.maximum(own - (solved**2).sum(axis=0), 1e-9) * self._variance
         return self._mean + between @ self._weights, np.sqrt(variance)
 
     def _factored(self, hyper: Hyper) -> Array:
-        kernel = (1 - hyper.noise) * _kernel(self._points, self._points, hyper.length)
+        kernel = (1 - hyper.noise) * _kernel(self._points, self._points, hyper)
         kernel[np.diag_indices_from(kernel)] += hyper.noise + self._variances + JITTER
         factor: Array = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
         return factor
 
     def _most_evident(self) -> Hyper:
         root = math.sqrt(self._points.shape[1])
-        grid = [Hyper(length * root, noise) for length in LENGTHS for noise in NOISES]
-        return max(grid, key=self._evidence)
+        grid = product(LENGTHS, NOISES, TRENDS)
+        return max((Hyper(a * root, noise, trend) for a, noise, trend in grid), key=self._evidence)
 
     def _evidence(self, hyper: Hyper) -> float:
         """The logarithm of the likelihood, up to a constant, with the best variance."""
@@ -81,19 +87,18 @@ class Process:
         return -0.5 * len(half) * math.log(variance) - float(np.log(np.diag(factor)).sum())
 
 
-def _kernel(left: Array, right: Array, length: float) -> Array:
-    product = left @ right.T
-    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * product
-    far = np.sqrt(5 * np.maximum(squares, 0)) / length
+def _kernel(left: Array, right: Array, hyper: Hyper) -> Array:
+    inner = left @ right.T
+    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * inner
+    far = np.sqrt(5 * np.maximum(squares, 0)) / hyper.length
     matern = (1 + far + far**2 / 3) * np.exp(-far)
-    mixed: Array = (matern + product / left.shape[1]) / 2
+    sizes = np.outer(left[:, 0], right[:, 0])
+    mixed: Array = (1 - hyper.trend) * (matern + inner / left.shape[1]) / 2 + hyper.trend * sizes
     return mixed
 
 
 def expected_improvement(means: Array, deviations: Array, best: float) -> Array:
     """E[max(value − best, 0)] of each candidate. Jones et al. 1998."""
-    from scipy.special import ndtr
-
     z = (means - best) / deviations
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
     found: Array = deviations * (z * ndtr(z) + density)
@@ -105,8 +110,7 @@ def as_gaussian(values: Sequence[float] | Array) -> Array:
 
     A network that never learns is far below all others; its rank is just the last one.
     """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    found: Array = ndtri((rankdata(values) - 0.5) / len(values))
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # from 1; the mean of those that are equal
+    found: Array = ndtri((ranks[place] - 0.5) / len(place))
     return found

@@ -130,7 +130,7 @@ class SpaceCandidates:
         found = space.cost(architecture)
         features = [x for path in params for x in seen(space.parameters[path], params[path])]
         features += [math.log(n) for n in (found.params, found.macs, max(found.activations, 1))]
-        return Candidate(params, key, tuple(features), found.macs)
+        return Candidate(params, key, tuple(features), math.log(found.macs))
 
 
 def seen(domain: Domain, value: Any) -> list[float]:
