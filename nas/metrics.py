@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeGuard
 
@@ -19,11 +19,17 @@ METRICS = (
     "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
 )  # fmt: skip
 # Those beside them that have a column of their own in frames; others have ``metrics.NAME``
-NAMED = ("score", "val_balanced_accuracy")
+NAMED = ("score", "val_balanced_accuracy", "latency", "memory")
 FRACTIONS = ("val_accuracy", "val_balanced_accuracy")
 PREFIX = "metrics."  # of a column for a metric that only an objective of a user knows
 Direction = Literal["maximize", "minimize"]
 DIRECTIONS = ("maximize", "minimize")
+# Costs that a study can minimize beside its measure: those known of a network before it is trained,
+# and those that the first epoch of an attempt has among its metrics, in seconds and bytes
+COSTS = ("macs", "params", "activations")
+MEASURED = ("latency", "memory")
+MINIMIZED = (*COSTS, *MEASURED)
+MOST_MINIMIZED = 2  # by one study
 MOST = 100  # metrics of an epoch
 LONGEST = 64  # characters of a metric's name
 
@@ -98,10 +104,42 @@ class Measure:
 ACCURACY = Measure()
 
 
-def unusable(result: Mapping[str, Any], measure: Measure, previous: int | None) -> str | None:
+def read_minimized(named: object) -> tuple[str, ...]:
+    """The costs that a study minimizes beside its measure, in the order of ``MINIMIZED``.
+
+    ``named`` is a list of them, or one text with commas.
+
+    Raises:
+        ConfigError: an unknown one, one twice, or more than ``MOST_MINIMIZED``.
+
+    >>> read_minimized(["params", "macs"]), read_minimized("latency, macs")
+    (('macs', 'params'), ('macs', 'latency'))
+    """
+    names = [one.strip() for one in named.split(",")] if isinstance(named, str) else named
+    if not isinstance(names, list | tuple):
+        raise ConfigError(f"minimize is {named!r:.60}; accepted: a list of {', '.join(MINIMIZED)}")
+    for name in names:
+        if name not in MINIMIZED:
+            raise ConfigError(f"minimize: {name!r:.60}; {choose(str(name), MINIMIZED)}")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"minimize is {', '.join(names)}; accepted: each cost once")
+    if len(names) > MOST_MINIMIZED:
+        raise ConfigError(
+            f"minimize is {', '.join(names)}; accepted: {MOST_MINIMIZED} costs at most"
+        )
+    return tuple(name for name in MINIMIZED if name in names)
+
+
+def unusable(
+    result: Mapping[str, Any],
+    measure: Measure,
+    previous: int | None,
+    minimized: Sequence[str] = (),
+) -> str | None:
     """Why an epoch's result is no measurement, if it is none.
 
-    ``previous`` is the epoch before it, None where that is unknown.
+    ``previous`` is the epoch before it, None where that is unknown; ``minimized`` are the costs
+    that the study minimizes, of which the first epoch has those that are measured.
     """
     epoch = result.get("epoch")
     if type(epoch) is not int:
@@ -125,6 +163,10 @@ def unusable(result: Mapping[str, Any], measure: Measure, previous: int | None) 
             return f"{name} is not finite ({value})"
         if name in FRACTIONS and not 0 <= value <= 1:
             return f"{name} is {value}, not a fraction of 1"
+    for name in MEASURED if epoch == 1 else ():
+        if name in minimized and not measured.get(name, 0) > 0:
+            found = f"{measured[name]}, not above 0" if name in measured else "missing"
+            return f"{name} is {found}; the study minimizes it, so the first epoch has to have it"
     return None
 
 

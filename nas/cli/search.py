@@ -7,6 +7,7 @@ import typer
 
 from nas.cli.session import search
 from nas.data.registry import DATASETS, DEFAULT
+from nas.metrics import MINIMIZED
 from nas.search.config import read_config_file
 
 WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help
@@ -135,6 +136,15 @@ def search_command(
     resize: Resize = None,
     train_images: TrainImages = None,
     objective: Objective = None,
+    minimize: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COST",
+            help=f"Search the front of accuracy and this cost: {', '.join(MINIMIZED)}. May be "
+            "given twice.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     trials: Annotated[
         str | None,
         typer.Option(
@@ -290,7 +300,7 @@ def search_command(
     flags = {
         name: value
         for name, value in context.params.items()
-        if value is not None and name not in ("config", "quiet", "verbose")
+        if value not in (None, [], ()) and name not in ("config", "quiet", "verbose")
     }
     file = read_config_file(config) if config else {}
     search({**file, **flags}, quiet=quiet, verbose=verbose)

@@ -93,7 +93,7 @@ class View(Watcher):
     def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
         self.counts["reused"] += 1
-        value = "     –" if source.value is None else self.measure.shown(source.value)
+        value = self.measure.shown(source.values[0]) if source.values else "     –"
         same = f"same network as trial {source.number}"
         self.line(f"trial {number:>4}  reused       {value}  {same}", "cyan")
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from nas.data.registry import DEFAULT, full_name
 from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
+from nas.metrics import read_minimized
 from nas.objectives.contract import check_name
 from nas.options import Real, Whole, mismatch, number
 from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
@@ -98,6 +99,14 @@ def _sampler(value: str) -> str:
     raise ValueError(f"{value!r:.60}; {choose(value, (*NAMES, 'package.module:name'))}")
 
 
+def _minimize(value: object) -> tuple[str, ...]:
+    try:
+        return read_minimized(value)
+    except ConfigError as error:
+        text = str(error).removeprefix("minimize is ").removeprefix("minimize: ")
+        raise ValueError(text) from None
+
+
 def _objective(value: str) -> str:
     try:
         return check_name(value)
@@ -151,6 +160,7 @@ class SearchConfig(BaseModel):
     dataset: Annotated[str, AfterValidator(_dataset), Scope.FIXED] = DEFAULT
     resize: Annotated[bool, Scope.FIXED] = False
     objective: Annotated[str, AfterValidator(_objective), Scope.FIXED] = "fashion_mnist"
+    minimize: Annotated[tuple[str, ...], BeforeValidator(_minimize), Scope.FIXED] = ()
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "tpe"
@@ -189,6 +199,11 @@ class SearchConfig(BaseModel):
             raise ConfigError(
                 f"grace: a trial is stopped after {self.grace} epochs at the earliest, but epochs "
                 f"is {self.epochs}; grace must not be above it"
+            )
+        if self.minimize and self.scheduler != "none":
+            raise ConfigError(
+                f"scheduler is {self.scheduler}, which compares trials by one value, and minimize "
+                f"is {', '.join(self.minimize)}; accepted: none"
             )
         if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
             raise ConfigError(
@@ -253,8 +268,11 @@ def resolve(
     """The config from what was given (flags over file), the stored study's, and the defaults."""
     anew = options(Scope.CALL, Scope.SECRET)
     kept = {name: value for name, value in (stored or {}).items() if name not in anew}
+    merged = {**machine.defaults(), **kept, **given}
+    if merged.get("minimize"):
+        merged.setdefault("scheduler", "none")
     try:
-        config = SearchConfig(**{**machine.defaults(), **kept, **given})
+        config = SearchConfig(**merged)
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas.data import Dataset, open_dataset
 from nas.data.dataset import spelled as spelled_shape
 from nas.errors import ConfigError, ShapeError
-from nas.metrics import ACCURACY
+from nas.metrics import ACCURACY, COSTS, MEASURED, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
@@ -125,7 +125,9 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if study is None:
         study = asked.name if asked else table.space.name if table else "resnext"
     measure = ACCURACY if objective is None else objective.measure
-    stored = read_record(storage, study, measure.direction) if study else None
+    minimize = read_minimized(given.get("minimize", ()))
+    directions = [measure.direction, *("minimize" for _ in minimize)]
+    stored = read_record(storage, study, directions) if study else None
     if objective is None:
         objective = _stored_objective(stored, study)
         table = _table(objective)
@@ -164,6 +166,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if own_sampler and "sampler" not in given:
         raise ConfigError(_GIVE_AGAIN.format(study=study, option="sampler", name=config.sampler))
     find_sampler(config.sampler)  # one that cannot be imported is refused here
+    if objective.is_built_in:
+        _check_measured(config)
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
     check_folder(config.runs, "runs")
@@ -213,6 +217,21 @@ def _check_recipe(given: Mapping[str, Any], table: Table) -> None:
             raise ConfigError(
                 f"{name.replace('_', '-')} is {given[name]!r}, but the table was trained with "
                 f"{value!r}; leave it out"
+            )
+
+
+def _check_measured(config: SearchConfig) -> None:
+    """Do nothing if the built-in objective measures what the search minimizes.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for name in config.minimize:
+        if name in MEASURED:
+            raise ConfigError(
+                f"minimize is {name}, which the objective {config.objective} does not measure; "
+                f"accepted: {', '.join(COSTS)}, or an objective of your own whose first epoch has "
+                f"the metric {name}"
             )
 
 

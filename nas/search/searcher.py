@@ -90,7 +90,7 @@ class Searcher:
             config.seed,
             stream=config.stream,
             flip=config.flip,
-            directions=[store.measure.direction],
+            directions=store.directions,
         )
         self._rungs = set(
             rungs(config.grace, config.reduction, config.epochs)
@@ -154,7 +154,9 @@ class Searcher:
         if key not in self.running:  # ended meanwhile
             return False
         crash_point("report.begin")
-        reason = result.get("failure") or unusable(result, self.store.measure, self._previous(job))
+        reason = result.get("failure") or unusable(
+            result, self.store.measure, self._previous(job), self.store.minimize
+        )
         if reason:
             # a network above a budget says nothing of whether others can be trained
             self.fail(job, str(reason), retry=False, alarming=not result.get("over_budget"))

@@ -189,6 +189,14 @@ class Attempts:
         with self.engine.connect() as connection:
             return {row.epoch: self._value(row) for row in connection.execute(query)}
 
+    def first_metrics(self, trial: int, attempt: int) -> Mapping[str, float]:
+        """The metrics without a column of their own that the first epoch of an attempt has."""
+        query = select(epochs.c.metrics).where(
+            *self._rows_of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == 1
+        )
+        with self.engine.connect() as connection:
+            return read_metrics(connection.scalar(query))
+
     def rung(self, epoch: int) -> dict[int, float]:
         """What the study is judged by, at ``epoch``, of every trial that reached it."""
         query = (

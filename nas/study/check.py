@@ -23,6 +23,7 @@ from nas.study.database import engines
 from nas.study.networks import stored_architecture
 from nas.study.policies import POLICIES
 from nas.study.reader import Study
+from nas.study.record import spelled
 from nas.study.store import ENDED, utc_now
 from nas.training.config import TrainingConfig
 
@@ -48,7 +49,7 @@ def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]
 @dataclass(frozen=True)
 class _Rows:
     trials: list[Row]
-    values: dict[int, list[float]]  # trial id -> of its objectives
+    values: dict[int, dict[int, float]]  # trial id -> of its objectives, by their place
     curves: dict[int, dict[int, float]]  # trial id -> Optuna's intermediate values by epoch
     evaluated: list[int]  # numbers of trials
     attributes: dict[int, dict[str, Any]]  # trial number -> user attributes
@@ -69,14 +70,16 @@ class _Check:
         self.now = now
         self.full = int(study.record.config["epochs"])
         self.measure = study.record.measure
+        self.minimize = study.record.minimize
 
     def all(self) -> Iterator[str]:
         if self.study.space.hash != self.study.record.space_hash:
             yield f"the space has the hash {self.study.space.hash[:12]}, not the one that is stored"
         yield from self.rows.strangers
-        if self.rows.directions != [self.measure.direction]:
-            theirs = " and ".join(self.rows.directions) or "not set"
-            yield f"Optuna's direction of the study is {theirs}, not {self.measure.direction}"
+        directions = self.study.record.directions
+        if self.rows.directions != [*directions]:
+            theirs, ours = spelled(self.rows.directions), spelled(directions)
+            yield f"Optuna's direction of the study is {theirs}, not {ours}"
         yield from self.numbers()
         yield from self.orphans()
         yield from self.networks()
@@ -144,7 +147,10 @@ class _Check:
         for row in rows:
             measured = {metric: row[metric] for metric in METRICS if row[metric] is not None}
             reason = unusable(
-                {**measured, "epoch": row["epoch"], "metrics": row["metrics"]}, self.measure, None
+                {**measured, "epoch": row["epoch"], "metrics": row["metrics"]},
+                self.measure,
+                None,
+                self.minimize,
             )
             if reason:
                 yield f"{name}: epoch {row['epoch']}: {reason}"
@@ -221,9 +227,10 @@ class _Check:
             yield f"it cannot be trained: {error}"
 
     def value(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
-        """A value is that of the last epoch of one attempt, and Optuna has the same curve."""
+        """A value is that of the last epoch of one attempt, and Optuna has the same curve; further
+        ones are the network's costs."""
         state, source = trial["state"], attributes.get("source")
-        values = self.rows.values.get(trial["trial_id"], [])
+        values = self.rows.values.get(trial["trial_id"], {})
         curve = self.last_curve(trial["number"] if source is None else source)
         if source is not None:
             theirs = self.rows.attributes.get(source, {}).get("key")
@@ -236,7 +243,7 @@ class _Check:
         if state not in ("COMPLETE", "PRUNED"):
             if values:
                 yield f"is {state} and has a value"
-        elif len(values) != 1:
+        elif [*values] != [*range(1 + len(self.minimize))]:
             yield f"is {state} with {len(values)} values"
         elif not curve:
             yield f"is {state} without an epoch"
@@ -244,8 +251,18 @@ class _Check:
             last = curve[max(curve)]
             if values[0] != last:
                 yield f"its value is {values[0]}, its last epoch's {last}"
+            costs = self.costs(trial["number"] if source is None else source, attributes)
+            for place, name in enumerate(self.minimize, 1):
+                if values[place] != costs.get(name):
+                    yield f"its {name} is {values[place]}, its network's {costs.get(name)}"
             if (len(curve) == self.full) != (state == "COMPLETE"):
                 yield f"is {state} after {len(curve)} of {plural(self.full, 'epoch')}"
+
+    def costs(self, number: int, attributes: Mapping[str, Any]) -> Row:
+        """Of the network of a trial, and those that the first epoch of its last attempt has."""
+        first: Row = next(iter(self.last_epochs(number)), {})
+        known = self.rows.architectures.get(attributes.get("key", ""), {})
+        return {**first.get("metrics", {}), **known}
 
     def last_curve(self, number: int) -> dict[int, float]:
         """What the study is judged by, by epoch of the last attempt of a trial."""
@@ -310,9 +327,9 @@ def _read(study: Study) -> _Rows:
         for name, column in frames.knobs(connection, study.id).items():
             for number, value in column.items():
                 settings[number][name] = value
-        values = defaultdict(list)
-        for row in rows(f"SELECT o.* FROM trial_values AS o {_OF_STUDY}"):
-            values[row["trial_id"]].append(row["value"])
+        values: dict[int, dict[int, float]] = defaultdict(dict)
+        for row in rows(f"SELECT o.* FROM trial_values AS o {_OF_STUDY} ORDER BY o.objective"):
+            values[row["trial_id"]][row["objective"]] = row["value"]
         curves: dict[int, dict[int, float]] = defaultdict(dict)
         for row in rows(f"SELECT o.* FROM trial_intermediate_values AS o {_OF_STUDY}"):
             curves[row["trial_id"]][row["step"]] = row["intermediate_value"]

@@ -65,7 +65,7 @@ _STUDIES = f"""
 WITH t AS ({TRIALS_BY_STATE}), b AS (
     SELECT t.study_id, MAX(v.value) AS most, MIN(v.value) AS least
     FROM trial_values AS v JOIN trials AS t ON t.trial_id = v.trial_id
-    WHERE t.state = 'COMPLETE' GROUP BY t.study_id
+    WHERE t.state = 'COMPLETE' AND v.objective = 0 GROUP BY t.study_id
 )
 SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned, t.failed, t.running, t.waiting,
        b.most, b.least

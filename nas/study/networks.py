@@ -1,12 +1,13 @@
 """The networks of a study: each once, with its cost at the study's image size and classes."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Engine, insert, select, text
 
 from nas.architecture import Architecture
 from nas.cost import Cost
+from nas.metrics import COSTS
 from nas.study.damage import read_json
 from nas.study.database.tables import architectures
 
@@ -54,6 +55,15 @@ def stored_architecture(description: object) -> Architecture:
         ArchitectureError: it is no network.
     """
     return Architecture.from_dict(read_json(description, "the description of a network"))
+
+
+def read_costs(engine: Engine, study_id: int, key: str) -> Mapping[str, float]:
+    """The costs of a network that the study has, by name."""
+    query = select(*(architectures.c[name] for name in COSTS)).where(
+        architectures.c.study_id == study_id, architectures.c.key == key
+    )
+    with engine.connect() as connection:
+        return dict(connection.execute(query).one()._mapping)
 
 
 def drop_orphans(engine: Engine, study_id: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, inspect, select, text
 
 from nas.data.registry import DEFAULT, title_of
 from nas.errors import ConfigError, DamagedError, StorageError
-from nas.metrics import ACCURACY, Measure
+from nas.metrics import ACCURACY, Direction, Measure, read_minimized
 from nas.quantity import plural
 from nas.study.damage import read_mapping, read_time
 from nas.study.database import engines
@@ -72,6 +72,16 @@ class StudyRecord:
     def objective(self) -> str:
         """``measure`` and ``source`` as ``nas_studies.objective`` has them, JSON."""
         return json.dumps({**self.measure.to_dict(), "source": self.source})
+
+    @property
+    def minimize(self) -> tuple[str, ...]:
+        """The costs that are minimized beside ``measure``; none in a study of one objective."""
+        return tuple(self.config.get("minimize") or ())
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Of each value of a trial: the measure's, and one for each cost that is minimized."""
+        return (self.measure.direction, *("minimize" for _ in self.minimize))
 
     @property
     def untrained(self) -> str | None:
@@ -162,6 +172,8 @@ def _fixed(config: Mapping[str, Any], key: str) -> Any:
     if key == "dataset":
         return str(config.get(key) or DEFAULT).partition(":")[0]
     value = config.get(key)
+    if key == "minimize":
+        return ", ".join(value or ()) or "none"
     return SINCE.get(key) if value is None else value
 
 
@@ -185,10 +197,12 @@ def label_of(objective: object, measure: Measure = ACCURACY) -> str:
     return "synthetic accuracy" if objective == SYNTHETIC else measure.label
 
 
-def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord | None:
+def read_record(
+    url: str, name: str, directions: Sequence[str] = ("maximize",)
+) -> StudyRecord | None:
     """The study as stored, or None where the database or the study is not there yet.
 
-    ``direction`` is what a study that is made anew would have.
+    ``directions`` are what a study that is made anew would have.
 
     Raises:
         StorageError: the URL or the database cannot be used, or the study is another program's.
@@ -213,7 +227,7 @@ def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord
                 return None
             found = connection.execute(record_of(study_id)).first() if ours else None
             if found is None:
-                refuse_foreign(connection, study_id, name, direction)
+                refuse_foreign(connection, study_id, name, directions)
     engine.dispose()
     try:
         return record_from(found) if found else None
@@ -221,9 +235,11 @@ def read_record(url: str, name: str, direction: str = "maximize") -> StudyRecord
         raise DamagedError(f"study {name!r} is damaged: {error}", error.problems) from None
 
 
-def refuse_foreign(connection: Connection, study_id: int, name: str, direction: str) -> None:
-    """Do nothing if a study of Optuna's without a record of ours can become one of ours, of that
-    direction.
+def refuse_foreign(
+    connection: Connection, study_id: int, name: str, directions: Sequence[str]
+) -> None:
+    """Do nothing if a study of Optuna's without a record of ours can become one of ours, of those
+    directions.
 
     It can where nothing is in it: a search that died at its first steps left it so. Trials that
     were enqueued and have not begun are no hindrance.
@@ -231,14 +247,16 @@ def refuse_foreign(connection: Connection, study_id: int, name: str, direction: 
     Raises:
         StorageError: it cannot; the message says what differs.
     """
-    query = "SELECT CAST(direction AS VARCHAR(16)) FROM study_directions WHERE study_id = :id"
-    directions = [str(one).lower() for one in connection.scalars(text(query), {"id": study_id})]
+    query = (
+        "SELECT CAST(direction AS VARCHAR(16)) FROM study_directions WHERE study_id = :id "
+        "ORDER BY objective"
+    )
+    found = [str(one).lower() for one in connection.scalars(text(query), {"id": study_id})]
     trials = "FROM trials WHERE study_id = :id AND CAST(state AS VARCHAR(16)) != 'WAITING'"
     begun = connection.scalar(text(f"SELECT COUNT(*) {trials}"), {"id": study_id})
     differences = []
-    if directions != [direction]:
-        theirs = " and ".join(directions) or "not set"
-        differences.append(f"its direction is {theirs}, not {direction}")
+    if found != [*directions]:
+        differences.append(f"its direction is {spelled(found)}, not {spelled(directions)}")
     if begun:
         query = (
             "SELECT DISTINCT param_name FROM trial_params WHERE trial_id IN "
@@ -252,6 +270,11 @@ def refuse_foreign(connection: Connection, study_id: int, name: str, direction: 
             f"study {name!r} exists and was made by another program: {'; '.join(differences)}; "
             "choose another --study"
         )
+
+
+def spelled(directions: Sequence[str]) -> str:
+    """The directions of a study, in words."""
+    return " and ".join(directions) or "not set"
 
 
 def record_of(study_id: int) -> Select[Any]:
@@ -274,6 +297,10 @@ def record_from(row: Row[Any]) -> StudyRecord:
     for name in ("space_hash", "dataset"):
         if not isinstance(getattr(row, name), str):
             raise DamagedError(f"its {name} is not text")
+    try:
+        read_minimized(config.get("minimize") or ())
+    except ConfigError as error:
+        raise DamagedError(f"its config cannot be read: {error}") from None
     measure, source = read_objective(row.objective)
     return StudyRecord(
         space=read_mapping(row.space, "its space"),

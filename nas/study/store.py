@@ -32,7 +32,7 @@ from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import create_tables
-from nas.study.networks import add_architecture, drop_orphans
+from nas.study.networks import add_architecture, drop_orphans, read_costs
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
 
@@ -88,6 +88,8 @@ class StudyStore:
         self.name = name
         self.dataset = record.dataset
         self.measure = record.measure
+        self.minimize = record.minimize
+        self.directions = record.directions
         self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with engines.translate_errors(url):
@@ -162,7 +164,7 @@ class StudyStore:
         begun = TrialState.WAITING if waits else TrialState.RUNNING
         template = create_trial(
             state=source.state if source else begun,
-            value=source.value if source else None,
+            values=source.values if source else None,
             intermediate_values=dict(source.intermediate_values) if source else None,
             params=dict(params),
             distributions=dict(distributions),
@@ -256,7 +258,8 @@ class StudyStore:
         """End the attempt, then its trial; ``state`` is a key of ``ENDED``.
 
         A trial that completed or was pruned takes the validation accuracy, or score, of its last
-        epoch; one that failed, the first line of the reason.
+        epoch, and the costs that the study minimizes; one that failed, the first line of the
+        reason.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
@@ -378,9 +381,20 @@ class StudyStore:
             curve = self.attempts.curve(number, attempt)
             self._tell_curve(trial_id, curve)
             if state != TrialState.FAIL:
-                values = [curve[max(curve)]]
+                values = [curve[max(curve)], *self._costs(number, attempt)]
         self._storage.set_trial_state_values(trial_id, state, values)
         crash_point("end.trial")
+
+    def _costs(self, number: int, attempt: int) -> list[float]:
+        """Of a trial's network, those that the study minimizes."""
+        if not self.minimize:
+            return []
+        key = self._storage.get_trial(self._trial_id(number)).user_attrs["key"]
+        known = {
+            **self.attempts.first_metrics(number, attempt),
+            **read_costs(self.engine, self._study_id, key),
+        }
+        return [float(known[name]) for name in self.minimize]
 
     def _tell_curve(self, trial_id: int, curve: Mapping[int, float]) -> None:
         """Make Optuna's intermediate values those of one attempt.
@@ -403,7 +417,7 @@ class StudyStore:
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=self.name,
-                direction=record.measure.direction,
+                directions=record.directions,
                 load_if_exists=True,
             )
             self._study_id = self._storage.get_study_id_from_name(self.name)
@@ -414,7 +428,7 @@ class StudyStore:
         with self.engine.begin() as connection:
             found = connection.execute(record_of(self._study_id)).first()
             if found is None:
-                refuse_foreign(connection, self._study_id, self.name, record.measure.direction)
+                refuse_foreign(connection, self._study_id, self.name, record.directions)
                 connection.execute(
                     insert(studies).values(
                         study_id=self._study_id,
