@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeGuard
 
 from nas.errors import ConfigError, choose
-from nas.quantity import percent
+from nas.quantity import BYTES, SECONDS, count, percent, with_unit
 
 METRICS = (
     "train_loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"
@@ -30,6 +30,10 @@ COSTS = ("macs", "params", "activations")
 MEASURED = ("latency", "memory")
 MINIMIZED = (*COSTS, *MEASURED)
 MOST_MINIMIZED = 2  # by one study
+COST_WORDS = {
+    "macs": "MACs", "params": "params", "activations": "activations", "latency": "latency",
+    "memory": "memory",
+}  # fmt: skip
 MOST = 100  # metrics of an epoch
 LONGEST = 64  # characters of a metric's name
 
@@ -120,7 +124,7 @@ def read_minimized(named: object) -> tuple[str, ...]:
         raise ConfigError(f"minimize is {named!r:.60}; accepted: a list of {', '.join(MINIMIZED)}")
     for name in names:
         if name not in MINIMIZED:
-            raise ConfigError(f"minimize: {name!r:.60}; {choose(str(name), MINIMIZED)}")
+            raise ConfigError(f"minimize is {name!r:.60}; {choose(str(name), MINIMIZED)}")
     if len(set(names)) < len(names):
         raise ConfigError(f"minimize is {', '.join(names)}; accepted: each cost once")
     if len(names) > MOST_MINIMIZED:
@@ -128,6 +132,16 @@ def read_minimized(named: object) -> tuple[str, ...]:
             f"minimize is {', '.join(names)}; accepted: {MOST_MINIMIZED} costs at most"
         )
     return tuple(name for name in MINIMIZED if name in names)
+
+
+def shown_cost(name: str, value: float) -> str:
+    """Three digits or so of a cost, and its unit where that is no count.
+
+    >>> shown_cost("macs", 8_500_000), shown_cost("latency", 0.00123), shown_cost("memory", 3.4e7)
+    ('8.50M', '1.23 ms', '34 MB')
+    """
+    units = {"latency": SECONDS, "memory": BYTES}
+    return with_unit(value, units[name]) if name in units else count(value)
 
 
 def unusable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nas.errors import AnalysisError
-from nas.metrics import ACCURACY, Measure
+from nas.metrics import ACCURACY, Measure, read_minimized
 from nas.study.record import label_of, untrained
 
 
@@ -20,6 +20,13 @@ def measure_of(frame: pd.DataFrame) -> Measure:
         labels = " and ".join(sorted(measure.label for measure in found))
         raise AnalysisError(f"the studies are judged differently, by {labels}; take them apart")
     return found.pop()
+
+
+def minimized(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The costs that the one study of a frame minimizes; none where it holds several studies."""
+    if "minimize" not in frame or len(named := frame["minimize"].dropna().unique()) != 1:
+        return ()
+    return read_minimized(named[0])
 
 
 def accuracy_label(frame: pd.DataFrame) -> str:

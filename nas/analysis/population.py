@@ -43,6 +43,8 @@ COSTS = {
     "params": "parameters",
     "activations": "activations per image",
     "latency_ms": "latency (ms)",
+    "latency": "latency in the trial (s)",
+    "memory": "memory in the trial (bytes)",
 }
 
 Floats = NDArray[np.float64]

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nas.cost import Cost
+from nas.metrics import COST_WORDS
 from nas.quantity import count, plural
 from nas.search.budget import Budget
 from nas.search.duration import format_duration
@@ -47,6 +48,9 @@ def print_header(console: Console, plan: Plan) -> None:
     ]
     if budget := str(Budget.of(config)):
         lines.insert(1, f"trains no network above {budget}, as measured by its worker")
+    if config.minimize:
+        costs = " and ".join(COST_WORDS[name] for name in config.minimize)
+        lines.insert(1, f"searched is the front of {plan.record.accuracy} against {costs}")
     few = space.distinct_settings(ENUMERATED)
     if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
         lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")
@@ -86,7 +90,8 @@ def print_ending(
     if over_budget:
         were = f"{over_budget:,} of {plural(trials, 'trial')} trained nothing"
         console.print(Text(f"{were}: their networks were measured above {Budget.of(config)}."))
-    if winner is not None and all(getattr(config, name) is None for name in BUDGETS):
+    asked = (config.minimize, *(getattr(config, name) for name in BUDGETS))
+    if winner is not None and not any(asked):
         console.print(Text(_size(winner)))
     if reason == TIME_OVER:
         why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
@@ -109,7 +114,8 @@ def print_ending(
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
     if best and plan.dataset is not None:
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
-        commands.append(("To train the winner for longer and ship it:", retrain))
+        which = "the most accurate one (--trial names another)" if config.minimize else "the winner"
+        commands.append((f"To train {which} for longer and ship it:", retrain))
     _print(console, storage, commands)
 
 

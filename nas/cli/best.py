@@ -1,16 +1,22 @@
-"""A study on a terminal: its best trials, and the winner stage by stage."""
+"""A study on a terminal: its best trials or its front, and the winner stage by stage."""
 
+import pandas as pd
 from rich.console import Console
 
 from nas.cli.console import Table, plain
+from nas.cli.fronts import ROWS as OF_FRONT
+from nas.cli.fronts import print_front
 from nas.quantity import count
 from nas.study.reader import Study
 from nas.summary import summary
 
+ROWS = 5
 
-def print_best(console: Console, study: Study, rows: int = 5) -> bool:
-    """Print the best trials and the winner; False where no trial was trained in full."""
-    best, measure = study.best(rows), study.record.measure
+
+def print_best(console: Console, study: Study, rows: int | None = None) -> bool:
+    """Print the best trials, or the front, and the winner; False where no trial was trained in
+    full. ``rows`` are those of the table."""
+    best = study.best(rows or ROWS)
     console.print()
     untrained = study.record.untrained
     if untrained:
@@ -18,6 +24,24 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
     if best.empty:
         console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
         return False
+    who = "winner"
+    if study.record.minimize:
+        who = "most accurate one" if study.record.measure.is_fraction else "one of the best score"
+        print_front(console, study, rows or OF_FRONT)
+    else:
+        _print_table(console, study, best)
+    winner = int(best["number"].iloc[0])
+    shape, classes = study.space.input_shape, study.space.num_classes
+    console.print(f"\nThe {who}, trial {winner}:", style="bold")
+    console.print(
+        str(summary(study.architecture(winner), shape, classes)), markup=False, soft_wrap=True
+    )
+    console.print()
+    return True
+
+
+def _print_table(console: Console, study: Study, best: pd.DataFrame) -> None:
+    measure = study.record.measure
     title = plain(f"The best of {study.name}")
     title.stylize("bold")
     table = Table(title=title, title_justify="left")
@@ -34,11 +58,3 @@ def print_best(console: Console, study: Study, rows: int = 5) -> bool:
             f"{trial['seconds']:.1f}",
         )
     console.print(table)
-    winner = int(best["number"].iloc[0])
-    shape, classes = study.space.input_shape, study.space.num_classes
-    console.print(f"\nThe winner, trial {winner}:", style="bold")
-    console.print(
-        str(summary(study.architecture(winner), shape, classes)), markup=False, soft_wrap=True
-    )
-    console.print()
-    return True

@@ -59,14 +59,21 @@ def _best(row: Mapping[Hashable, Any]) -> str:
         return f"{Measure('score', row['direction']).shown(score)} (score)"
     if accuracy != accuracy:  # none is complete
         return "–"
-    return f"{percent(accuracy)}{f' ({SYNTHETIC})' * (row['objective'] == SYNTHETIC)}"
+    about = [SYNTHETIC] if row["objective"] == SYNTHETIC else []
+    about += ["most accurate of a front"] if isinstance(row["minimize"], str) else []
+    return percent(accuracy) + (f" ({', '.join(about)})" if about else "")
 
 
 @study_commands.command("show")
 def show_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = DEFAULT_STORAGE,
-    rows: Annotated[int, number_option(least=1, help="How many of the best trials.")] = 5,
+    rows: Annotated[
+        int | None,
+        number_option(
+            least=1, help="How many of the best trials, or of the front. (default: 5, or 20)"
+        ),
+    ] = None,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Code, libraries, hardware, config and space.")
     ] = False,

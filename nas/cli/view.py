@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.cli.console import Table
+from nas.cli.fronts import Front
 from nas.metrics import ACCURACY, Measure
 from nas.quantity import count, plural
 from nas.search.config import SearchConfig
@@ -42,7 +43,7 @@ class View(Watcher):
         measure: Measure = ACCURACY,
     ) -> None:
         """``deadline`` is a time of ``time.monotonic``; ``measure``, what the networks are judged
-        by."""
+        by, beside the costs that ``config`` minimizes."""
         self.console = console
         self.measure = measure
         self.config = config
@@ -52,6 +53,7 @@ class View(Watcher):
         self.counts: Counter[str] = Counter()
         self.running: dict[tuple[int, int], tuple[Job, float, Mapping[str, Any]]] = {}
         self.best: tuple[float, Job] | None = None
+        self.front = Front(measure, config.minimize) if config.minimize else None
 
     def __enter__(self) -> View:
         return self
@@ -71,6 +73,8 @@ class View(Watcher):
         """See ``Watcher``."""
         _, begun, _ = self.running[job.number, job.attempt]
         self.running[job.number, job.attempt] = (job, begun, result)
+        if self.front and result["epoch"] == 1:
+            self.front.first_epoch(job, result)
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
         """See ``Watcher``."""
@@ -80,6 +84,8 @@ class View(Watcher):
             value = self.measure.of(last)
             if self.best is None or self.measure.beats(value, self.best[0]):
                 self.best = (value, job)
+            if self.front:
+                self.front.add(job, value)
         shown = self.measure.shown(self.measure.of(last)) if last else f"{'–':>7}"
         self.line(
             _ending(job, state, reason, last, shown, time.monotonic() - begun), _STYLES[state]
@@ -108,11 +114,12 @@ class View(Watcher):
             value, job = self.best
             costs = f"{count(job.cost.params)} params, {count(job.cost.macs)} MACs"
             best = f"best {self.measure.shown(value).strip()} (trial {job.number}: {costs})"
+        front = self.front.text if self.front else ""
         left = ""
         if self.deadline is not None:
             left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
         spent = format_duration(time.monotonic() - self.begun)
-        return "  ·  ".join(part for part in (done, best, spent, left) if part)
+        return "  ·  ".join(part for part in (done, front, best, spent, left) if part)
 
 
 class LinesView(View):

@@ -42,7 +42,7 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
 }
 HIDDEN = (
     "study", "key", "val_accuracy", "val_balanced_accuracy", "params", "macs", "activations",
-    "objective", "metric", "direction",
+    "objective", "metric", "direction", "minimize", "latency", "memory",
 )  # fmt: skip
 
 

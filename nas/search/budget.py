@@ -48,8 +48,8 @@ class Budget:
     def of(cls, config: SearchConfig) -> Budget:
         """What a search asks for."""
         return cls(
-            latency=config.max_latency is not None,
-            memory=config.max_memory is not None,
+            latency=config.max_latency is not None or "latency" in config.minimize,
+            memory=config.max_memory is not None or "memory" in config.minimize,
             max_latency=config.max_latency,
             max_memory=config.max_memory,
             batch=config.latency_batch,

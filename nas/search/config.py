@@ -103,8 +103,7 @@ def _minimize(value: object) -> tuple[str, ...]:
     try:
         return read_minimized(value)
     except ConfigError as error:
-        text = str(error).removeprefix("minimize is ").removeprefix("minimize: ")
-        raise ValueError(text) from None
+        raise ValueError(str(error).removeprefix("minimize is ")) from None
 
 
 def _objective(value: str) -> str:

@@ -129,6 +129,7 @@ class Mirror:
     ) -> None:
         self._make = make
         self._worst = [WORST[direction] for direction in directions]
+        self._has_curves = len(directions) == 1  # Optuna knows none of several values
         self._axes = {path: Axis(domain) for path, domain in space.parameters.items()}
         self._distributions = {path: axis.distribution for path, axis in self._axes.items()}
         self._study = optuna.create_study(directions=directions)
@@ -182,7 +183,7 @@ class Mirror:
         for number in [n for n in self._ids if trials[n].state.is_finished()]:
             trial, identifier = trials[number], self._ids.pop(number)
             if not self._storage.get_trial(identifier).state.is_finished():
-                for epoch, value in trial.intermediate_values.items():
+                for epoch, value in self._curve(trial).items():
                     self._storage.set_trial_intermediate_value(identifier, epoch, value)
                 self._storage.set_trial_state_values(identifier, *self._result(trial))
 
@@ -200,9 +201,12 @@ class Mirror:
             values=values,
             params={path: self._axes[path].place(value) for path, value in trial.params.items()},
             distributions={path: self._distributions[path] for path in trial.params},
-            intermediate_values=trial.intermediate_values,
+            intermediate_values=self._curve(trial),
             system_attrs=trial.system_attrs,
         )
+
+    def _curve(self, trial: FrozenTrial) -> dict[int, float]:
+        return dict(trial.intermediate_values) if self._has_curves else {}
 
     def _result(self, trial: FrozenTrial) -> tuple[TrialState, Sequence[float] | None]:
         """State and values of a trial in the mirror."""

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import optuna
+
 from nas.data import Dataset, open_dataset
 from nas.data.dataset import spelled as spelled_shape
 from nas.errors import ConfigError, ShapeError
-from nas.metrics import ACCURACY, COSTS, MEASURED, read_minimized
+from nas.metrics import ACCURACY, COSTS, MEASURED, Direction, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
 from nas.search.machine import Machine, VirtualMachine
-from nas.search.mirror import find_sampler
+from nas.search.mirror import Mirror, find_sampler
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace, Setting
 from nas.space.messages import shown as spelled
@@ -166,8 +168,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if own_sampler and "sampler" not in given:
         raise ConfigError(_GIVE_AGAIN.format(study=study, option="sampler", name=config.sampler))
     find_sampler(config.sampler)  # one that cannot be imported is refused here
-    if objective.is_built_in:
-        _check_measured(config)
+    _check_minimized(config, space, objective)
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
     check_folder(config.runs, "runs")
@@ -220,19 +221,31 @@ def _check_recipe(given: Mapping[str, Any], table: Table) -> None:
             )
 
 
-def _check_measured(config: SearchConfig) -> None:
-    """Do nothing if the built-in objective measures what the search minimizes.
+def _check_minimized(config: SearchConfig, space: SearchSpace, objective: Objective) -> None:
+    """Do nothing if what the search minimizes is known of its networks, and the sampler proposes
+    for several values.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: one of them does not.
     """
     for name in config.minimize:
-        if name in MEASURED:
+        if name in MEASURED and table_path(objective.name) is not None:
             raise ConfigError(
-                f"minimize is {name}, which the objective {config.objective} does not measure; "
-                f"accepted: {', '.join(COSTS)}, or an objective of your own whose first epoch has "
-                f"the metric {name}"
+                f"minimize is {name}, which workers measure, and a table is replayed without any; "
+                f"accepted: {', '.join(COSTS)}"
             )
+    make = find_sampler(config.sampler)
+    if config.minimize and make is not None:
+        directions: list[Direction] = [objective.measure.direction, "minimize"]
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            Mirror(space, make, directions).ask(0, config.seed, lambda _: True, 1)
+        except Exception as error:  # a sampler is not ours to trust
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(
+                f"sampler {config.sampler} cannot propose for several objectives, and minimize is "
+                f"{', '.join(config.minimize)}: {what}"
+            ) from error
 
 
 def _stored_objective(stored: StudyRecord | None, study: str) -> Objective:

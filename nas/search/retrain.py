@@ -24,7 +24,8 @@ Teller = Callable[[str], object]  # takes lines on what happens
 
 
 def chosen(study: Study, number: int | None) -> int:
-    """The trial that is trained anew: ``number``, by default the best one.
+    """The trial that is trained anew: ``number``, by default the best one; where costs are minimized
+    too, the most accurate one, or that of the best score.
 
     Raises:
         NasError: the study trained no network, or none in full yet.

@@ -16,7 +16,7 @@ from optuna.distributions import json_to_distribution
 from sqlalchemy import Connection, text
 
 from nas.errors import DamagedError
-from nas.metrics import ACCURACY, FRACTIONS, METRICS, NAMED, PREFIX, Measure, column
+from nas.metrics import ACCURACY, FRACTIONS, MEASURED, METRICS, NAMED, PREFIX, Measure, column
 from nas.space import Choice, Domain, IntRange, SearchSpace
 from nas.study.damage import read_metrics
 from nas.study.database.tables import trials_query
@@ -27,7 +27,8 @@ UTC = "datetime64[us, UTC]"
 STUDIES = {
     "study": "string", "created": UTC, **dict.fromkeys(COUNTS, "int64"), "planned": "Int64",
     "objective": "string", "dataset": "string", "best_accuracy": "float64",
-    "best_score": "float64", "direction": "string", "problem": "string",
+    "best_score": "float64", "direction": "string", "minimize": "string",
+    "problem": "string",
 }  # fmt: skip
 TRIALS = {  # and then a column for each knob, and for each metric of an objective's own
     "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
@@ -35,6 +36,7 @@ TRIALS = {  # and then a column for each knob, and for each metric of an objecti
     "activations": "Int64", "latency_ms": "float64", "seconds": "float64", "device": "string",
     "attempts": "int64", "reason": "string", "key": "string", "objective": "string",
     **dict.fromkeys(NAMED, "float64"), "metric": "string", "direction": "string",
+    "minimize": "string",
 }  # fmt: skip
 EPOCHS = {  # and then a column for each metric of an objective's own
     "number": "int64", "attempt": "int64", "epoch": "int64", **dict.fromkeys(METRICS, "float64"),
@@ -86,6 +88,12 @@ _EPOCHS = f"""
 SELECT trial AS number, attempt, epoch, {", ".join(METRICS)}, metrics
 FROM nas_epochs WHERE study_id = :study ORDER BY trial, attempt, epoch
 """
+_MEASURED = f"""
+SELECT trial AS number, metrics FROM nas_epochs AS e
+WHERE study_id = :study AND epoch = 1 AND ({" OR ".join(f"metrics LIKE '%{n}%'" for n in MEASURED)})
+  AND attempt = (SELECT MAX(attempt) FROM nas_attempts AS a
+                 WHERE a.study_id = e.study_id AND a.trial = e.trial)
+"""
 _ATTEMPTS = """
 SELECT trial AS number, attempt, state, owner, host, device, numerics, started, ended, reason,
        (SELECT COUNT(*) FROM nas_epochs AS e WHERE e.study_id = a.study_id AND e.trial = a.trial
@@ -117,6 +125,7 @@ def studies(connection: Connection) -> pd.DataFrame:
             | counts
             | {"objective": about.objective, "dataset": about.dataset}
             | {"problem": problem, "direction": measure.direction}
+            | {"minimize": ", ".join(about.minimize) or None}
             | {f"best_{word}": best if word == measure.word else None for word in WORDS}
         )
     return _typed(pd.DataFrame(rows, columns=list(STUDIES)), STUDIES)
@@ -130,6 +139,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
     found = _judged(_read(connection, _TRIALS.format(view=view), study_id), connection, study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
+    found = found.assign(**_measured(connection, study_id, found))
     own = _own_metrics(found)
     found = _typed(found, TRIALS)
     # a result of no network of ours: an Optuna tool put it into the study; nas check names it
@@ -215,9 +225,10 @@ def _judged(found: pd.DataFrame, connection: Connection, study_id: int) -> pd.Da
     query = text("SELECT config, objective FROM nas_studies WHERE study_id = :study")
     row = connection.execute(query, {"study": study_id}).first()
     try:
-        objective = json.loads(row.config)["objective"] if row else None
+        config = json.loads(row.config) if row else {}
+        objective, minimize = config["objective"], config.get("minimize") or ()
     except UNREADABLE:  # of a study that is not there any more, or damaged
-        objective = None
+        objective, minimize = None, ()
     measure = read_objective(row.objective)[0] if row else ACCURACY
     metrics = pd.DataFrame(
         [
@@ -228,8 +239,27 @@ def _judged(found: pd.DataFrame, connection: Connection, study_id: int) -> pd.Da
     )
     others = sorted({str(name) for name in metrics} - set(NAMED))
     return found.join(metrics.reindex(columns=[*NAMED, *others])).assign(
-        objective=objective if isinstance(objective, str) else None, **measure.to_dict()
+        objective=objective if isinstance(objective, str) else None,
+        minimize=", ".join(minimize) or None,
+        **measure.to_dict(),
     )
+
+
+def _measured(
+    connection: Connection, study_id: int, found: pd.DataFrame
+) -> dict[str, pd.Series[float]]:
+    """By name, what the first epoch of each trial has of ``MEASURED``; of a reused one, that of
+    its network."""
+    stored = connection.execute(text(_MEASURED), {"study": study_id})
+    metrics = {number: read_metrics(text) for number, text in stored}
+    columns = {}
+    for name in MEASURED:
+        known = {number: row[name] for number, row in metrics.items() if name in row}
+        values = found["number"].map(known).astype("float64")
+        of_network = values.groupby(found["key"]).first()
+        reused = found["policy"] == "reused"
+        columns[name] = values.where(~reused, found["key"].map(of_network).astype("float64"))
+    return columns
 
 
 def _own_metrics(found: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,17 +16,18 @@ from sqlalchemy import Connection, Engine, text
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.errors import ConfigError, DamagedError, NasError, StorageError, choose
+from nas.metrics import MINIMIZED
 from nas.space import SearchSpace
 from nas.study import frames
 from nas.study.damage import damage, read_time
 from nas.study.database import engines
 from nas.study.database.upgrade import has_studies
 from nas.study.front import pareto_front
-from nas.study.networks import stored_architecture
+from nas.study.networks import read_architectures, stored_architecture
 from nas.study.record import StudyRecord, read_record
 from nas.study.states import told, trials_by_state
 
-COSTS = ("macs", "params", "activations", "latency_ms")
+COSTS = (*MINIMIZED, "latency_ms")
 
 
 def studies(url: str) -> pd.DataFrame:
@@ -130,22 +131,24 @@ class Study:
     def best_trial(self) -> Trial:
         """The best trial of those trained in full; of equal ones the cheapest.
 
+        Where costs are minimized too, it is the most accurate one, or the one with the best score,
+        whatever it costs: one end of the front, of which ``best_trials`` has all.
+
         Raises:
             StorageError: no trial was trained in full yet.
         """
         best = self.best(1)
         if best.empty:
             raise StorageError(f"study {self.name!r} has no trial that was trained in full yet")
-        [row] = best.to_dict("records")
-        architecture = self.architecture(row["number"])
-        return Trial(
-            int(row["number"]),
-            float(row["val_accuracy"]),
-            architecture,
-            self.space.cost(architecture),
-            self.setting(row["number"]),
-            float(row["score"]),
-        )
+        return self._trials(best)[0]
+
+    @property
+    def best_trials(self) -> list[Trial]:
+        """The trials on the Pareto front of a study that minimizes costs, as in Optuna, from the
+        cheapest to the best; of a study of one objective, the best one alone. Equal networks, which
+        Optuna lists again, occur once.
+        """
+        return self._trials(self.front() if self.record.minimize else self.best(1))
 
     def best(self, count: int = 1) -> pd.DataFrame:
         """The best trials that were trained in full; a reused result counts once."""
@@ -155,17 +158,21 @@ class Study:
         found = self._own_in_full().sort_values(order, ascending=[measure.minimizes, True])
         return found.head(count)
 
-    def front(self, cost: str = "macs") -> pd.DataFrame:
+    def front(self, cost: str | Sequence[str] | None = None) -> pd.DataFrame:
         """The Pareto front of those trained in full, from the cheapest to the best.
 
-        ``cost`` is macs, params, activations or latency_ms, where that was measured.
+        ``cost`` is macs, params or activations; latency_ms, where ``nas latency`` measured it;
+        latency or memory, where the trials did; or several of them. By default it is what the study
+        minimizes, else macs.
 
         Raises:
             ConfigError: no such cost.
         """
-        if cost not in COSTS:
-            raise ConfigError(f"cost is {cost!r}; {choose(cost, COSTS)}")
-        return pareto_front(self._own_in_full(), cost, self.record.measure)
+        costs = (cost,) if isinstance(cost, str) else cost or self.record.costs
+        for one in costs:
+            if one not in COSTS:
+                raise ConfigError(f"cost is {one!r}; {choose(one, COSTS)}")
+        return pareto_front(self._own_in_full(), costs, self.record.measure)
 
     def architecture(self, number: int) -> Architecture:
         """The network of a trial.
@@ -246,6 +253,24 @@ class Study:
         if problems:
             more = f" (and {len(problems) - 1} more: nas check)" if len(problems) > 1 else ""
             raise DamagedError(f"study {self.name!r} is damaged: {problems[0]}{more}", problems)
+
+    def _trials(self, rows: pd.DataFrame) -> list[Trial]:
+        """The trials in rows of ``frame()``, with their networks and settings."""
+        networks = read_architectures(self.engine, self.id, set(rows["key"]))
+        with self._snapshot() as connection:
+            knobs = frames.knobs(connection, self.id)
+        return [
+            Trial(
+                number,
+                float(row["val_accuracy"]),
+                networks[row["key"]],
+                self.space.cost(networks[row["key"]]),
+                {name: values[number] for name, values in knobs.items() if number in values},
+                float(row["score"]),
+            )
+            for row in rows.to_dict("records")
+            for number in [int(row["number"])]
+        ]
 
     def _own_in_full(self) -> pd.DataFrame:
         """The trials that can be compared: trained to the end, each network once."""

@@ -81,7 +81,13 @@ class StudyRecord:
     @property
     def directions(self) -> tuple[Direction, ...]:
         """Of each value of a trial: the measure's, and one for each cost that is minimized."""
-        return (self.measure.direction, *("minimize" for _ in self.minimize))
+        others: list[Direction] = ["minimize" for _ in self.minimize]
+        return (self.measure.direction, *others)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Those of its front: what is minimized, else MACs."""
+        return self.minimize or ("macs",)
 
     @property
     def untrained(self) -> str | None:
@@ -336,6 +342,7 @@ class Listed:
     dataset: str | None
     """Title of what its networks were trained on; None where that is no data set of nas."""
     measure: Measure
+    minimize: tuple[str, ...]
     created: datetime | None  # UTC
     problem: str | None
 
@@ -352,9 +359,10 @@ def listed(row: Row[Any]) -> Listed:
         if not isinstance(objective, str | None):
             raise DamagedError(f"objective of its config is {str(objective)[:40]!r}, not text")
         dataset = record.images.title if record.images else None
-        return Listed(config["trials"], objective, dataset, record.measure, created, None)
+        about = (config["trials"], objective, dataset, record.measure, record.minimize)
+        return Listed(*about, created, None)
     except DamagedError as error:
-        return Listed(None, None, None, ACCURACY, None, str(error))
+        return Listed(None, None, None, ACCURACY, (), None, str(error))
 
 
 def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:
