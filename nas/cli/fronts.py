@@ -55,7 +55,7 @@ class Front:
 
 def print_front(console: Console, study: Study, rows: int = ROWS) -> None:
     """Print the front of a study that minimizes costs, from the cheapest to the best."""
-    from nas.study.front import front_words
+    from nas.study.front import front_words, thinned
 
     trials, front, measure = study.frame(), study.front(), study.record.measure
     costs = [*study.record.minimize]
@@ -65,8 +65,8 @@ def print_front(console: Console, study: Study, rows: int = ROWS) -> None:
     table = Table(title=title, title_justify="left")
     for header in ("trial", *(COST_WORDS[name] for name in costs), study.record.accuracy, "epochs"):
         table.add_column(header, justify="right")
-    places = np.unique(np.linspace(0, len(front) - 1, min(rows, len(front))).round().astype(int))
-    for trial in front.iloc[places].to_dict("records"):
+    shown = thinned(front, rows)
+    for trial in shown.to_dict("records"):
         table.add_row(
             str(trial["number"]),
             *(shown_cost(name, trial[name]) for name in costs),
@@ -74,6 +74,6 @@ def print_front(console: Console, study: Study, rows: int = ROWS) -> None:
             str(trial["epochs"]),
         )
     console.print(table)
-    if len(places) < len(front):
-        console.print(f"{len(places)} of {count(len(front))}, evenly; study.front() has all.")
+    if len(shown) < len(front):
+        console.print(f"{len(shown)} of {count(len(front))}, evenly; study.front() has all.")
     console.print(front_words(trials, study.record), markup=False, highlight=False)

@@ -20,11 +20,12 @@ HEIGHT = 420  # pixels
 FEW = 12  # a knob with more values than these is drawn as a range
 
 
-def choose_cost(trials: pd.DataFrame) -> str:
-    """One of the costs that are known of some trial, from a row of buttons."""
+def choose_cost(trials: pd.DataFrame, first: str = "macs") -> str:
+    """One of the costs that are known of some trial, from a row of buttons; ``first`` to begin
+    with."""
     known = [cost for cost in COSTS if trials[cost].notna().any()]
     return st.segmented_control(
-        "Cost", known, default="macs", format_func=COSTS.__getitem__, required=True, key="cost"
+        "Cost", known, default=first, format_func=COSTS.__getitem__, required=True, key="cost"
     )
 
 

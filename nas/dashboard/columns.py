@@ -32,6 +32,12 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "latency_ms": st.column_config.NumberColumn(
         "latency (ms)", format="%.3g", help="Of one image, where it was measured."
     ),
+    "trial_ms": st.column_config.NumberColumn(
+        "latency (ms)", format="%.3g", help="Of a forward pass, as the trial measured it."
+    ),
+    "memory_mb": st.column_config.NumberColumn(
+        "memory (MB)", format="%.1f", help="As the trial measured it."
+    ),
     "seconds": st.column_config.NumberColumn("seconds", format="%.1f", help="Of training."),
     "device": "device",
     "attempts": "attempts",
@@ -53,6 +59,8 @@ def in_units(trials: pd.DataFrame) -> pd.DataFrame:
         params_k=trials["params"] / 1e3,
         macs_m=trials["macs"] / 1e6,
         activations_k=trials["activations"] / 1e3,
+        trial_ms=1e3 * trials["latency"],
+        memory_mb=trials["memory"] / 1e6,
     )
 
 

@@ -26,16 +26,19 @@ from nas.analysis import plots
 from nas.analysis.importance import importance
 from nas.analysis.population import Rules
 from nas.errors import NasError
+from nas.metrics import COST_WORDS, MEASURED, shown_cost
 from nas.quantity import count, plural
 from nas.report.caveats import caveats
 from nas.report.drawing import draw
 from nas.study.exchange import reproduce
+from nas.study.front import front_words, thinned
 from nas.study.reader import Study
 from nas.study.shell import nas_command
 from nas.summary import summary
 from nas.text import visible
 
 BEST = 10  # rows of the table
+FRONT = 20  # rows of the front's
 LONGEST = 40  # characters of the study's name in a figure
 MANY = 1000  # trials: as vectors, a figure of more is larger than as pixels
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
@@ -75,6 +78,9 @@ def report(study: Study) -> str:
         states=list(trials["state"].value_counts().items()),
         figures=[_drawn(*figure, kind) for figure in _figures(study, titled)],
         summary=_summary(study, trials, best),
+        minimize=[COST_WORDS[cost] for cost in study.record.minimize],
+        front=_front(study),
+        further=[_heading(cost) for cost in _further(study)],
         best=[_row(study, row) for row in best.to_dict("records")],
         latency=bool(best["latency_ms"].notna().any()),
         winner=_winner(study, int(best["number"].iloc[0])) if len(best) else None,
@@ -118,7 +124,9 @@ def _set_up(study: Study) -> dict[str, Any]:
         "gpus_per_trial": "GPUs per trial",
         "seed": "seed",
     }
-    setup = [
+    minimize = ", ".join(COST_WORDS[cost] for cost in study.record.minimize)
+    setup = [("minimized beside it", minimize)] if minimize else []
+    setup += [
         (label, _shown(config[key])) for key, label in names.items() if config.get(key) is not None
     ]
     return {
@@ -168,10 +176,30 @@ def _provenance(study: Study) -> Iterator[tuple[str, str]]:
         yield "ran on", f"{device['device']}{numerics}: {plural(attempts, 'attempt')}"
 
 
+def _front(study: Study) -> list[dict[str, Any]]:
+    """Rows of the front of a study that minimizes costs, evenly where there are many."""
+    if not study.record.minimize:
+        return []
+    return [_row(study, row) for row in thinned(study.front(), FRONT).to_dict("records")]
+
+
+def _further(study: Study) -> list[str]:
+    """Costs that the study minimizes beside those that every table has."""
+    return [cost for cost in study.record.minimize if cost not in ("params", "macs")]
+
+
+def _heading(cost: str) -> str:
+    """Of its column: what a trial measured is not what ``nas latency`` did."""
+    return COST_WORDS[cost] + " in the trial" * (cost in MEASURED)
+
+
 def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """What each figure shows, and the call that draws it."""
     word = study.record.measure.word
-    yield f"{word.title()} against cost, with the Pareto front.", lambda: plots.front(trials)
+    for cost in study.record.costs:
+        against = COST_WORDS[cost] if study.record.minimize else "cost"
+        caption = f"{word.title()} against {against}, with the Pareto front."
+        yield caption, partial(plots.front, trials, cost)
     yield "Learning curves of all trials.", lambda: plots.curves(study.epochs())
     if study.record.measure.is_fraction:
         yield (
@@ -212,8 +240,9 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
     if best.empty:
         return f"No trial of {len(trials)} was trained in full yet."
     winner = best.iloc[0]
+    front = f"{front_words(trials, study.record)} " if study.record.minimize else ""
     return (
-        f"Best of {plural(len(trials), 'trial')}: trial {winner['number']} with "
+        f"{front}Best of {plural(len(trials), 'trial')}: trial {winner['number']} with "
         f"{_value(study, winner.to_dict())} {study.record.accuracy} after "
         f"{plural(winner['epochs'], 'epoch')}, {count(winner['params'])} parameters and "
         f"{count(winner['macs'])} multiply-accumulates per image."
@@ -235,6 +264,7 @@ def _row(study: Study, row: Mapping[Any, Any]) -> dict[str, Any]:
         "params": count(row["params"]),
         "macs": count(row["macs"]),
         "latency": f"{row['latency_ms']:.2f} ms" if measured else "–",
+        "further": [shown_cost(cost, row[cost]) for cost in _further(study)],
         "seconds": f"{row['seconds']:.0f} s",
         "network": str(study.architecture(row["number"])).splitlines(),
     }

@@ -168,7 +168,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if own_sampler and "sampler" not in given:
         raise ConfigError(_GIVE_AGAIN.format(study=study, option="sampler", name=config.sampler))
     find_sampler(config.sampler)  # one that cannot be imported is refused here
-    _check_minimized(config, space, objective)
+    _check_minimized(config, space, objective, table)
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
     check_folder(config.runs, "runs")
@@ -221,7 +221,9 @@ def _check_recipe(given: Mapping[str, Any], table: Table) -> None:
             )
 
 
-def _check_minimized(config: SearchConfig, space: SearchSpace, objective: Objective) -> None:
+def _check_minimized(
+    config: SearchConfig, space: SearchSpace, objective: Objective, table: Table | None
+) -> None:
     """Do nothing if what the search minimizes is known of its networks, and the sampler proposes
     for several values.
 
@@ -229,10 +231,10 @@ def _check_minimized(config: SearchConfig, space: SearchSpace, objective: Object
         ConfigError: one of them does not.
     """
     for name in config.minimize:
-        if name in MEASURED and table_path(objective.name) is not None:
+        if name in MEASURED and table and not table.has(name):
             raise ConfigError(
-                f"minimize is {name}, which workers measure, and a table is replayed without any; "
-                f"accepted: {', '.join(COSTS)}"
+                f"minimize is {name}, which the table does not have of its networks; accepted: "
+                f"{', '.join(COSTS)}"
             )
     make = find_sampler(config.sampler)
     if config.minimize and make is not None:

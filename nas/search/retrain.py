@@ -24,8 +24,9 @@ Teller = Callable[[str], object]  # takes lines on what happens
 
 
 def chosen(study: Study, number: int | None) -> int:
-    """The trial that is trained anew: ``number``, by default the best one; where costs are minimized
-    too, the most accurate one, or that of the best score.
+    """The trial that is trained anew: ``number``, by default the best one.
+
+    Where costs are minimized too, that is the most accurate one, or the one of the best score.
 
     Raises:
         NasError: the study trained no network, or none in full yet.

@@ -31,6 +31,12 @@ def pareto_front(
     return ordered[unbeaten(np.column_stack([ordered[costs].to_numpy(float), -gain]))]
 
 
+def thinned(front: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many rows of a front, evenly over its places, with both of its ends."""
+    places = np.linspace(0, len(front) - 1, min(most, len(front))).round().astype(int)
+    return front.iloc[np.unique(places)]
+
+
 def unbeaten(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n,) which rows of ``losses``, (n, objectives), no other row beats; less is better in each.
 

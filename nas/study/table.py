@@ -126,6 +126,11 @@ class Table:
         """What an objective would have reported."""
         return _result(self.curve(key, seed)[epoch - 1])
 
+    def has(self, metric: str) -> bool:
+        """Whether the first epoch of every curve has a metric beside those of a training."""
+        every = (curve for curves in self.curves.values() for curve in curves)
+        return all(metric in _result(curve[0])["metrics"] for curve in every)
+
     def refuse_beyond(self, space: SearchSpace) -> None:
         """Do nothing if the table has every network of ``space``.
 

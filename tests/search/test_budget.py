@@ -108,7 +108,7 @@ def test_the_study_has_what_was_measured_and_where(search, tmp_path):
         metrics = {"metrics": dict(measured.metrics), "measured_on": json.dumps(measured.where)}
         one.searcher.report(job, objective.epoch() | metrics)
     study = open_study(f"sqlite:///{tmp_path}/nas.db", "resnext")
-    assert study.frame()["metrics.latency"].item() == measured.metrics["latency"]
+    assert study.frame()["latency"].item() == measured.metrics["latency"]
     assert one.store.trials()[0].user_attrs["measured_on"] == dict(measured.where)
     assert violations(study) == []
 

@@ -318,7 +318,6 @@ def test_what_cannot_be_minimized_is_refused_in_one_line(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"minimize": "memory"}, "minimize is memory, which the objective synthetic does not"),
         (
             {"minimize": "macs", "sampler": "optuna.samplers:CmaEsSampler"},
             "sampler optuna.samplers:CmaEsSampler cannot propose for several objectives",

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from nas.analysis.measured import accuracy_label, measure_of, untrained_notes
+from nas.analysis.measured import accuracy_label, measure_of, minimized, untrained_notes
 from nas.analysis.plots.canvas import canvas, caption, cost_axis, percent_axes
 from nas.analysis.population import COSTS
 from nas.errors import AnalysisError, choose
@@ -17,9 +17,10 @@ from nas.study.front import pareto_front
 def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     """Validation accuracy, or score, against ``cost``, with the Pareto front.
 
-    ``cost`` is macs, params or activations. Trials that were stopped early are drawn
-    apart, at the accuracy of the epoch they came to: they take no part in the front, which compares
-    equal fidelities alone.
+    ``cost`` is macs, params or activations, or another one that was measured. Trials that were
+    stopped early are drawn apart, at the accuracy of the epoch they came to: they take no part in
+    the front, which compares equal fidelities alone. Where the study minimizes two costs, the
+    networks on the front of both have a ring.
 
     Raises:
         AnalysisError: no such cost, or no trial with a result.
@@ -56,6 +57,12 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
         axes.step(
             best[cost].astype(float), best[measure.metric], where="post", lw=1, label="Pareto front"
         )
+        if len(costs := minimized(trials)) > 1:
+            both = pareto_front(full, costs, measure).dropna(subset=[cost])
+            axes.scatter(
+                both[cost].astype(float), both[measure.metric], s=90, facecolors="none",
+                edgecolors="0.3", lw=1, label=f"on the front of {' and '.join(costs)}",
+            )  # fmt: skip
         axes.set_ylabel(accuracy_label(trials))
         cost_axis(axes, cost)
         if measure.is_fraction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -10,12 +12,12 @@ from nas.dashboard import charts, columns, drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.metrics import Measure
-from nas.study.front import pareto_front
+from nas.study.front import front_words, pareto_front
 
 
 def page(source: Source) -> None:
     """The scatter, the front as a table, the network of a point that is clicked."""
-    measure = source.measure
+    record, measure = source.study().record, source.measure
     heading(
         f"{measure.word.title()} and cost",
         source.name,
@@ -27,15 +29,19 @@ def page(source: Source) -> None:
     if trials["macs"].isna().all():
         nothing("no network has been proposed yet")
         return
-    cost = charts.choose_cost(trials)
+    cost = charts.choose_cost(trials, record.costs[0])
     ended = trials["state"].isin(list(charts.ENDINGS)) & (trials["policy"] != "reused")
     shown = trials[ended & trials[measure.metric].notna() & trials[cost].notna()]
     if shown.empty:
         nothing("no trial has ended with a result yet")
         return
-    front = pareto_front(shown[shown["state"] == "COMPLETE"], cost, measure)
-    others = shown.drop(front.index)
-    drawn = pd.concat([charts.thinned(others), front])
+    full = shown[shown["state"] == "COMPLETE"]
+    front = pareto_front(full, cost, measure)
+    searched = pareto_front(full, record.minimize, measure) if record.minimize else front
+    if record.minimize:
+        st.text(front_words(trials, record))
+    kept = front.index.union(searched.index)
+    drawn = pd.concat([charts.thinned(shown.drop(kept)), shown.loc[kept]])
     charts.say_thinned(len(drawn), len(shown))
     picked = st.altair_chart(
         _chart(_described(source, drawn), front, cost, measure),
@@ -48,7 +54,7 @@ def page(source: Source) -> None:
     _network(source, picked)
     last = "most accurate" if measure.is_fraction else "best"
     st.subheader(f"The front, from the cheapest to the {last}")
-    _table(front, measure)
+    _table(searched, measure, record.minimize)
 
 
 def _described(source: Source, drawn: pd.DataFrame) -> pd.DataFrame:
@@ -102,8 +108,11 @@ def _network(source: Source, picked: object) -> None:
         drawings.show(source, number)
 
 
-def _table(front: pd.DataFrame, measure: Measure) -> None:
-    shown = ["number", measure.word, "epochs", "params_k", "macs_m", "activations_k", "seconds"]
+def _table(front: pd.DataFrame, measure: Measure, minimize: Sequence[str]) -> None:
+    shown = ["number", measure.word, "epochs", "params_k", "macs_m", "activations_k"]
+    measured = {"latency": "trial_ms", "memory": "memory_mb"}
+    shown += [column for name, column in measured.items() if name in minimize]
+    shown.append("seconds")
     st.dataframe(
         columns.in_units(front),
         column_order=shown,

@@ -10,6 +10,7 @@ from nas.dashboard import charts, columns, data
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, refused
 from nas.quantity import plural
+from nas.study.front import pareto_front
 
 LATEST = 10
 
@@ -42,15 +43,19 @@ def _numbers(now: pd.Series, source: Source) -> None:
     record, measure = source.study().record, source.measure
     if not record.untrained:  # which the app says above each page
         st.text(f"Trained {record.trained_by}")
-    full = source.trials().query("state == 'COMPLETE'")[measure.metric]
+    in_full = source.trials().query("state == 'COMPLETE'")
+    full = in_full[measure.metric]
     best = full.min() if measure.minimizes else full.max()
-    places = st.columns(6)
+    places = st.columns(7 if record.minimize else 6)
     places[0].metric("state", str(now["state"]))
     places[1].metric("running now", int(now["working"]))
     places[2].metric("trained in full", int(now["complete"]))
     places[3].metric("stopped early", int(now["pruned"]))
     places[4].metric("failed", int(now["failed"]))
     places[5].metric(f"best {measure.word}", measure.shown(best).strip() if len(full) else "–")
+    if record.minimize:
+        front = pareto_front(in_full, record.minimize, measure)
+        places[6].metric("on the front", len(front))
 
 
 def _running(source: Source) -> None:
