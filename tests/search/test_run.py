@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import optuna
 import pytest
 
 import nas
@@ -20,6 +21,7 @@ from nas.search.machine import Machine
 from nas.search.plan import prepare, run_name
 from nas.search.run import Outcome, study_of
 from nas.search.searcher import Watcher
+from nas.study.check import violations
 from nas.study.reader import open_study
 
 PROGRAM = """
@@ -41,7 +43,9 @@ said["kept"] = ray.is_initialized()
 
 space = nas.SearchSpace.load("resnext")
 def elsewhere():  # as in a notebook's thread: no signal handlers are allowed there
-    said["trials"] = nas.run_search(space, trials=5, study="other", **options).trials
+    front = nas.run_search(space, trials=5, study="other", minimize=["macs", "latency"], **options)
+    said["trials"] = front.trials
+    said["front"] = [[one.number, one.cost.macs] for one in front.best_trials]
 thread = threading.Thread(target=elsewhere)
 thread.start()
 thread.join()
@@ -75,6 +79,15 @@ def test_ray_is_kept_for_the_next_call_which_may_come_from_another_thread(called
     said = json.loads(called[0].stdout)
     assert said["kept"]
     assert said["trials"] == 5
+
+
+def test_a_search_for_a_front_measures_latency_and_optuna_has_the_same_front(called):
+    done, folder = called
+    url, said = f"sqlite:///{folder}/n.db", json.loads(done.stdout)["front"]
+    trials = optuna.load_study(study_name="other", storage=url).best_trials
+    assert sorted(said) == sorted([t.number, t.values[1]] for t in trials)
+    assert open_study(url, "other").frame()["latency"].between(1e-6, 10).all()
+    assert violations(open_study(url, "other")) == []
 
 
 def test_the_best_trial_is_the_most_accurate_with_its_network_and_costs(called):
