@@ -15,6 +15,7 @@ PACKAGE = Path(nas.__file__).parent
 NAMES = {
     "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "Study",
     "TrainingConfig", "Watcher", "__version__", "build", "compare_spaces", "cost", "fit", "load",
+    "make_table",
     "narrow_space", "open_study", "plots", "preset", "run_search", "studies", "summary",
 }  # fmt: skip
 
