@@ -84,8 +84,10 @@ MAY_IMPORT = {
     "training": DATA | {"space", "network", "data"},
     "samplers": BASE,
     "study": DATA | {"space", "training.config", "data.registry"},
+    "stopping": {"metrics"},
     "objectives": DATA | {"data", "training"},
-    "search": DATA | {"space", "network", "data", "training", "samplers", "study", "objectives"},
+    "search": DATA
+    | {"space", "network", "data", "training", "samplers", "study", "stopping", "objectives"},
     "analysis": DATA | {"space", "study"},
     "report": DATA | {"space", "study", "analysis"},
     "populations": DATA | {"space", "data.registry", "study", "objectives", "search", "analysis"},

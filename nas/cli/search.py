@@ -180,7 +180,8 @@ def search_command(
     scheduler: Annotated[
         str | None,
         typer.Option(
-            help="asha stops poor trials early; none trains all in full. (default: asha)",
+            help="asha, hyperband, pasha and curves stop poor trials early (docs/stopping.md); "
+            "none trains all in full. (default: asha)",
             rich_help_panel=HOW,
         ),
     ] = None,

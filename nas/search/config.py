@@ -26,6 +26,7 @@ from nas.search.duration import parse_duration
 from nas.search.machine import Machine
 from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
+from nas.stopping.contract import Scheduler
 from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
@@ -163,7 +164,7 @@ class SearchConfig(BaseModel):
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "tpe"
-    scheduler: Annotated[Literal["asha", "none"], Scope.FIXED] = "asha"
+    scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
     grace: Annotated[Count, Scope.FIXED] = 1
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3
     time_budget: Annotated[Duration, Scope.CALL] = None

@@ -26,10 +26,10 @@ from nas.faults import crash_point
 from nas.metrics import unusable
 from nas.quantity import plural
 from nas.search.config import SearchConfig
-from nas.search.halving import rungs, stops
 from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
 from nas.space import SearchSpace
+from nas.stopping import find_stopper
 from nas.study.attempts import LEASE, LostAttemptError
 from nas.study.database.outages import UnavailableError
 from nas.study.store import CAUSES, StudyStore
@@ -92,10 +92,12 @@ class Searcher:
             flip=config.flip,
             directions=store.directions,
         )
-        self._rungs = set(
-            rungs(config.grace, config.reduction, config.epochs)
-            if config.scheduler == "asha"
-            else []
+        self._stopper = find_stopper(
+            config.scheduler,
+            grace=config.grace,
+            reduction=config.reduction,
+            epochs=config.epochs,
+            directions=[store.measure.direction],
         )
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
@@ -173,16 +175,10 @@ class Searcher:
             if result["epoch"] >= self.config.epochs:
                 self._end(job, "complete")
                 return False
-            if result["epoch"] in self._rungs:
-                earlier = self._earlier(job, result["epoch"])
-                measure = self.store.measure
-                if stops(measure.of(result), earlier, self.config.reduction, measure.minimizes):
-                    log.info(
-                        "trial %d is stopped: not in the best 1/%d of %d at epoch %d",
-                        job.number, self.config.reduction, len(earlier), result["epoch"],
-                    )  # fmt: skip
-                    self._end(job, "pruned")
-                    return False
+            if why := self._stops(job, result):
+                log.info("trial %d is stopped: %s", job.number, why)
+                self._end(job, "pruned")
+                return False
         except LostAttemptError:
             self._lose(job)
             return False
@@ -339,12 +335,16 @@ class Searcher:
         crash_point("trial.resumed")
         return self._start(trial.number, dict(trial.params))
 
-    def _earlier(self, job: Job, epoch: int) -> list[float]:
-        """What other trials had at ``epoch``; nothing while the database is away."""
+    def _stops(self, job: Job, result: Mapping[str, Any]) -> str | None:
+        """Why the trial is stopped early, if it is; none is while the database is away."""
+        stopper, epoch = self._stopper, result["epoch"]
+        if stopper is None or not stopper.looks_at(job.number, epoch):
+            return None
         with suppress(UnavailableError):
-            others = self.store.attempts.rung(epoch)
-            return [value for number, value in others.items() if number != job.number]
-        return []
+            curves, value = self.store.curves, self.store.measure.of(result)
+            curves.refresh()
+            return stopper.reason(job.number, epoch, value, curves)
+        return None
 
     def _deaths(self, job: Job) -> int:
         with suppress(UnavailableError):

@@ -197,15 +197,22 @@ class Attempts:
         with self.engine.connect() as connection:
             return read_metrics(connection.scalar(query))
 
-    def rung(self, epoch: int) -> dict[int, float]:
-        """What the study is judged by, at ``epoch``, of every trial that reached it."""
-        query = (
-            select(epochs.c.trial, epochs.c.val_accuracy, epochs.c.metrics)
-            .where(epochs.c.study_id == self.study_id, epochs.c.epoch == epoch)
-            .order_by(epochs.c.attempt)
-        )
+    def measured(self, first: int, also: Collection[int]) -> list[tuple[int, int, float]]:
+        """(trial, epoch, what the study is judged by) of the trials from ``first`` on and those of
+        ``also``; of two attempts, the earlier one comes first."""
+        columns = (epochs.c.trial, epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics)
+        found: list[tuple[int, int, float]] = []
         with self.engine.connect() as connection:
-            return {row.trial: self._value(row) for row in connection.execute(query)}
+            # one after the other: joined by OR, SQLite would read the whole study
+            for of_these in (epochs.c.trial.in_(also), epochs.c.trial >= first):
+                query = (
+                    select(*columns)
+                    .where(epochs.c.study_id == self.study_id, of_these)
+                    .order_by(epochs.c.attempt)
+                )
+                rows = connection.execute(query)
+                found += [(row.trial, row.epoch, self._value(row)) for row in rows]
+        return found
 
     def _value(self, row: Any) -> float:
         if self.measure.metric in METRICS:

@@ -27,6 +27,7 @@ from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.faults import crash_point
 from nas.study.attempts import LEASE, MEASURED, Attempts
+from nas.study.curves import Curves
 from nas.study.database import engines
 from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
@@ -99,6 +100,7 @@ class StudyStore:
                 self._open(url, record)
         self._has_lock = False
         self.attempts = Attempts(self.engine, self._study_id, owner, clock, self.measure)
+        self.curves = Curves(self.attempts)
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
             "record_checkpoint": self._record_checkpoint,

@@ -80,7 +80,7 @@ BAD = [
     ("--gpus-per-trial 512", "gpus-per-trial"),
     ("--cpus-per-trial 4096", "cpus-per-trial"),
     ("--sampler tp", "did you mean tpe?"),
-    ("--scheduler hyperband", "accepted: asha, none"),
+    ("--scheduler median", "accepted: asha, curves, hyperband, none, pasha"),
     ("--device tpu", "accepted: auto, cpu, cuda, mps"),
     ("--max-failures -1", "max-failures is -1"),
     ("--seed -1", "seed is -1"),

@@ -98,7 +98,10 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"trial_timeout": "soon"}, "trial-timeout: 'soon' is no duration"),
         ({"seed": -1}, "seed is -1"),
         ({"sampler": "tp"}, "sampler: 'tp'; did you mean tpe? accepted: tpe, random"),
-        ({"scheduler": "hyperband"}, "scheduler is 'hyperband'; accepted: asha, none"),
+        (
+            {"scheduler": "pashas"},
+            "did you mean pasha? accepted: asha, curves, hyperband, none, pasha",
+        ),
         ({"device": "gpu"}, "accepted: auto, cpu, cuda, mps"),
         (
             {"time_budget": "1:30"},

@@ -71,6 +71,26 @@ def test_a_study_that_was_interrupted_ends_as_if_it_had_not_been(search, clock, 
     assert last.trials() == whole.trials()
 
 
+@pytest.mark.parametrize("scheduler", ["hyperband", "pasha", "curves"])
+def test_stopping_is_the_same_through_interruptions_and_for_several_drivers(search, scheduler):
+    options = {"sampler": "random", "scheduler": scheduler, "trials": 10, "reduction": 2}
+    whole = search(study="whole", **options)
+    whole.run()
+    stopped = {t.number: t.state for t in whole.store.trials()}
+    assert {TrialState.COMPLETE, TrialState.PRUNED} == set(stopped.values())
+    drivers = [search(study="part", owner=owner, **options) for owner in "ab"]
+    while (job := drivers[0].searcher.next_job()) is not None:
+        if job.number % 5 == 0 and job.attempt == 1:
+            drivers[0].train(job, epochs=1)
+            drivers[0].searcher.interrupt()
+        else:
+            drivers[0].train(job)
+        drivers.reverse()
+    assert drivers[0].trials() == whole.trials()
+    study = open_study(whole.config.storage, "part")
+    assert violations(study, now=whole.store.clock) == []
+
+
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 9), ("qmc", 12)])
 def test_under_narrow_limits_every_trial_is_inside_and_the_budget_is_kept(search, sampler, trials):
     space = SearchSpace.load("resnet_vs_plain").with_limits({"macs": ("7M", "7050k")})

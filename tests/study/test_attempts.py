@@ -225,9 +225,14 @@ def test_readers_see_one_study_one_trial_one_attempt(ours, clock):
     assert (ours.deaths(1), ours.deaths(9)) == (1, 0)
     assert ours.curve(1, 1) == {epoch: accuracy("s", 1, 1, epoch) for epoch in (1, 2)}
     assert ours.curve(1, 2) == {1: accuracy("s", 1, 2, 1)}
-    assert ours.rung(1) == {trial: accuracy("s", trial, 2, 1) for trial in TRIALS}  # the latest
-    assert ours.rung(2) == {trial: accuracy("s", trial, 1, 2) for trial in TRIALS}
-    assert ours.rung(3) == {}
+    for first, also, read in ((0, [], TRIALS), (2, [0], (0, 2)), (3, [1], (1,)), (3, [], ())):
+        found = ours.measured(first, also)
+        for trial in read:
+            latest = (trial, 1, accuracy("s", trial, 2, 1))
+            earlier = [(trial, epoch, accuracy("s", trial, 1, epoch)) for epoch in (1, 2)]
+            rows = [row for row in found if row[0] == trial]
+            assert (sorted(rows[:2]), rows[2:]) == (earlier, [latest])
+        assert {row[0] for row in found} == set(read)
 
 
 def test_an_epoch_of_a_dead_owner_that_says_nothing_of_its_machine_is_written(ours, helpers):
