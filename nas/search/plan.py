@@ -241,7 +241,7 @@ def _check_minimized(
         directions: list[Direction] = [objective.measure.direction, "minimize"]
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            Mirror(space, make, directions).ask(0, config.seed, lambda proposed: proposed)
+            Mirror(space, make, directions).ask(0, config.seed, lambda setting: setting)
         except Exception as error:  # a sampler is not ours to trust
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(

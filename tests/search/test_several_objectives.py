@@ -43,7 +43,7 @@ def edit(url, statement):
         assert connection.execute(statement).rowcount
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", "evolution"])
 def test_the_front_is_optunas_own_for_every_sampler_that_learns(search, sampler):
     one = search(sampler=sampler, trials=12, minimize="macs", epochs=1)
     one.run()
@@ -115,7 +115,7 @@ def test_two_drivers_share_a_front_and_one_that_died_is_carried_on(search, clock
     assert violations(open_study(b.config.storage, "resnext"), clock) == []
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", "model"])
 def test_stopped_and_failed_trials_are_no_hindrance_to_a_sampler(search, sampler):
     one = search(sampler=sampler, trials=15, **MACS)
     while (job := one.searcher.next_job()) is not None:
