@@ -51,7 +51,9 @@ class Record(Watcher):
 class Search:
     """One driver of a study in ``url``; ``run`` does what Ray's driver does, one after another."""
 
-    def __init__(self, url, clock, space=SPACE, owner="a", measure=ACCURACY, **options):
+    def __init__(
+        self, url, clock, space=SPACE, owner="a", measure=ACCURACY, proposed=None, **options
+    ):
         self.config: SearchConfig = resolve(
             {"trials": 12, "epochs": 4, "storage": url, "objective": "synthetic", **options},
             None,
@@ -62,7 +64,7 @@ class Search:
         about = (self.space.to_dict(), self.space.hash, self.config.to_dict(), "synthetic", {})
         record = StudyRecord(*about, measure=measure)
         self.store = StudyStore(url, self.config.study, record, owner=owner, clock=clock)
-        self.searcher = Searcher(self.store, self.space, self.config, self.watcher)
+        self.searcher = Searcher(self.store, self.space, self.config, self.watcher, proposed)
 
     def objective(self, job) -> Synthetic:
         return Synthetic(job.architecture, TrialConfig.of(job.training))

@@ -90,6 +90,8 @@ def print_ending(
     if over_budget:
         were = f"{over_budget:,} of {plural(trials, 'trial')} trained nothing"
         console.print(Text(f"{were}: their networks were measured above {Budget.of(config)}."))
+        if config.max_latency is not None and plan.proposed in (None, plan.space):
+            console.print(Text("nas latency build SPACE predicts which ones: docs/budgets.md"))
     asked = (config.minimize, *(getattr(config, name) for name in BUDGETS))
     if winner is not None and not any(asked):
         console.print(Text(_size(winner)))

@@ -11,14 +11,16 @@ import typer
 
 from nas.cli.compare import population_commands
 from nas.cli.console import Console, Table, plain, prepare_output, say
+from nas.cli.latency import latency_commands
 from nas.cli.numbers import number_option
 from nas.cli.search import search_command
+from nas.cli.shapes import read_shape
 from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
 from nas.cli.table import table_commands
-from nas.errors import NasError, SpaceError
+from nas.errors import NasError
 from nas.output import check_file
-from nas.quantity import count, read_number, whole
+from nas.quantity import count
 from nas.search.signals import EXIT_CODES, Signalled
 from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE
@@ -38,6 +40,7 @@ app.add_typer(population_commands)
 app.add_typer(study_commands)
 app.add_typer(space_commands, name="space")
 app.add_typer(table_commands, name="table")
+app.add_typer(latency_commands, name="latency")
 
 
 @app.command("plot")
@@ -168,39 +171,6 @@ def retrain_command(
         raise typer.Exit(EXIT_CODES[str(signalled)]) from None
 
 
-@app.command("latency")
-def latency_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    trials: Annotated[str, typer.Option(help="front, best or all.")] = "front",
-    batch: Annotated[int, number_option(least=1, most=4096, help="Images at a time.")] = 1,
-    storage: Storage = DEFAULT_STORAGE,
-) -> None:
-    """Measure how long networks take on this machine's processor, and store it with the study.
-
-    The median forward pass in one thread, after a warm-up, the networks in turns. Frames have it as
-    latency_ms; it says something about this machine alone.
-    """
-    from nas.search.latency import measure_study
-    from nas.study.reader import open_study
-
-    table = Table()
-    found = open_study(storage, study)
-    for header in ("trial", "latency", found.record.accuracy, "MACs"):
-        table.add_column(header, justify="right")
-    measured = measure_study(found, trials, batch)
-    rows = {row["number"]: row for row in found.frame().to_dict("records")}
-    for number, milliseconds in measured.items():
-        row = rows[number]
-        value, measure = row[found.record.measure.metric], found.record.measure
-        table.add_row(
-            str(number),
-            f"{milliseconds:.2f} ms",
-            measure.shown(value) if value == value else "–",  # not a number: not measured yet
-            count(row["macs"]),
-        )
-    Console().print(table)
-
-
 @app.command("spaces")
 def spaces_command(
     schema: Annotated[
@@ -234,7 +204,7 @@ def cost_command(
     from nas.presets import preset
     from nas.summary import summary
 
-    architecture, shape = preset(network), _shape(input)
+    architecture, shape = preset(network), read_shape(input)
     total = cost(architecture, shape, classes)
     say(str(summary(architecture, shape, classes)))
     say(
@@ -284,12 +254,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     print(f"nas: {one_line(message)}", file=sys.stderr)
     return 2
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    parts = text.lower().replace("×", "x").split("x")
-    sizes = [size for part in parts if (size := whole(read_number(part))) and size > 0]
-    if len(parts) != 3 or len(sizes) != 3:
-        raise SpaceError(f"input is {text!r}; accepted: channels x height x width, as 3x224x224")
-    channels, height, width = sizes
-    return channels, height, width

@@ -20,6 +20,7 @@ from nas.output import check_file, check_folder
 from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
+from nas.search.predicting import within_prediction
 from nas.search.sampling import check_flip
 from nas.space import SearchSpace, Setting
 from nas.space.messages import shown as spelled
@@ -65,6 +66,8 @@ class Plan:
     """What is tried before anything that the sampler proposes."""
     notes: Sequence[str] = ()
     """What a person should know before it begins, a sentence each."""
+    proposed: SearchSpace | None = None
+    """The part of the space that is proposed from, where predicted latencies narrow it."""
 
     def command(self, **changes: Any) -> str:
         """The command that carries the study on in the same way, but for ``changes``."""
@@ -164,6 +167,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
+    proposed, predicted = within_prediction(space, config, machine)
+    proposed.sample(config.seed)  # so is one in which every network is predicted to be too slow
     own_sampler = ":" in config.sampler
     if own_sampler and "sampler" not in given:
         raise ConfigError(_GIVE_AGAIN.format(study=study, option="sampler", name=config.sampler))
@@ -188,8 +193,18 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     again |= {"objective": objective.name} if not objective.is_built_in else {}
     again |= {"sampler": config.sampler} if own_sampler else {}
     notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
+    notes += [predicted] if predicted else []
     plan = Plan(
-        config, space, record, stored is not None, objective, dataset, table, again, notes=notes
+        config,
+        space,
+        record,
+        stored is not None,
+        objective,
+        dataset,
+        table,
+        again,
+        notes=notes,
+        proposed=proposed,
     )
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")

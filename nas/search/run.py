@@ -180,7 +180,7 @@ def _run(
             if plan.enqueued:
                 with store.claiming():  # another driver may begin the same study
                     store.enqueue(plan.enqueued)
-            yield Searcher(store, plan.space, config, watcher)
+            yield Searcher(store, plan.space, config, watcher, plan.proposed)
 
     if plan.continued:
         with searcher() as earlier:

@@ -77,15 +77,21 @@ class Searcher:
     """Asks and tells for one driver of one study."""
 
     def __init__(
-        self, store: StudyStore, space: SearchSpace, config: SearchConfig, watcher: Watcher
+        self,
+        store: StudyStore,
+        space: SearchSpace,
+        config: SearchConfig,
+        watcher: Watcher,
+        proposed: SearchSpace | None = None,
     ) -> None:
+        """``proposed`` is the part of the space that is proposed from; by default all of it."""
         self.store = store
         self.space = space
         self.config = config
         self.running: dict[tuple[int, int], Job] = {}
         self._watcher = watcher
         self._sampler = Sampler(
-            space,
+            space if proposed is None else proposed,
             config.sampler,
             config.seed,
             stream=config.stream,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,7 +59,12 @@ class Violation:
 
     rule: str  # limits.macs.max, input_shape
     message: str
-    value: int = 0
+    value: float = 0
+    said: str = ""  # the value as people read it; by default in digits
+
+
+# What is wrong with a network, if anything is
+Rule: TypeAlias = Callable[[Architecture], Violation | None]
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Limits:
     bounds: Mapping[str, Bounds]  # of depth, params, macs, activations
     input_shape: tuple[int, int, int]
     num_classes: int
+    rule: Rule | None = None  # one beside them, which is no part of the space's file
 
     def violations(self, architecture: Architecture) -> Iterator[Violation]:
         """Everything that keeps the network out; nothing if it is inside."""
@@ -83,6 +89,8 @@ class Limits:
                 yield _violation(f"limits.{measure}.min", bounds.min, value)
             if bounds.max is not None and value > bounds.max:
                 yield _violation(f"limits.{measure}.max", bounds.max, value)
+        if self.rule is not None and (broken := self.rule(architecture)) is not None:
+            yield broken
 
 
 def explain_emptiness(rejected: Sequence[Sequence[Violation]]) -> str:
@@ -100,7 +108,7 @@ def explain_emptiness(rejected: Sequence[Sequence[Violation]]) -> str:
     if rule.endswith("min"):
         nearest, word = max(against, key=lambda v: v.value), "largest"
     bound = nearest.message.partition(" but ")[0]
-    return f"{bound} but the {word} of {tries} has {nearest.value:,}"
+    return f"{bound} but the {word} of {tries} has {nearest.said or f'{nearest.value:,}'}"
 
 
 def _violation(rule: str, bound: int, value: int) -> Violation:

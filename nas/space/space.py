@@ -28,7 +28,7 @@ from nas.space.draw.feasible import FeasibleDraws
 from nas.space.file.canonical import canonical, to_dict
 from nas.space.file.finding import find_file
 from nas.space.file.schema import Document, read_document
-from nas.space.limits import Band, Limits, tightened
+from nas.space.limits import Band, Limits, Rule, tightened
 from nas.space.messages import read_yaml, shown
 from nas.space.stages import StageSequences
 
@@ -40,10 +40,12 @@ if TYPE_CHECKING:  # with NumPy, which only narrow limits need
 class SearchSpace:
     """A set of architectures, and of hyper-parameters to train them with.
 
-    Made by ``load`` or ``from_dict``. Two spaces are equal if their canonical forms are.
+    Made by ``load`` or ``from_dict``. Two spaces are equal if their canonical forms are. For
+    ``rule`` see ``refusing``.
     """
 
     document: Document
+    rule: Rule | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> SearchSpace:
@@ -143,7 +145,7 @@ class SearchSpace:
                 )
         if (self.input_shape, self.num_classes) == (input_shape, num_classes):
             return self
-        return SearchSpace(self.document.model_copy(update=update))
+        return SearchSpace(self.document.model_copy(update=update), self.rule)
 
     @cached_property
     def parameters(self) -> Mapping[str, Domain]:
@@ -290,7 +292,21 @@ class SearchSpace:
             SpaceError: a band is no band, or no number is in it and in the space's own limits.
         """
         narrowed = tightened(self.document.limits, limits)
-        return SearchSpace(self.document.model_copy(update={"limits": narrowed}))
+        return SearchSpace(self.document.model_copy(update={"limits": narrowed}), self.rule)
+
+    def refusing(self, rule: Rule) -> SearchSpace:
+        """The part of the space in which ``rule`` finds nothing wrong with a network.
+
+        It holds for draws and settings as limits do, but is no part of what the space is: its
+        file, its hash and what it equals.
+
+        >>> from nas.space.limits import Violation
+        >>> deep = Violation("depth", "depth is 9 at most but this network has more")
+        >>> space = SearchSpace.load("resnext").refusing(lambda a: deep if a.depth > 9 else None)
+        >>> space.sample(0).depth <= 9
+        True
+        """
+        return SearchSpace(self.document, rule)
 
     @cached_property
     def _body(self) -> Body:
@@ -306,7 +322,8 @@ class SearchSpace:
 
     @cached_property
     def _limits(self) -> Limits:
-        return Limits(self.document.limits.given(), self.input_shape, self.num_classes)
+        bounds = self.document.limits.given()
+        return Limits(bounds, self.input_shape, self.num_classes, self.rule)
 
     @cached_property
     def _flags(self) -> dict[str, bool]:

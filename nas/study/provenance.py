@@ -22,7 +22,7 @@ def provenance() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": processor(),
         "cores": os.cpu_count(),
-        "gpus": _gpus(),
+        "gpus": gpus(),
     }
 
 
@@ -65,7 +65,7 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
     """Name and driver of each NVIDIA GPU."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
