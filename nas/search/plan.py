@@ -17,6 +17,7 @@ from nas.errors import ConfigError, ShapeError
 from nas.metrics import ACCURACY, COSTS, MEASURED, Direction, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
+from nas.search.budget import Budget
 from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
@@ -164,6 +165,11 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     space = config.within(asked)
     if table:
         table.refuse_beyond(space)
+        if str(Budget.of(config)):
+            raise ConfigError(
+                f"{Budget.of(config)} is measured by the worker of a trial, and a table has none; "
+                "accepted with a table: max-macs, max-params, band"
+            )
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
     space.sample(config.seed)  # an empty space is refused here
