@@ -134,7 +134,7 @@ def test_early_stopping_works_as_in_any_search(on_table):
     ("options", "message"),
     [
         ({"epochs": 2}, "epochs is 2, but the table was trained with 3; leave it out"),
-        ({"max_latency": "2ms"}, "max-latency 2 ms is measured by the worker of a trial, and a table"),
+        ({"max_latency": "2ms"}, "max-latency 2 ms is measured by the worker of a"),
         ({"space": "resnext"}, "resnext has more than 4,096 settings"),
         ({"space": "resnext_bench"}, "the table has not all of resnext_bench: it lacks 378 of its"),
         ({"file": "nowhere.sqlite"}, "there is no table .*nowhere.sqlite"),
