@@ -75,31 +75,31 @@ def retrain(*arguments):
     return main(["retrain", "s", "--device", "cpu", *arguments])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_retraining_goes_on_to_the_same_bits_by_the_command_it_prints(
-    study, data_folder, tmp_path, number, code, capsys
+    study, data_folder, tmp_path, capsys
 ):
     (tmp_path / "new folder").mkdir()
     output = "new folder/it's.pt"
     arguments = ["retrain", "s", "--epochs", "4", "--device", "cpu", "-o", output]
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "nas", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "40"},
-    )
-    for line in process.stdout:
-        if line.startswith("epoch   2/4"):
-            break
-    process.send_signal(number)
-    said = process.stdout.read()
-    assert process.wait() == code
-    assert f"Stopped by {number.name}" in said
-    assert sorted(p.name for p in (tmp_path / "new folder").iterdir()) == ["it's.pt.checkpoint"]
+    command = [sys.executable, "-u", "-m", "nas", *arguments]
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "40", "PYTHONUNBUFFERED": "1"},
+        )
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(number)
+        said = process.stdout.read()
+        assert process.wait() == code
+        assert f"Stopped by {number.name}" in said
+        assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["it's.pt.checkpoint"]
+        command = ["sh", "-c", f"exec {said.splitlines()[-1]}"]
 
-    on = subprocess.run(
-        ["sh", "-c", said.splitlines()[-1]], capture_output=True, text=True, check=True
-    )
+    on = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "going on after epoch" in on.stdout
     assert sorted(p.name for p in (tmp_path / "new folder").iterdir()) == ["it's.pt"]
     assert retrain("--epochs", "4", "-o", "whole.pt") == 0
