@@ -80,7 +80,7 @@ def test_torchvisions_weights_give_torchvisions_logits(torchvisions):
 def test_torchvisions_weights_give_torchvisions_gradients(torchvisions, training):
     # in double precision, as 50 norms over few pixels amplify the last bit of a float32
     theirs, network = (copy.deepcopy(module).double().train(training) for module in torchvisions)
-    images, labels = torch.randn(4, 3, 64, 64, dtype=torch.double), torch.tensor([3, 1, 4, 1])
+    images, labels = torch.randn(2, 3, 64, 64, dtype=torch.double), torch.tensor([3, 1])
     for module in (theirs, network):
         F.cross_entropy(module(images), labels).backward()
     expected = {ours(key): parameter.grad for key, parameter in theirs.named_parameters()}

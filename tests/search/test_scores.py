@@ -85,7 +85,7 @@ def test_maximized_and_minimized_searches_of_opposite_scores_are_the_same(search
 
 
 def test_a_failure_is_worse_than_any_score(search):
-    one = search(trials=40, measure=LOW, sampler="tpe", scheduler="none")
+    one = search(trials=20, measure=LOW, sampler="tpe", scheduler="none")
     for failed in range(8):
         job = one.searcher.next_job()
         if failed % 2:
