@@ -103,7 +103,7 @@ class Searcher:
             grace=config.grace,
             reduction=config.reduction,
             epochs=config.epochs,
-            directions=[store.measure.direction],
+            directions=store.directions,
         )
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
