@@ -40,7 +40,7 @@ def kill_and_carry_on(search, kills, trials, draw):
     search.wait_until_no_process_is_left()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_killed_driver_is_carried_on_by_the_same_command(database_url, tmp_path, kills):
     trials = 12 * (kills + 1)
     search = Search(tmp_path, database_url, *FAST, "--trials", str(trials), "--epochs", "3")
@@ -71,7 +71,15 @@ def test_nothing_is_running_a_minute_after_the_driver_was_killed(database_url, t
     search.check(60)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("database_url", "kills"),
+    [
+        ("postgresql", 4),
+        pytest.param("postgresql", 50, marks=pytest.mark.slow),
+        pytest.param("sqlite", 50, marks=pytest.mark.slow),
+    ],
+    indirect=["database_url"],
+)
 def test_killed_workers_cost_an_attempt_and_no_trial(database_url, tmp_path, kills):
     trials = 6 * kills
     options = ["--trials", str(trials), "--epochs", "10", "--max-failures", "3"]
