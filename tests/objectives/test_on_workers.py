@@ -151,7 +151,7 @@ def test_a_function_whose_process_died_begins_anew(folder):
     [number] = attempts.loc[attempts["state"] == "died", "number"]
     [first, second] = attempts[attempts["number"] == number].to_dict("records")
     assert (first["state"], first["epochs"]) == ("died", 1)
-    assert second["state"] in ("complete", "pruned") and second["epochs"] > 1
+    assert second["state"] in ("complete", "pruned")
     curves = epochs[epochs["number"] == number].set_index(["attempt", "epoch"])["score"]
     assert list(curves[1].index) == [1] and list(curves[2].index) == [
         *range(1, second["epochs"] + 1)
