@@ -25,6 +25,7 @@ _Item = TypeVar("_Item")
 FITTED, HELD_OUT = 25, 50  # networks
 SAMPLED = 1000  # networks whose blocks are looked at
 BLOCKS = 1000  # at most so many of them are measured, those first that occur most
+IN_A_ROW = 300  # draws that find no new network: there are no more, or next to none
 TURNS = 11  # of a part
 TOGETHER = 32  # in turns: those of a large space have no room in memory at once
 
@@ -109,8 +110,10 @@ def build_table(
 def _distinct(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
     """So many different random networks."""
     rng, found = random.Random(seed), dict[str, Architecture]()
-    for _ in range(20 * count):
+    known = 0  # draws in a row
+    while known < IN_A_ROW:
         network = space.architecture(space.sample_setting(rng))
+        known = known + 1 if network.key in found else 0
         found.setdefault(network.key, network)
         if len(found) == count:
             return list(found.values())

@@ -9,6 +9,7 @@ from searches import SPACE
 
 from nas.cli.app import main
 from nas.errors import InfeasibleError, SpaceError, StorageError
+from nas.search import latency_build
 from nas.search.latency_build import build_table
 from nas.search.machine import Machine
 from nas.search.plan import prepare
@@ -28,6 +29,7 @@ def built(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_CACHE", str(cache))
+        patch.setattr(latency_build, "SAMPLED", 50)
         yield build_table(TINY, fitted=10, held_out=10), cache
 
 
@@ -166,6 +168,7 @@ def test_a_search_with_a_budget_proposes_within_its_prediction(tmp_path, monkeyp
 
 def test_the_command_measures_tries_and_stores(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    monkeypatch.setattr(latency_build, "SAMPLED", 50)
     (tmp_path / "tiny.yaml").write_text(json.dumps(SPACE))
     build = ["latency", "build", str(tmp_path / "tiny.yaml"), "--held-out", "10", "--blocks", "12"]
     assert main([*build, "--input", "1x8x8", "--classes", "3", "--batch", "2"]) == 0
