@@ -200,6 +200,11 @@ class SearchConfig(BaseModel):
                 f"grace: a trial is stopped after {self.grace} epochs at the earliest, but epochs "
                 f"is {self.epochs}; grace must not be above it"
             )
+        if self.minimize and self.scheduler != "none":
+            raise ConfigError(
+                f"scheduler is {self.scheduler}, which compares trials by one value, and minimize "
+                f"is {', '.join(self.minimize)}; accepted: none"
+            )
         if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
@@ -263,8 +268,11 @@ def resolve(
     """The config from what was given (flags over file), the stored study's, and the defaults."""
     anew = options(Scope.CALL, Scope.SECRET)
     kept = {name: value for name, value in (stored or {}).items() if name not in anew}
+    merged = {**machine.defaults(), **kept, **given}
+    if merged.get("minimize"):
+        merged.setdefault("scheduler", "none")
     try:
-        config = SearchConfig(**{**machine.defaults(), **kept, **given})
+        config = SearchConfig(**merged)
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)

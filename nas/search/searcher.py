@@ -103,7 +103,7 @@ class Searcher:
             grace=config.grace,
             reduction=config.reduction,
             epochs=config.epochs,
-            directions=store.directions,
+            directions=[store.measure.direction],
         )
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()

@@ -197,11 +197,6 @@ class Attempts:
         with self.engine.connect() as connection:
             return read_metrics(connection.scalar(query))
 
-    def first_measured(self, trial: int) -> Mapping[str, float]:
-        """``first_metrics`` of the last attempt of a trial."""
-        last = self.last(trial)
-        return self.first_metrics(trial, last.attempt) if last else {}
-
     def measured(self, first: int, also: Collection[int]) -> list[tuple[int, int, float]]:
         """(trial, epoch, what the study is judged by) of the trials from ``first`` on and those of
         ``also``; of two attempts, the earlier one comes first."""

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 
-from nas.metrics import MEASURED
 from nas.study.attempts import Attempts
-from nas.study.networks import read_costs_from
 
 # of an unfinished trial, the next look reads the epochs again
 _LOOK = """
@@ -27,11 +25,8 @@ class Curves:
     Of a trial with several attempts, each epoch is that of the latest one which reached it.
     """
 
-    def __init__(self, attempts: Attempts, minimize: Sequence[str] = ()) -> None:
-        """``minimize`` are the costs that the study is judged by beside its curves."""
+    def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
-        self._minimize = minimize
-        self._costs: dict[int, Sequence[float]] = {}
         self._first = 0  # the trials from here on have not been looked at
         self._open: set[int] = set()  # those before it that were not over
         self._by_trial: dict[int, dict[int, float]] = {}
@@ -39,9 +34,8 @@ class Curves:
 
     @property
     def costs(self) -> Mapping[int, Sequence[float]]:
-        """By trial with an epoch, what it is judged by besides its curve; nothing, with one
-        objective."""
-        return self._costs
+        """By trial, what it is judged by besides its curve: nothing, with one objective."""
+        return {}
 
     def at(self, epoch: int) -> Mapping[int, float]:
         """By trial, what the study is judged by at ``epoch``, of all that reached it."""
@@ -64,20 +58,5 @@ class Curves:
         for trial, epoch, value in self._attempts.measured(self._first, self._open):
             self._by_trial.setdefault(trial, {})[epoch] = value
             self._by_epoch.setdefault(epoch, {})[trial] = value
-        if self._minimize:
-            self._read_costs()
         self._open = {row.number for row in seen if row.is_open}
         self._first = max((self._first, *(row.number + 1 for row in seen)))
-
-    def _read_costs(self) -> None:
-        """Of the trials with an epoch that had none before."""
-        new = self._by_trial.keys() - self._costs.keys()
-        if not new:
-            return
-        attempts = self._attempts
-        known = read_costs_from(attempts.engine, attempts.study_id, min(new))
-        measured = set(self._minimize) & set(MEASURED)
-        for trial in new & known.keys():
-            costs = {**known[trial], **(attempts.first_measured(trial) if measured else {})}
-            if costs.keys() >= set(self._minimize):
-                self._costs[trial] = [float(costs[name]) for name in self._minimize]

@@ -66,20 +66,6 @@ def read_costs(engine: Engine, study_id: int, key: str) -> Mapping[str, float]:
         return dict(connection.execute(query).one()._mapping)
 
 
-def read_costs_from(engine: Engine, study_id: int, first: int) -> dict[int, Mapping[str, float]]:
-    """The costs of the networks of the trials from ``first`` on, by trial."""
-    query = text(
-        f"SELECT t.number, {', '.join(f'n.{name}' for name in COSTS)} FROM trials AS t "
-        "JOIN trial_user_attributes AS a ON a.trial_id = t.trial_id AND a.key = 'key' "
-        "JOIN nas_architectures AS n ON n.study_id = t.study_id "
-        "AND a.value_json = '\"' || n.key || '\"' "
-        "WHERE t.study_id = :study AND t.number >= :first"
-    )
-    with engine.connect() as connection:
-        rows = connection.execute(query, {"study": study_id, "first": first})
-        return {row.number: dict(row._mapping) for row in rows}
-
-
 def drop_orphans(engine: Engine, study_id: int) -> None:
     """Delete networks whose driver died before it wrote their trial; the lock is held."""
     with engine.begin() as connection:

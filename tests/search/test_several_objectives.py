@@ -291,6 +291,7 @@ def test_an_empty_study_of_optunas_is_taken_over_where_its_directions_are_ours(t
 def test_costs_are_named_in_any_order_and_kept_in_one(given, found):
     config = resolve({"minimize": given}, None, Machine(cpus=2, gpus=0))
     assert config.minimize == found
+    assert config.scheduler == ("none" if found else "asha")
     assert SearchConfig(**config.to_dict(), storage="sqlite:///x").minimize == found
 
 
@@ -304,6 +305,7 @@ def test_costs_are_named_in_any_order_and_kept_in_one(given, found):
             {"minimize": ["macs", "params", "latency"]},
             "minimize: macs, params, latency; accepted: 2 costs at most",
         ),
+        ({**MACS, "scheduler": "asha"}, "scheduler is asha, which compares trials by one value"),
     ],
 )
 def test_what_cannot_be_minimized_is_refused_in_one_line(options, message):
@@ -379,25 +381,3 @@ def test_show_and_studies_say_what_the_best_is(search, capsys):
     shown = capsys.readouterr().out
     assert "The front of synthetic accuracy against MACs has" in shown
     assert "most accurate of a front" in re.sub(r"[│\s]+", " ", shown)
-
-
-def test_early_stopping_with_a_cost_stops_only_what_another_trial_dominates(search):
-    one = search(trials=30, epochs=4, minimize=["macs"], sampler="qmc", reduction=2)
-    while (job := one.searcher.next_job()) is not None:
-        goes_on = True
-        for epoch in range(1, 5):
-            made_up = 0.01 * (37 * job.number % 50)  # says nothing of the network's size
-            result = {**one.objective(job).epoch(), "epoch": epoch, "val_accuracy": made_up}
-            goes_on = goes_on and one.searcher.report(job, result)
-    trials = {t.number: (t.intermediate_values, macs_of(one, t)) for t in one.store.trials()}
-    stopped = [t for t in one.store.trials() if t.state == TrialState.PRUNED]
-    assert 3 < len(stopped) < 27
-    for trial in stopped:
-        epoch = max(trial.intermediate_values)
-        value, macs = trial.intermediate_values[epoch], macs_of(one, trial)
-        others = [(v[epoch], c) for n, (v, c) in trials.items() if n < trial.number and epoch in v]
-        assert any(v > value and c <= macs for v, c in others)
-
-
-def macs_of(one, trial):
-    return one.space.cost(one.space.architecture(trial.params)).macs
