@@ -268,11 +268,8 @@ def resolve(
     """The config from what was given (flags over file), the stored study's, and the defaults."""
     anew = options(Scope.CALL, Scope.SECRET)
     kept = {name: value for name, value in (stored or {}).items() if name not in anew}
-    merged = {**machine.defaults(), **kept, **given}
-    if merged.get("minimize"):
-        merged.setdefault("scheduler", "none")
     try:
-        config = SearchConfig(**merged)
+        config = SearchConfig(**_scheduled({**machine.defaults(), **kept, **given}))
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)
@@ -287,6 +284,11 @@ def resolve(
     return config
 
 
+def _scheduled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """With what can compare trials of several objectives, where no scheduler is given."""
+    return {**({"scheduler": "none"} if given.get("minimize") else {}), **given}
+
+
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Some options of a search, each as ``SearchConfig`` has it.
 
@@ -294,7 +296,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: one of them cannot be, or two of them not together.
     """
     try:  # with the most of what must be there, so that nothing contradicts it
-        config = SearchConfig(**{"trials": 1, "epochs": 10_000, **given})
+        config = SearchConfig(**_scheduled({"trials": 1, "epochs": 10_000, **given}))
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     return {name: getattr(config, name) for name in given}

@@ -237,7 +237,7 @@ def test_what_is_not_given_is_this():
     assert SearchConfig(trials=12, epochs=4).model_dump() == {
         "space": "resnext", "study": "resnext", "storage": "sqlite:///nas.db", "runs": "nas-runs",
         "dataset": "fashion_mnist", "resize": False,
-        "objective": "fashion_mnist", "trials": 12, "epochs": 4, "sampler": "tpe",
+        "objective": "fashion_mnist", "minimize": (), "trials": 12, "epochs": 4, "sampler": "tpe",
         "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": None, "concurrency": None,
         "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
         "trial_timeout": 1800.0, "seed": 0, "data": None, "train_images": None, "device": "auto",
@@ -380,7 +380,8 @@ def test_what_is_stored_is_plain_json():
     stored = resolve({"gpus_per_trial": 0.5, "time_budget": "1h"}, None, SERVER).to_dict()
     assert "storage" not in stored
     assert stored["time_budget"] == 3600
-    assert {type(value) for value in stored.values()} <= {str, int, float, bool, dict, type(None)}
+    kinds = {str, int, float, bool, dict, list, type(None)}
+    assert {type(value) for value in stored.values()} <= kinds
 
 
 def test_some_options_are_checked_each_by_itself_and_typed():

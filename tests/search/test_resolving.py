@@ -16,6 +16,7 @@ OTHERWISE = {
     "dataset": "digits",
     "resize": True,
     "objective": "synthetic",
+    "minimize": ("macs",),
     "trials": 7,
     "epochs": 9,
     "sampler": "random",

@@ -18,7 +18,7 @@ from nas.cli.best import print_best
 from nas.cli.view import LinesView
 from nas.errors import ConfigError, StorageError
 from nas.metrics import ACCURACY, Measure
-from nas.search.config import Scope, SearchConfig, options, resolve
+from nas.search.config import Scope, SearchConfig, checked, options, resolve
 from nas.search.machine import Machine
 from nas.search.plan import prepare
 from nas.study.check import violations
@@ -293,6 +293,7 @@ def test_costs_are_named_in_any_order_and_kept_in_one(given, found):
     assert config.minimize == found
     assert config.scheduler == ("none" if found else "asha")
     assert SearchConfig(**config.to_dict(), storage="sqlite:///x").minimize == found
+    assert checked({"minimize": given}) == {"minimize": found}
 
 
 @pytest.mark.parametrize(

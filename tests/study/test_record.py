@@ -54,6 +54,7 @@ OTHER = {
     "max_latency": 0.002,
     "max_memory": 64_000_000,
     "latency_batch": 256,
+    "minimize": ["macs", "latency"],
 }
 SAID = {
     "dataset": 'dataset is "fashion_mnist", not "folder"',
@@ -71,6 +72,7 @@ SAID = {
     "max_latency": "max_latency is null, not 0.002",
     "max_memory": "max_memory is null, not 64000000",
     "latency_batch": "latency_batch is 1, not 256",
+    "minimize": 'minimize is "none", not "macs, latency"',
 }
 
 
