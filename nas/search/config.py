@@ -200,11 +200,6 @@ class SearchConfig(BaseModel):
                 f"grace: a trial is stopped after {self.grace} epochs at the earliest, but epochs "
                 f"is {self.epochs}; grace must not be above it"
             )
-        if self.minimize and self.scheduler != "none":
-            raise ConfigError(
-                f"scheduler is {self.scheduler}, which compares trials by one value, and minimize "
-                f"is {', '.join(self.minimize)}; accepted: none"
-            )
         if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
@@ -269,7 +264,7 @@ def resolve(
     anew = options(Scope.CALL, Scope.SECRET)
     kept = {name: value for name, value in (stored or {}).items() if name not in anew}
     try:
-        config = SearchConfig(**_scheduled({**machine.defaults(), **kept, **given}))
+        config = SearchConfig(**{**machine.defaults(), **kept, **given})
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)
@@ -284,11 +279,6 @@ def resolve(
     return config
 
 
-def _scheduled(given: Mapping[str, Any]) -> dict[str, Any]:
-    """With what can compare trials of several objectives, where no scheduler is given."""
-    return {**({"scheduler": "none"} if given.get("minimize") else {}), **given}
-
-
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Some options of a search, each as ``SearchConfig`` has it.
 
@@ -296,7 +286,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: one of them cannot be, or two of them not together.
     """
     try:  # with the most of what must be there, so that nothing contradicts it
-        config = SearchConfig(**_scheduled({"trials": 1, "epochs": 10_000, **given}))
+        config = SearchConfig(**{"trials": 1, "epochs": 10_000, **given})
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     return {name: getattr(config, name) for name in given}

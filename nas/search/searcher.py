@@ -103,7 +103,7 @@ class Searcher:
             grace=config.grace,
             reduction=config.reduction,
             epochs=config.epochs,
-            directions=[store.measure.direction],
+            directions=store.directions,
         )
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
@@ -349,6 +349,8 @@ class Searcher:
         with suppress(UnavailableError):
             curves, value = self.store.curves, self.store.measure.of(result)
             curves.refresh()
+            if self.store.minimize and job.number not in curves.costs:
+                return None  # its first epoch waits in the outbox
             return stopper.reason(job.number, epoch, value, curves)
         return None
 

@@ -100,7 +100,7 @@ class StudyStore:
                 self._open(url, record)
         self._has_lock = False
         self.attempts = Attempts(self.engine, self._study_id, owner, clock, self.measure)
-        self.curves = Curves(self.attempts)
+        self.curves = Curves(self.attempts, self.minimize)
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
             "record_checkpoint": self._record_checkpoint,
