@@ -55,7 +55,7 @@ def test_the_names_of_spaces_load_no_torch_and_those_of_networks_no_ray():
     assert "ray" not in loaded_by("from nas import build, fit, TrainingConfig")
 
 
-@pytest.mark.parametrize("module", ["space", "data", "study", "analysis", "dashboard"])
+@pytest.mark.parametrize("module", ["space", "data", "samplers", "study", "analysis", "dashboard"])
 def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
     assert not loaded_by(f"import nas.{module}") & {"torch", "ray"}
 
@@ -98,6 +98,7 @@ MAY_IMPORT = {
         "network",
         "data",
         "training",
+        "samplers",
         "study",
         "objectives",
         "search",

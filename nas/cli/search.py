@@ -8,6 +8,7 @@ import typer
 from nas.cli.session import search
 from nas.data.registry import DATASETS, DEFAULT
 from nas.metrics import MINIMIZED
+from nas.samplers import NAMES
 from nas.search.config import read_config_file
 
 WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help
@@ -165,8 +166,8 @@ def search_command(
     sampler: Annotated[
         str | None,
         typer.Option(
-            help="tpe, random, nsga2, qmc, or a sampler of Optuna's or your own as "
-            "package.module:name, such as optuna.samplers:GPSampler. (default: tpe)",
+            help=", ".join(NAMES) + ", or a sampler of Optuna's or your own as "
+            "package.module:name, such as optuna.samplers:CmaEsSampler. (default: model)",
             rich_help_panel=HOW,
         ),
     ] = None,

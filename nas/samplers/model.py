@@ -23,6 +23,8 @@ from nas.samplers.targets import targets
 Array = NDArray[np.float64]
 
 FITTED = 3  # results with which a model begins
+SPREAD = (0.0, 0.25, 0.1, 0.5)  # the first trials: so far down from the largest, among all sizes
+SIZES = 256  # draws that stand for them
 ALL = 1000  # candidates of a space that are all ranked
 POOL = 128  # draws among the candidates of a larger one; others as the study grows
 BEST = 5  # results that are mutated
@@ -46,18 +48,27 @@ class _Fit:
 
 
 class ModelSampler(LargestSampler):
-    """The largest one first, then a few draws, then what a model finds promising."""
+    """The largest one first, then a few of the upper sizes, then what a model finds promising."""
 
     def choose(self, history: History, number: int, rng: random.Random) -> Choice | None:
         """See ``OwnSampler``."""
-        if not history.tried:
-            found = self.largest(history, rng)
-            return Choice(found, "largest") if found else None
         if len(history) < FITTED:
-            return None
+            found = self._first(history, rng)
+            return Choice(found, "largest") if found else None
         fit = self._fitted(history, number % WEIGHTS if history.objectives > 1 else 0)
         found = self._promising(history, fit)
         return Choice(found, "guided") if found else None
+
+    def _first(self, history: History, rng: random.Random) -> Candidate | None:
+        """What is tried before there is a model; None where enough is under way."""
+        tried = len(history.tried)
+        if tried >= len(SPREAD):
+            return None
+        if not tried:
+            return self.largest(history, rng)
+        known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
+        fresh = [one for one in known if self.is_new(one, history)]
+        return fresh[int(SPREAD[tried] * len(fresh))] if fresh else None
 
     def _promising(self, history: History, fit: _Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""

@@ -163,7 +163,7 @@ class SearchConfig(BaseModel):
     minimize: Annotated[tuple[str, ...], BeforeValidator(_minimize), Scope.FIXED] = ()
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
-    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "tpe"
+    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
     scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
     grace: Annotated[Count, Scope.FIXED] = 1
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3

@@ -9,7 +9,7 @@ POLICIES: Mapping[str, str] = MappingProxyType(
         "quasi_random": "the next point of a sequence that fills the space evenly",
         "flipped": "the trial before it with another value of one knob",
         "guided": "chosen by what earlier trials had",
-        "largest": "the largest one that was left, whatever earlier trials had",
+        "largest": "one of the largest that were left, whatever earlier trials had",
         "enqueued": "put into the study by a person",
         "reused": "told what an equal network had: nothing was trained",
     }

@@ -117,7 +117,7 @@ def test_a_header_says_what_is_trained_where_and_for_how_long(trained):
     assert said(print_header, one).splitlines() == [
         "Searching four: four (4 architectures) on Fashion-MNIST",
         "3 trials of up to 4 epochs on 20,000 training images, 2 at a time, at most 1h30m",
-        "sampler tpe, scheduler asha, seed 7",
+        "sampler model, scheduler asha, seed 7",
         f"study database  {one.config.storage}",
         f"log             {one.log}",
     ]
