@@ -11,7 +11,7 @@ from nas.samplers.history import History
 
 POOL = 256  # draws, the largest of which are climbed from
 STARTS = 4
-STUCK = 24  # mutations in a row that are not larger, then it is a summit
+STUCK = 40  # mutations in a row that are not larger, then it is a summit
 RECENT = 4  # trials whose mutations may be the next largest
 MUTATIONS = 16  # of each
 
@@ -60,10 +60,12 @@ class LargestSampler(OwnSampler):
         rng, here, seen, stuck = self._rng("climb", start.key), start, [start], 0
         while stuck < STUCK:
             there = self._candidates.mutate(here, rng)
-            if there is None:
-                break
-            seen.append(there)
+            if there is not None and stuck % 2:  # under a limit, one knob down lets another up
+                there = self._candidates.mutate(there, rng)
             stuck += 1
+            if there is None:
+                continue
+            seen.append(there)
             if there.size > here.size:
                 here, stuck = there, 0
         self._ways[start.key] = seen
