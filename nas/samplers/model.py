@@ -22,8 +22,9 @@ from nas.samplers.targets import targets
 
 Array = NDArray[np.float64]
 
-FITTED = 3  # results with which a model begins
-SPREAD = (0.0, 0.25, 0.1, 0.5)  # the first trials: so far down from the largest, among all sizes
+FITTED = 5  # results with which a model begins
+# The first trials: so far down from the largest, among all sizes
+SPREAD = (0.0, 0.02, 0.1, 0.25, 0.05, 0.5)
 SIZES = 256  # draws that stand for them
 ALL = 1000  # candidates of a space that are all ranked
 POOL = 128  # draws among the candidates of a larger one; others as the study grows

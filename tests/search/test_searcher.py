@@ -24,7 +24,7 @@ POLICIES = {
     "random": {"random"},
     "qmc": {"quasi_random"},
     "largest": {"largest"},
-    "model": {"largest", "random", "guided"},
+    "model": {"largest", "guided"},
 }
 
 
