@@ -122,6 +122,10 @@ class Sampler:
         """Whether it draws with replacement, and so is never at an end."""
         return self._name == "random"
 
+    def rng(self, number: int) -> random.Random:
+        """The randomness of trial ``number``."""
+        return random.Random(self._hash(number))
+
     def propose(self, number: int, trials: Sequence[FrozenTrial]) -> Proposal | None:
         """The setting of trial ``number``, given all trials before it; None where it is at an end:
         every network has been tried."""
@@ -137,7 +141,7 @@ class Sampler:
         if self._flip is not None:
             return self._paired(number)
         if self.repeats:
-            return _Choice(self._space.sample_setting(self._rng(number)), "random")
+            return _Choice(self._space.sample_setting(self.rng(number)), "random")
         if self._own is not None:
             return self._ranked(number, trials, self._own) or self._untried(number, "guided")
         if self._mirror is None:
@@ -172,7 +176,7 @@ class Sampler:
         """What a sampler of Optuna's proposes, or what is like it and can be tried."""
         mirror.update(trials)
         self._failing.update(trials)
-        rng = self._rng(number)
+        rng = self.rng(number)
         found = mirror.ask(
             number, self._hash(number), lambda setting: self._candidates.nearest(setting, rng)
         )
@@ -206,7 +210,7 @@ class Sampler:
         The first draw is one like any other. Those after it depend on what the study has, so they
         are no random sample of the space: their policy is ``policy``.
         """
-        rng = self._rng(number)
+        rng = self.rng(number)
         for draw in range(DRAWS):
             setting = self._space.sample_setting(rng)
             if self._is_new(setting):
@@ -242,7 +246,7 @@ class Sampler:
     def _paired(self, number: int) -> _Choice:
         """Settings 2k and 2k + 1 differ in one knob alone, and both are feasible."""
         assert self._flip is not None
-        rng = self._rng(number - number % 2)
+        rng = self.rng(number - number % 2)
         domain = self._space.parameters[self._flip]
         assert isinstance(domain, Choice | IntRange)
         for _ in range(PAIRS):
@@ -258,9 +262,6 @@ class Sampler:
             f"flip: of {PAIRS:,} random settings of {self._space.name}, none was feasible with "
             f"another value of {self._flip}; widen the limits"
         )
-
-    def _rng(self, number: int) -> random.Random:
-        return random.Random(self._hash(number))
 
     def _hash(self, number: int) -> int:
         text = f"{self._seed}/{number}".encode()

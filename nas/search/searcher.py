@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
 from nas.cost import Cost
-from nas.errors import NasError
+from nas.errors import NasError, SpaceError
 from nas.faults import crash_point
 from nas.metrics import unusable
 from nas.quantity import plural
@@ -435,11 +435,16 @@ class Searcher:
             self._watcher.ended(job, "interrupted", "another driver carries it on")
 
     def _adopt(self, trial: FrozenTrial) -> None:
-        """Make a trial of ours of one that ``optuna.Study.enqueue_trial`` put into the study."""
-        setting = trial.system_attrs.get("fixed_params", {})
+        """Make a trial of ours of one that ``optuna.Study.enqueue_trial`` put into the study.
+
+        What it was not given is drawn.
+        """
+        given = trial.system_attrs.get("fixed_params", {})
         try:
+            if not isinstance(given, Mapping):
+                raise SpaceError(f"{given!r:.60} is no mapping of parameters to values")
+            setting = self.space.complete(given, self._sampler.rng(trial.number))
             architecture = self.space.architecture(setting)
-            self.space.training(setting)
             cost = self.space.cost(architecture)
             distributions = self._sampler.distributions
             self.store.adopt_trial(trial.number, setting, distributions, architecture, cost)

@@ -27,6 +27,7 @@ from nas.space.domains import Domain, Knob, Setting, Value, options
 from nas.space.draw.feasible import FeasibleDraws
 from nas.space.file.canonical import canonical, to_dict
 from nas.space.file.finding import find_file
+from nas.space.file.fixing import fixed
 from nas.space.file.schema import Document, read_document
 from nas.space.limits import Band, Limits, Rule, tightened
 from nas.space.messages import read_yaml, shown
@@ -216,6 +217,29 @@ class SearchSpace:
             drawn[f"training.{key}"] = domain.sample(rng)
         return {path: drawn[path] for path in self.parameters}
 
+    def complete(self, given: Mapping[str, Value], rng: random.Random) -> Setting:
+        """A random setting with the values that are ``given``: the space's own draw, given them.
+
+        >>> space = SearchSpace.load("resnext")
+        >>> found = space.complete({"stages.0.depth": 2}, random.Random(0))
+        >>> found["stages.0.depth"], found.keys() == space.parameters.keys()
+        (2, True)
+
+        Raises:
+            SpaceError: a parameter is unknown or out of its domain, or no setting has these values;
+                the message has which.
+        """
+        whole = {path: self._value(path, value) for path, value in given.items()}
+        if whole.keys() == self.parameters.keys():
+            self.architecture(whole)
+            return {path: whole[path] for path in self.parameters}
+        part = SearchSpace(fixed(self.document, whole), self.rule)
+        try:
+            part._body.check_not_empty()
+            return part.sample_setting(rng)
+        except SpaceError as error:
+            raise SpaceError(f"no setting was found that has {shown(whole)}: {error}") from None
+
     @property
     def sampler(self) -> str:
         """How settings inside the limits are drawn: ``rejection``, or ``exact`` where those
@@ -362,20 +386,27 @@ class SearchSpace:
         """The setting in the domains' own values (1.0 where 1 was given), for one of its uses."""
         checked = {}
         for path in setting:
-            if path not in self.parameters:
-                raise SpaceError(
-                    f"unknown parameter {shown(path)}; {choose(path, self.parameters)}"
-                )
+            self._domain(path)
         for path, domain in self.parameters.items():
             if path.startswith("training.") != training:
                 continue
             if path not in setting:
                 raise SpaceError(f"{path} is missing from the setting; accepted: {domain}")
-            value = domain.find(setting[path])
-            if value is None:
-                raise SpaceError(f"{path} is {shown(plain(setting[path]))}; accepted: {domain}")
-            checked[path] = value
+            checked[path] = self._value(path, setting[path])
         return checked
+
+    def _domain(self, path: str) -> Domain:
+        if path not in self.parameters:
+            raise SpaceError(f"unknown parameter {shown(path)}; {choose(path, self.parameters)}")
+        return self.parameters[path]
+
+    def _value(self, path: str, value: object) -> Value:
+        """What a domain has for a value."""
+        domain = self._domain(path)
+        found = domain.find(value)
+        if found is None:
+            raise SpaceError(f"{path} is {shown(plain(value))}; accepted: {domain}")
+        return found
 
     def _build(self, setting: Mapping[str, Value]) -> Architecture:
         """The network of a setting, whatever the limits."""

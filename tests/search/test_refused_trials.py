@@ -227,7 +227,7 @@ def test_bad_settings_that_others_enqueued_do_not_end_the_search(search):
     one = search(trials=8, scheduler="none", max_consecutive_failures=3)
     study = optuna.load_study(study_name="resnext", storage=one.config.storage)
     for setting in (
-        {},
+        {"stages.0": 8},
         {"lr": 1},
         {"stages.0.width": 10**400},
         {"stages.0.width": [8]},

@@ -273,20 +273,37 @@ def test_a_driver_whose_trial_was_taken_away_stops_it(search, clock):
 
 
 def test_a_trial_that_an_optuna_tool_enqueued_is_run_or_refused(search):
-    one = search(trials=4, scheduler="none")
+    one = search(trials=5, scheduler="none")
     setting = one.space.sample_setting(random.Random(7))
     optuna.load_study(study_name="resnext", storage=one.config.storage).enqueue_trial(setting)
     study = optuna.load_study(study_name="resnext", storage=one.config.storage)
     study.enqueue_trial({**setting, "stages.0.width": 9})
-    study.enqueue_trial({"stages.0.width": 8})
+    study.enqueue_trial({"stages.0.width": 32, "stages.1.width": 16})  # no order of theirs
+    study.enqueue_trial({"stages.0.width": 32})
     one.run()
     rows = _rows(one.store)
-    assert [row["policy"] for row in rows[:3]] == ["enqueued"] * 3
-    assert [row["state"] for row in rows] == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"]
+    assert [row["policy"] for row in rows[:4]] == ["enqueued"] * 4
+    assert [row["state"] for row in rows] == ["COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE"]
     assert one.store.trials()[0].params == setting
     assert "stages.0.width" in rows[1]["reason"]
-    assert "missing" in rows[2]["reason"]
+    assert rows[2]["reason"].startswith("it cannot be begun: ")
+    assert one.store.trials()[3].params["stages.0.width"] == 32
     assert violations(open_study(one.config.storage, "resnext"), now=one.store.clock) == []
+
+
+def test_what_an_enqueued_trial_was_not_given_is_drawn_by_seed_and_number(search):
+    def drawn(study, seed):
+        one = search(trials=2, epochs=1, scheduler="none", study=study, seed=seed)
+        theirs = optuna.load_study(study_name=study, storage=one.config.storage)
+        for part in ({"stages.0.width": 16}, {}):
+            theirs.enqueue_trial(part)
+        one.run()
+        return [trial.params for trial in one.store.trials()]
+
+    first = drawn("a", 0)
+    assert first[0]["stages.0.width"] == 16
+    assert drawn("b", 0) == first
+    assert drawn("c", 1) != first
 
 
 def test_the_watcher_sees_each_step_once(search):

@@ -288,7 +288,7 @@ def test_an_empty_study_of_optunas_is_taken_over_where_its_directions_are_ours(t
     url = f"sqlite:///{tmp_path}/nas.db"
     optuna.create_study(
         storage=url, study_name="resnext", directions=["maximize", "minimize"]
-    ).enqueue_trial({})
+    ).enqueue_trial({"lr": 1})
     with pytest.raises(StorageError, match="its direction is maximize and minimize, not maximize;"):
         read_record(url, "resnext")
     assert read_record(url, "resnext", ("maximize", "minimize")) is None
