@@ -248,7 +248,7 @@ def _population(
 def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[str]:
     """Notes on trials that are no random or no independent draws; refused unless policy is any."""
     guided = trials["policy"].isin(CHOSEN)
-    if trials["policy"].isin(CHOSEN - {"enqueued"}).any():
+    if trials["policy"].isin(CHOSEN - {"enqueued", "imported"}).any():
         guided |= trials["policy"] == "reused"
     # trial 2k is a random draw, and 2k + 1 its flip
     flipped = (trials["policy"] == "flipped") & (trials["number"] - 1).isin(trials["number"])
@@ -256,7 +256,8 @@ def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[
     if count and policy == "random":
         raise AnalysisError(
             f"{count} of {len(trials)} trials of {study} were proposed by a guided or quasi-random "
-            "sampler or by hand, so they are no random sample of the space; use a study with "
+            "sampler or by hand, or taken over from another study, so they are no random sample of "
+            "the space; use a study with "
             "--sampler random, only its rows frame[frame.policy == 'random'], or policy='any'"
         )
     if beside and policy == "random":

@@ -171,6 +171,16 @@ def search_command(
             rich_help_panel=HOW,
         ),
     ] = None,
+    start_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Try this first: a published network such as resnet20, the key of a network in "
+            "the database, or STUDY#12, a trial; or STUDY: takes over its results where they are "
+            "comparable, else tries its best 5 networks. May be repeated.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     flip: Annotated[
         str | None,
         typer.Option(

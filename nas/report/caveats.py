@@ -39,6 +39,12 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             f"{plural(len(trials), 'trial')}. They are no independent draws: intervals that take "
             "them for such are too wide or too narrow."
         )
+    imported = int((trials["policy"] == "imported").sum())
+    if imported:
+        yield (
+            f"Taken over from another study, with their results: {imported} of "
+            f"{plural(len(trials), 'trial')}. They were chosen there, for reasons of that study."
+        )
     stopped = trials[trials["state"] == "PRUNED"]
     if len(stopped):
         yield (

@@ -107,6 +107,10 @@ def _minimize(value: object) -> tuple[str, ...]:
         raise ValueError(str(error).removeprefix("minimize is ")) from None
 
 
+def _start_from(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 def _objective(value: str) -> str:
     try:
         return check_name(value)
@@ -164,6 +168,7 @@ class SearchConfig(BaseModel):
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
+    start_from: Annotated[tuple[str, ...], BeforeValidator(_start_from), Scope.CALL] = ()
     scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
     grace: Annotated[Count, Scope.FIXED] = 1
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3
@@ -200,6 +205,9 @@ class SearchConfig(BaseModel):
                 f"grace: a trial is stopped after {self.grace} epochs at the earliest, but epochs "
                 f"is {self.epochs}; grace must not be above it"
             )
+        if self.start_from and (self.flip or self.stream):
+            pairs = "flip pairs trials by their numbers" if self.flip else "a population is random"
+            raise ConfigError(f"start-from is given, but {pairs}; leave it out")
         if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"

@@ -23,6 +23,7 @@ from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
 from nas.search.predicting import within_prediction
 from nas.search.sampling import check_flip
+from nas.search.starting import find_start
 from nas.space import SearchSpace, Setting
 from nas.space.messages import shown as spelled
 from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
@@ -31,9 +32,11 @@ from nas.study.record import SYNTHETIC, StudyRecord, read_record, table_path
 from nas.study.shell import nas_command
 
 if TYPE_CHECKING:
+    from nas.study.exchange.taking_over import Result
     from nas.study.table import Table
 
 _NAMED = ("study", "storage", "space")  # by any command that is printed
+_WRITTEN = ("start_from",)  # into the database, when the search begins
 TRAINED = "fashion_mnist"  # the objective that trains on a data set of nas
 # in place of a data set's fingerprint: an objective of a user's reads what it likes
 OF_THE_OBJECTIVE = "of the objective"
@@ -64,7 +67,9 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those given without which the study would be carried on in another way."""
     enqueued: Sequence[Setting] = ()
-    """What is tried before anything that the sampler proposes."""
+    """What is tried before anything that the sampler proposes: settings, or parts of some."""
+    results: Sequence[Result] = ()
+    """Of other studies, what counts as this one's."""
     notes: Sequence[str] = ()
     """What a person should know before it begins, a sentence each."""
     proposed: SearchSpace | None = None
@@ -193,6 +198,12 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         measure=objective.measure,
         source=objective.source,
     )
+    start = find_start(config, space, record)
+    if not stored and len(start.results) >= config.trials:
+        raise ConfigError(
+            f"trials is {config.trials}, those taken over from other studies included, and these "
+            f"are {len(start.results)}; accepted: more than that"
+        )
     bare = resolve({"study": study, "storage": storage}, kept or config.to_dict(), machine)
     again = _by_name(given, config, bare)
     # what is a user's own, whose code no study keeps
@@ -200,6 +211,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     again |= {"sampler": config.sampler} if own_sampler else {}
     notes = [_CHANGED.format(objective.name)] if stored and _has_changed(stored, record) else []
     notes += [predicted] if predicted else []
+    notes += start.notes
     plan = Plan(
         config,
         space,
@@ -209,6 +221,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         dataset,
         table,
         again,
+        enqueued=start.enqueued,
+        results=start.results,
         notes=notes,
         proposed=proposed,
     )
@@ -297,7 +311,8 @@ def _by_name(
     return {
         name: "none" if value is None else value
         for name, value in given.items()
-        if name not in (*_NAMED, *unnamed()) and getattr(config, name) != getattr(bare, name)
+        if name not in (*_NAMED, *_WRITTEN, *unnamed())
+        and getattr(config, name) != getattr(bare, name)
     }
 
 

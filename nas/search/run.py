@@ -177,10 +177,9 @@ def _run(
             config.storage, config.study, plan.record, owner=owner, outbox=plan.outbox
         )
         with closing(store):
-            if plan.enqueued:
-                with store.claiming():  # another driver may begin the same study
-                    store.enqueue(plan.enqueued)
-            yield Searcher(store, plan.space, config, watcher, plan.proposed)
+            current = Searcher(store, plan.space, config, watcher, plan.proposed)
+            current.start(plan.results, plan.enqueued)
+            yield current
 
     if plan.continued:
         with searcher() as earlier:

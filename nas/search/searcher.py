@@ -28,10 +28,11 @@ from nas.quantity import plural
 from nas.search.config import SearchConfig
 from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
-from nas.space import SearchSpace
+from nas.space import SearchSpace, Setting
 from nas.stopping import find_stopper
 from nas.study.attempts import LEASE, LostAttemptError
 from nas.study.database.outages import UnavailableError
+from nas.study.exchange.taking_over import Result, take_over
 from nas.study.store import CAUSES, StudyStore
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,22 @@ class Searcher:
         with suppress(UnavailableError):
             return self._sampler.exhausted(self.store.trials())
         return None
+
+    def start(self, results: Sequence[Result], settings: Sequence[Setting]) -> None:
+        """Take over ``results`` of other studies, and let ``settings`` be tried first.
+
+        What an earlier call wrote is not written again.
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        if not results and not settings:
+            return
+        with self.store.claiming():  # another driver may begin the same study
+            distributions = self._sampler.distributions
+            count = take_over(self.store, results, distributions, self.space.cost)
+            self.store.enqueue(settings)
+        log.info("%s taken over from other studies", plural(count, "result"))
 
     def next_job(self) -> Job | None:
         """The next attempt to run; None where all trials are taken (others may still run some).

@@ -293,18 +293,34 @@ class SearchSpace:
 
     def find(self, architecture: Architecture) -> Setting | None:
         """A setting, without training parameters, that gives this network; None if none does."""
+        try:
+            return self.locate(architecture)
+        except SpaceError:
+            return None
+
+    def locate(self, architecture: Architecture) -> Setting:
+        """A setting, without training parameters, that gives this network.
+
+        Raises:
+            InfeasibleError: it is outside the limits; the message has which.
+            SpaceError: no setting gives it; the message has the first part that differs.
+        """
         matched = self._body.match(architecture)
         if matched is None:
-            return None
+            raise SpaceError(f"no setting of {self.name} has its stages")
         found = matched | {f"stem.{key}": getattr(architecture.stem, key) for key in self._stem}
         setting = {
             path: found[path] for path in self.parameters if not path.startswith("training.")
         }
-        try:
-            same = self.architecture(setting).key == architecture.key
-        except SpaceError:  # a stem out of its domain, or a limit
-            return None
-        return setting if same else None
+        nearest = self.architecture(setting)
+        if nearest.key != architecture.key:
+            theirs, ours = ({**vars(one), **vars(one.stem)} for one in (architecture, nearest))
+            differs = next(
+                name for name in (*vars(nearest.stem), *self._flags) if theirs[name] != ours[name]
+            )
+            what = f"stem.{differs}" if differs in vars(nearest.stem) else differs
+            raise SpaceError(f"its {what} is {shown(theirs[differs])}, not {shown(ours[differs])}")
+        return setting
 
     def with_limits(self, limits: Mapping[str, Band]) -> SearchSpace:
         """The part of the space within these bands, beside its own limits.

@@ -21,7 +21,7 @@ from nas.study.attempts import LEASE
 from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
 from nas.study.networks import stored_architecture
-from nas.study.policies import POLICIES
+from nas.study.policies import IMPORTED, POLICIES
 from nas.study.reader import Study
 from nas.study.record import spelled
 from nas.study.store import ENDED, utc_now
@@ -238,6 +238,11 @@ class _Check:
                 yield f"has the result of trial {source}, which is another network"
         if (source is not None) != (attributes.get("policy") == "reused"):
             yield f"its policy is {attributes.get('policy')}, its source {source}"
+        if (IMPORTED in attributes) != (attributes.get("policy") == IMPORTED):
+            yield (
+                f"its policy is {attributes.get('policy')}, and it was taken over from "
+                f"{attributes.get(IMPORTED)}"
+            )
         if state in FINISHED and self.rows.curves.get(trial["trial_id"], {}) != curve:
             yield "Optuna has another learning curve than its last attempt"
         if state not in ("COMPLETE", "PRUNED"):

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, func, insert, select, text
 
 from nas.architecture import Architecture
 from nas.cost import Cost
@@ -22,17 +23,20 @@ def add_architecture(engine: Engine, study_id: int, architecture: Architecture, 
             )
         )
         if known is None:
-            connection.execute(
-                insert(architectures).values(
-                    study_id=study_id,
-                    key=key,
-                    description=json.dumps(architecture.to_dict()),
-                    params=cost.params,
-                    macs=cost.macs,
-                    activations=cost.activations,
-                    depth=architecture.depth,
-                )
-            )
+            connection.execute(insert(architectures), row_of(study_id, architecture, cost))
+
+
+def row_of(study_id: int, architecture: Architecture, cost: Cost) -> dict[str, Any]:
+    """A network as ``nas_architectures`` has it."""
+    return {
+        "study_id": study_id,
+        "key": architecture.key,
+        "description": json.dumps(architecture.to_dict()),
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
+        "depth": architecture.depth,
+    }
 
 
 def read_architectures(
@@ -45,6 +49,14 @@ def read_architectures(
     with engine.connect() as connection:
         found = connection.execute(query)
         return {key: stored_architecture(description) for key, description in found}
+
+
+def find_architectures(engine: Engine, beginning: str) -> dict[str, Architecture]:
+    """The networks of all studies whose key begins so, which is of hexadecimal digits."""
+    query = select(architectures.c.key, func.min(architectures.c.description))
+    query = query.where(architectures.c.key.startswith(beginning)).group_by(architectures.c.key)
+    with engine.connect() as connection:
+        return {key: stored_architecture(one) for key, one in connection.execute(query.limit(10))}
 
 
 def stored_architecture(description: object) -> Architecture:

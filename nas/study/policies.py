@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+# That of a trial taken over from another study, and its user attribute: {"study": …, "trial": …}
+IMPORTED = "imported"
+
 POLICIES: Mapping[str, str] = MappingProxyType(
     {
         "random": "one of the space's own draws",
@@ -11,8 +14,9 @@ POLICIES: Mapping[str, str] = MappingProxyType(
         "guided": "chosen by what earlier trials had",
         "largest": "one of the largest that were left, whatever earlier trials had",
         "enqueued": "put into the study by a person",
+        IMPORTED: "taken over from another study with its result: nothing was trained",
         "reused": "told what an equal network had: nothing was trained",
     }
 )
 # no independent draws of the space
-CHOSEN = frozenset({"guided", "largest", "quasi_random", "enqueued"})
+CHOSEN = frozenset({"guided", "largest", "quasi_random", "enqueued", IMPORTED})

@@ -140,7 +140,7 @@ class Study:
         best = self.best(1)
         if best.empty:
             raise StorageError(f"study {self.name!r} has no trial that was trained in full yet")
-        return self._trials(best)[0]
+        return self.trained(best)[0]
 
     @property
     def best_trials(self) -> list[Trial]:
@@ -148,7 +148,25 @@ class Study:
         cheapest to the best; of a study of one objective, the best one alone. Equal networks, which
         Optuna lists again, occur once.
         """
-        return self._trials(self.front() if self.record.minimize else self.best(1))
+        return self.trained(self.front() if self.record.minimize else self.best(1))
+
+    def trained(self, rows: pd.DataFrame) -> list[Trial]:
+        """The trials in rows of ``frame()``, with their networks and settings."""
+        networks = read_architectures(self.engine, self.id, set(rows["key"]))
+        with self._snapshot() as connection:
+            knobs = frames.knobs(connection, self.id)
+        return [
+            Trial(
+                number,
+                float(row["val_accuracy"]),
+                networks[row["key"]],
+                self.space.cost(networks[row["key"]]),
+                {name: values[number] for name, values in knobs.items() if number in values},
+                float(row["score"]),
+            )
+            for row in rows.to_dict("records")
+            for number in [int(row["number"])]
+        ]
 
     def best(self, count: int = 1) -> pd.DataFrame:
         """The best trials that were trained in full; a reused result counts once."""
@@ -253,24 +271,6 @@ class Study:
         if problems:
             more = f" (and {len(problems) - 1} more: nas check)" if len(problems) > 1 else ""
             raise DamagedError(f"study {self.name!r} is damaged: {problems[0]}{more}", problems)
-
-    def _trials(self, rows: pd.DataFrame) -> list[Trial]:
-        """The trials in rows of ``frame()``, with their networks and settings."""
-        networks = read_architectures(self.engine, self.id, set(rows["key"]))
-        with self._snapshot() as connection:
-            knobs = frames.knobs(connection, self.id)
-        return [
-            Trial(
-                number,
-                float(row["val_accuracy"]),
-                networks[row["key"]],
-                self.space.cost(networks[row["key"]]),
-                {name: values[number] for name, values in knobs.items() if number in values},
-                float(row["score"]),
-            )
-            for row in rows.to_dict("records")
-            for number in [int(row["number"])]
-        ]
 
     def _own_in_full(self) -> pd.DataFrame:
         """The trials that can be compared: trained to the end, each network once."""

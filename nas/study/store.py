@@ -179,11 +179,17 @@ class StudyStore:
         return int(self._storage.get_trial_number_from_id(trial_id))
 
     def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> None:
-        """Put settings in front of what a sampler proposes, in this order; those of an earlier call
-        of the same study are there already."""
-        there = sum(ENQUEUED in trial.user_attrs for trial in self.trials())
-        for place, setting in enumerate(settings[there:], start=there):
-            self._study.enqueue_trial(dict(setting), user_attrs={ENQUEUED: place})
+        """Put settings, or parts of some, in front of what a sampler proposes, in this order.
+
+        One that is there from an earlier call is not put there again; the caller is ``claiming``.
+        """
+        ours = [trial for trial in self.trials() if ENQUEUED in trial.user_attrs]
+        there = {_spelled(trial.system_attrs.get("fixed_params")) for trial in ours}
+        for setting in settings:
+            if _spelled(setting) not in there:
+                place = len(there)
+                there.add(_spelled(setting))
+                self._study.enqueue_trial(dict(setting), user_attrs={ENQUEUED: place})
 
     def tell_trial(self, number: int, source: FrozenTrial) -> None:
         """End a WAITING trial of which nothing was trained as ``source`` did, an equal one."""
@@ -448,6 +454,11 @@ class StudyStore:
 
     def _trial_id(self, number: int) -> int:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+
+
+def _spelled(setting: object) -> str:
+    """Equal for equal settings."""
+    return json.dumps(setting, sort_keys=True)
 
 
 def _told(source: FrozenTrial) -> dict[str, Any]:

@@ -22,9 +22,11 @@ def page(source: Source) -> None:
         "reaches also depends on the hardware and libraries it was trained with.",
     )
     record = source.study().record
-    enqueued = int((source.trials()["policy"] == "enqueued").sum())
-    if enqueued:
-        st.text(f"Not proposed by the command, as enqueued by hand: {plural(enqueued, 'trial')}.")
+    policies = source.trials()["policy"]
+    for policy, what in (("enqueued", "enqueued by hand"), ("imported", "of another study")):
+        count = int((policies == policy).sum())
+        if count:
+            st.text(f"Not proposed by the command, as {what}: {plural(count, 'trial')}.")
     st.code(reproduce.command(source.name), language=None, wrap_lines=True)
     space, config = reproduce.space_file(record), reproduce.config_file(record)
     with st.container(horizontal=True):

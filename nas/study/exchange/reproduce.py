@@ -23,9 +23,9 @@ def config_file(record: StudyRecord) -> str:
     """The resolved options, as ``nas search --config`` reads them.
 
     Without what is of the call and not of the study: the folder of its runs, that of the images,
-    and the design space, which is a file of its own.
+    what it started from, which is in this database, and the design space, a file of its own.
     """
-    left_out = ("space", "study", "runs", "data")
+    left_out = ("space", "study", "runs", "data", "start_from")
     options = {k: v for k, v in record.config.items() if k not in left_out and v is not None}
     return _yaml({name.replace("_", "-"): value for name, value in options.items()})
 
