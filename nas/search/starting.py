@@ -21,8 +21,6 @@ from nas.study.networks import find_architectures
 from nas.study.record import StudyRecord, read_record
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nas.study.reader import Study
 
 BEST = 5  # networks of a study whose results are of another kind
@@ -143,10 +141,9 @@ def _differences(
     return found
 
 
-def _results(
-    study: Study, full: pd.DataFrame, config: SearchConfig, space: SearchSpace
-) -> Iterator[Result]:
-    """Those of its trials trained in full that trained what a trial of this study would train."""
+def _results(study: Study, full: Any, config: SearchConfig, space: SearchSpace) -> Iterator[Result]:
+    """Those of its trials, the rows ``full`` of its frame, that trained what a trial of this study
+    would train."""
     measured = [name for name in config.minimize if name not in COSTS]
     if measured:
         full = full.dropna(subset=measured)

@@ -165,6 +165,8 @@ def rows(frame):
 JUDGED = {
     "score": None,
     "val_balanced_accuracy": None,
+    "latency": None,
+    "memory": None,
     "metric": "val_accuracy",
     "direction": "maximize",
 }
@@ -195,6 +197,7 @@ def test_each_value_of_a_trial_is_that_of_its_last_attempt_and_epoch(hand, helpe
                 "reason": None,
                 "key": network.key,
                 "objective": "fashion_mnist",
+                "minimize": None,
                 "stages.0.depth": depth,
             }
             | JUDGED
@@ -280,6 +283,7 @@ def test_each_value_of_a_study(hand):
             "best_accuracy": 0.122,  # of trial 1; the pruned one had more
             "best_score": None,
             "direction": "maximize",
+            "minimize": None,
             "problem": None,
         }
     ]
