@@ -456,8 +456,10 @@ class Searcher:
 
         What it was not given is drawn.
         """
-        given = trial.system_attrs.get("fixed_params", {})
+        given = trial.system_attrs.get("fixed_params")
         try:
+            if given is None:
+                raise SpaceError("another program began it, and no driver of this study")
             if not isinstance(given, Mapping):
                 raise SpaceError(f"{given!r:.60} is no mapping of parameters to values")
             setting = self.space.complete(given, self._sampler.rng(trial.number))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import product
 from math import prod
@@ -314,12 +314,16 @@ class SearchSpace:
         }
         nearest = self.architecture(setting)
         if nearest.key != architecture.key:
-            theirs, ours = ({**vars(one), **vars(one.stem)} for one in (architecture, nearest))
-            differs = next(
-                name for name in (*vars(nearest.stem), *self._flags) if theirs[name] != ours[name]
-            )
-            what = f"stem.{differs}" if differs in vars(nearest.stem) else differs
-            raise SpaceError(f"its {what} is {shown(theirs[differs])}, not {shown(ours[differs])}")
+            parts = [(f"stem.{one.name}", one.name, "stem") for one in fields(nearest.stem)]
+            parts += [(flag, flag, "") for flag in self._flags]
+            for what, name, holder in parts:
+                theirs, ours = (
+                    getattr(getattr(one, holder) if holder else one, name)
+                    for one in (architecture, nearest)
+                )
+                if theirs != ours:
+                    raise SpaceError(f"its {what} is {shown(theirs)}, not {shown(ours)}")
+            raise SpaceError(f"no setting of {self.name} gives it")
         return setting
 
     def with_limits(self, limits: Mapping[str, Band]) -> SearchSpace:

@@ -77,9 +77,9 @@ def test_a_name_is_imported_from_the_current_folder(folder, name, kind, measure)
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("cifar", "accepted: fashion_mnist, synthetic, package.module:name"),
+        ("cifar", "accepted: fashion_mnist, synthetic, table:FILE, package.module:name"),
         ("sinthetic", "did you mean synthetic?"),
-        ("mytask:", "accepted: fashion_mnist, synthetic, package.module:name"),
+        ("mytask:", "accepted: fashion_mnist, synthetic, table:FILE, package.module:name"),
         ("nowhere:train", "there is no module nowhere, neither in"),
         ("nowhere.deep:train", "there is no module nowhere, neither in"),
         ("mybroken:train", "importing mybroken fails: ModuleNotFoundError: No module named"),

@@ -160,7 +160,7 @@ def test_a_study_without_a_finished_trial_has_no_best_one(plan, tmp_path):
     found = open_study(plan.config.storage, "resnext")
     with pytest.raises(StorageError, match="no trial that was trained in full yet"):
         _ = found.best_trial
-    assert repr(found).endswith("no trials>")
+    assert repr(found).endswith("no trial yet>")
 
 
 # --- what is run, with Ray's own part left out ---

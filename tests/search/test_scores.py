@@ -146,7 +146,7 @@ def test_an_empty_study_of_optunas_is_taken_where_its_direction_fits(tmp_path, s
         search(study="theirs")
     with pytest.raises(StorageError, match="its direction is minimize, not maximize"):
         read_record(url, "theirs")
-    assert read_record(url, "theirs", "minimize") is None
+    assert read_record(url, "theirs", ["minimize"]) is None
     run(search(study="theirs", measure=LOW, trials=2))
     assert violations(open_study(url, "theirs")) == []
 

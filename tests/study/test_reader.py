@@ -176,7 +176,8 @@ def test_the_best_and_the_front_leave_out_what_was_told_or_stopped(hand, helpers
     assert hand.front("latency_ms").empty
     said = refused_cost(hand, "mac")
     assert said == (
-        "cost is 'mac'; did you mean macs? accepted: macs, params, activations, latency_ms"
+        "cost is 'mac'; did you mean macs? accepted: macs, params, activations, latency, "
+        "memory, latency_ms"
     )
 
 
