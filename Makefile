@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" -n 2 --dist worksteal
 
 # make mutants SAMPLE=300 PROCESSES=2 ONLY="nas/space nas/cost.py"
 mutants: $(VENV)/.installed-mutants
