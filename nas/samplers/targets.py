@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.dominance import ranks
 from nas.samplers.curves import estimates
 from nas.samplers.history import Result
 
@@ -58,16 +59,7 @@ def _fill(column: Array, results: Sequence[Result], wanted: NDArray[np.bool_]) -
 
 def fronts(values: Array) -> NDArray[np.int64]:
     """(n,) how many fronts dominate each row of (n, k): 0 is the front. Deb et al. 2002."""
-    left_row, right_row = values[:, None], values[None]  # (n, 1, k), (1, n, k)
-    above = np.all(left_row >= right_row, axis=2) & np.any(left_row > right_row, axis=2)
-    rank = np.full(len(values), -1)
-    left = np.ones(len(values), dtype=bool)
-    level = 0
-    while left.any():
-        here = left & ~np.any(above[left], axis=0)
-        rank[here], left = level, left & ~here
-        level += 1
-    return rank
+    return ranks(values, ["maximize"] * values.shape[1])
 
 
 def crowding(values: Array, rank: NDArray[np.int64]) -> Array:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nas.dominance import Floats, ranks
 from nas.metrics import Direction
 from nas.stopping.contract import Evidence
-from nas.stopping.dominance import Floats, ranks
 
 
 def rungs(grace: int, reduction: int, epochs: int) -> list[int]:

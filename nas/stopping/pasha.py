@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nas.dominance import Floats, losses
 from nas.metrics import Direction
 from nas.stopping.contract import Evidence
-from nas.stopping.dominance import Floats, losses
 from nas.stopping.halving import Halving, judged
 
 RANKED = 64  # the best so many of a rung: it is their ranking that decides

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.stopping.dominance import dominate, ranks
+from nas.dominance import dominate, ranks
 
 
 def by_definition(values, directions):

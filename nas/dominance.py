@@ -1,7 +1,7 @@
 """Non-dominated ranks: what "best" means with several objectives.
 
-The order of NSGA-II (Deb et al. 2002) within the rungs of successive halving, as in MO-ASHA
-(Schmucker et al. 2021, arXiv:2106.12639).
+The order of NSGA-II (Deb et al. 2002): of parents among results, and, as in MO-ASHA (Schmucker et
+al. 2021, arXiv:2106.12639), of trials at the rungs of successive halving.
 """
 
 from bisect import bisect_right
