@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nas.metrics import Direction
 from nas.stopping.contract import Evidence
 from nas.stopping.halving import Halving
 
@@ -40,12 +39,8 @@ def cycle(shares: Sequence[int]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Hyperband:
+class Hyperband(Halving):
     """Halving within brackets; the bracket of a trial follows from its number."""
-
-    rungs: tuple[int, ...]
-    reduction: int
-    directions: tuple[Direction, ...]
 
     def bracket(self, trial: int) -> int:
         """0 for the one with all rungs."""
@@ -59,8 +54,7 @@ class Hyperband:
         """That it is not in the best part of its bracket."""
         bracket = self.bracket(trial)
         among = {n: one for n, one in evidence.at(epoch).items() if self.bracket(n) == bracket}
-        halving = Halving(self.rungs, self.reduction, self.directions)
-        why = halving.compare(trial, epoch, value, evidence, among)
+        why = self.compare(trial, epoch, value, evidence, among)
         return why and f"{why} in bracket {bracket + 1} of {len(self.rungs) + 1}"
 
     @cached_property

@@ -62,21 +62,12 @@ def agree(lower: npt.ArrayLike, upper: npt.ArrayLike, noise: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Pasha:
+class Pasha(Halving):
     """Halving, and a top rung above which only the best go on."""
-
-    rungs: tuple[int, ...]
-    reduction: int
-    directions: tuple[Direction, ...]
-
-    def looks_at(self, trial: int, epoch: int) -> bool:
-        """At the rungs."""
-        return epoch in self.rungs
 
     def reason(self, trial: int, epoch: int, value: float, evidence: Evidence) -> str | None:
         """That it is not in the best part, or that it came to the top rung and is not the best."""
-        halving = Halving(self.rungs, self.reduction, self.directions)
-        if why := halving.reason(trial, epoch, value, evidence):
+        if why := super().reason(trial, epoch, value, evidence):
             return why
         top, within = self.top(evidence)
         if top is None or epoch < top:
