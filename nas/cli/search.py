@@ -86,6 +86,20 @@ Data = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+Runs = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder for checkpoints and logs; on a cluster, one that all nodes share. "
+        "(default: nas-runs)",
+        rich_help_panel=WHERE,
+    ),
+]
+Concurrency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTEGER", help="Trials at a time. (default: what fits)", rich_help_panel=WHERE
+    ),
+]
 
 
 def search_command(
@@ -230,25 +244,13 @@ def search_command(
         ),
     ] = None,
     storage: StorageUrl = None,
-    runs: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder for checkpoints and logs; on a cluster, one that all nodes share. "
-            "(default: nas-runs)",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
+    runs: Runs = None,
     data: Data = None,
     device: Annotated[
         str | None,
         typer.Option(help="auto, cpu, cuda or mps. (default: auto)", rich_help_panel=WHERE),
     ] = None,
-    concurrency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="INTEGER", help="Trials at a time. (default: what fits)", rich_help_panel=WHERE
-        ),
-    ] = None,
+    concurrency: Concurrency = None,
     cpus_per_trial: Annotated[
         str | None, typer.Option(metavar="FLOAT", help="(default: 1)", rich_help_panel=WHERE)
     ] = None,

@@ -10,7 +10,17 @@ import typer
 
 from nas.cli.console import Console, Table, say
 from nas.cli.numbers import number_option
-from nas.cli.search import HOW, WHERE, Data, DatasetName, Objective, Resize, TrainImages
+from nas.cli.search import (
+    HOW,
+    WHERE,
+    Concurrency,
+    Data,
+    DatasetName,
+    Objective,
+    Resize,
+    Runs,
+    TrainImages,
+)
 from nas.cli.session import show
 from nas.quantity import count, plural
 from nas.search.config import read_config_file
@@ -58,18 +68,8 @@ def make_command(
         typer.Option(help="YAML file of options of nas search.", rich_help_panel=HOW),
     ] = None,
     data: Data = None,
-    runs: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder for checkpoints and logs. (default: nas-runs)", rich_help_panel=WHERE
-        ),
-    ] = None,
-    concurrency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="INTEGER", help="Trials at a time. (default: what fits)", rich_help_panel=WHERE
-        ),
-    ] = None,
+    runs: Runs = None,
+    concurrency: Concurrency = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print no trials.", rich_help_panel=WHERE)
     ] = False,
