@@ -137,27 +137,28 @@ def seen(domain: Domain, value: Any) -> list[float]:
     """What a model sees of a value: its position on [0, 1], or one number per value."""
     if isinstance(domain, Choice) and not ordered(domain.values):
         return [float(value == other) for other in domain.values[: len(domain.values) - 1]]
-    return [_place(domain, value)]
+    return [place(domain, value)]
 
 
 def mutated(domain: Domain, value: Any, rng: random.Random) -> Any:
     """Another value of a domain that has two or more, a near one where they have an order."""
     values = domain.values
     if values is None:  # a continuous range
-        place = min(max(_place(domain, value) + rng.gauss(0, WIDTH), 0.0), math.nextafter(1, 0))
-        return domain.at(place)
+        goal = place(domain, value) + rng.gauss(0, WIDTH)
+        return domain.at(min(max(goal, 0.0), math.nextafter(1, 0)))
     position = values.index(value)
     if isinstance(domain, Choice) and not ordered(values):
         return values[(position + rng.randrange(1, len(values))) % len(values)]
     if not isinstance(domain, Choice) and domain.log:
-        goal = _place(domain, value) + rng.gauss(0, WIDTH)
-        moved = min(values, key=lambda other: abs(_place(domain, other) - goal))
+        goal = place(domain, value) + rng.gauss(0, WIDTH)
+        moved = min(values, key=lambda other: abs(place(domain, other) - goal))
         if moved != value:
             return moved
     return values[near(position, len(values), rng)]
 
 
-def _place(domain: Domain, value: Any) -> float:
+def place(domain: Domain, value: Any) -> float:
+    """Where a value with an order stands, on a scale from 0 to 1."""
     if isinstance(domain, Choice):
         return domain.values.index(value) / max(len(domain.values) - 1, 1)
     if domain.low == domain.high:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import SpaceError
+from nas.search.candidates import place
 from nas.space import Choice, SearchSpace
 from nas.study.store import OWN_FAILURE
 
@@ -78,8 +79,4 @@ class Failing:
         domain = self._space.parameters[f"training.{name}"]
         if isinstance(domain, Choice):
             return domain.values.index(value) / len(domain.values)
-        if domain.low == domain.high:
-            return 0.0
-        if domain.log:
-            return math.log(value / domain.low) / math.log(domain.high / domain.low)
-        return float((value - domain.low) / (domain.high - domain.low))
+        return place(domain, value)
