@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def search(
     """One study, and what it found when."""
     table = table_of(f"table:{file}")
     assert table is not None
-    costs = costs_and_values(table)
+    costs = costs_and_values(file)
     most = int(cap * max(macs for macs, _ in costs))
     reachable = [value for macs, value in costs if macs <= most]
     trace = Trace(table, table.recipe["train_images"])
@@ -99,8 +100,11 @@ def search(
     }
 
 
-def costs_and_values(table: Table) -> list[tuple[int, float]]:
-    """MACs and true value of each network."""
+@lru_cache(maxsize=1)
+def costs_and_values(file: str) -> list[tuple[int, float]]:
+    """MACs and true value of each network, once for all studies of a process."""
+    table = table_of(f"table:{file}")
+    assert table is not None
     settings = table.space.distinct_settings(4096)
     assert settings is not None
     networks = [table.space.architecture(setting) for setting in settings]
