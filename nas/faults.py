@@ -2,7 +2,8 @@
 
 ``NAS_CRASH_AT=epoch.written`` kills the process, as ``kill -9`` does, when it comes to that point;
 ``NAS_CRASH_AT=epoch.written:7`` when it comes there for the seventh time. The points stand between
-the writes of a driver, so that each prefix of them is left behind once by the tests.
+the transactions of a driver, and within each, so that each prefix of them is left behind once by
+the tests, and no half of one.
 
 ``NAS_MISBEHAVE=nan:3,exit:5`` spoils the trials 3 and 5 in each of their attempts, of
 the synthetic objective: ``silent`` from the first epoch on, the other kinds from the second one.
@@ -22,20 +23,19 @@ Result = dict[str, Any]
 
 POINTS = (
     "ask.begin",  # the lock on "which trial is next" is held
-    "trial.architecture",  # the network is stored, its trial is not
-    "trial.written",  # a trial without an attempt
-    "trial.resumed",  # a trial that waited is RUNNING, without a new attempt
-    "attempt.written",
+    "trial.half",  # a network and its trial are written, without an attempt, not committed
+    "trial.written",
+    "resume.half",  # a trial that waited is RUNNING, without a new attempt, not committed
+    "resume.written",
     "ask.end",
     "report.begin",
-    "epoch.ours",  # in our tables, not yet among Optuna's intermediate values
+    "epoch.half",  # in our tables, not among Optuna's intermediate values, not committed
     "epoch.written",
     "checkpoint.begin",
     "checkpoint.written",
     "end.begin",
-    "end.attempt",  # the attempt has ended, its trial is RUNNING
-    "end.reason",  # a failed trial has its reason, not yet its state
-    "end.trial",
+    "end.half",  # the attempt has ended, its trial is RUNNING, not committed
+    "end.written",
 )
 _passed: Counter[str] = Counter()
 

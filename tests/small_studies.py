@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.distributions import IntDistribution
 
@@ -176,7 +177,8 @@ def by_hand(tmp_path_factory) -> Path:
 
     def run(trial: int, attempt: int, epochs: int, state: str, reason: str | None = None) -> None:
         clock.pass_(1)
-        assert store.attempts.start(trial) == attempt
+        again = attempt > 1
+        assert (store.resume_trial(trial) if again else store.attempts.start(trial)) == attempt
         for epoch in range(1, epochs + 1):
             store.record_epoch(trial, attempt, measured(trial, attempt, epoch))
         if state != "running":
@@ -187,7 +189,6 @@ def by_hand(tmp_path_factory) -> Path:
         assert add(store, depth, policy="guided" if trial == 2 else "random") == trial
     run(0, 1, 2, "complete")
     run(1, 1, 1, "died", "its process died")
-    assert store.resume_trial(1)
     run(1, 2, 2, "complete")
     run(2, 1, 1, "pruned", "stopped at rung 1")
     run(3, 1, 0, "failed", "loss is not finite\n  a traceback")
@@ -198,6 +199,12 @@ def by_hand(tmp_path_factory) -> Path:
     run(6, 1, 1, "running")
     store.close()
     return file
+
+
+def optuna_study(store: StudyStore) -> optuna.Study:
+    """The study of a store as Optuna opens it."""
+    url = store.engine.url.render_as_string(hide_password=False)
+    return optuna.load_study(study_name=store.name, storage=url)
 
 
 SPACE = {
@@ -244,7 +251,9 @@ def searched():
             while searcher.report(job, objective.epoch()):
                 pass
             if job.number == 7:
-                store._study.enqueue_trial(store.trials()[0].params)
+                theirs = optuna_study(store)
+                theirs.enqueue_trial(store.trials()[0].params)
+                theirs._storage._backend.engine.dispose()
         store.close()
         return url
 

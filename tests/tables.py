@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from searches import Search
 
-from nas.study.store import utc_now
+from nas.study.database.clock import utc_now
 
 SPACE = {
     "name": "tiny",

@@ -9,7 +9,7 @@ import ray
 from searches import Search
 
 import nas
-from nas.study.store import utc_now
+from nas.study.database.clock import utc_now
 
 PACKAGE = Path(nas.__file__).parent
 MODULES = [

@@ -126,7 +126,7 @@ class Searcher:
         """Whether all trials of the study came to an end, and the database knows it."""
         with suppress(UnavailableError):
             trials = self.store.trials()
-            if not all(trial.state.is_finished() for trial in trials):
+            if self.store.unfinished():
                 return False
             at_end = not self._sampler.repeats and self._sampler.exhausted(trials) is not None
             return len(trials) >= self.config.trials or at_end
@@ -238,9 +238,7 @@ class Searcher:
         """
         with suppress(UnavailableError), self.store.claiming():
             self._end(job, "interrupted", reason)
-            if not self.store.resume_trial(job.number):
-                return None
-            return self._start(job.number, self.store.trials()[job.number].params)
+            return self._resume(self.store.trials()[job.number])
         self._end(job, "interrupted", reason)
         return None
 
@@ -260,12 +258,12 @@ class Searcher:
 
     def _claim(self) -> Job | None:
         tried = self._sampler.tried
-        for _ in range(TOLD_AT_ONCE):
+        for turn in range(TOLD_AT_ONCE):
             if self.hopeless:
                 return None
-            trials = self.store.trials()
+            trials = self.store.trials() if turn else self.store.known  # ``repair`` read them
             tried.update(trials)
-            waiting = [t for t in trials if t.state == TrialState.WAITING]
+            waiting = [t for t in self.store.unfinished() if t.state == TrialState.WAITING]
             begun = self.store.attempts.begun([t.number for t in waiting]) if waiting else set()
             ready = (t for t in waiting if self._is_ready(t, trials, begun))
             if (trial := next(ready, None)) is not None:
@@ -296,6 +294,12 @@ class Searcher:
         equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
         source = telling(equal)
         waits = source is None and any(not t.state.is_finished() for t in equal)
+        training, wrong = None, None
+        if source is None and not waits:
+            try:
+                training = self._training(proposal.setting)
+            except Exception as error:  # whatever it is, the other trials go on
+                wrong = error
         number = self.store.add_trial(
             proposal.setting,
             self._sampler.distributions,
@@ -304,6 +308,7 @@ class Searcher:
             policy=proposal.policy,
             source=source,
             waits=waits,
+            begins=training is not None,
             system_attrs=proposal.system_attrs,
         )
         log.info(
@@ -313,8 +318,10 @@ class Searcher:
         )  # fmt: skip
         if source is not None:
             self._reuse(number, source)
-        elif not waits:
-            return self._start(number, proposal.setting, architecture, proposal.cost)
+        elif wrong is not None:
+            self._refuse(number, wrong)
+        elif training is not None:
+            return self._started(Job(number, 1, architecture, proposal.cost, training, None))
         return None
 
     def _reuse(self, number: int, source: FrozenTrial) -> None:
@@ -353,10 +360,29 @@ class Searcher:
             self.store.tell_trial(trial.number, source)
             self._reuse(trial.number, source)
             return None
-        if not self.store.resume_trial(trial.number):
+        return self._resume(trial)
+
+    def _resume(self, trial: FrozenTrial) -> Job | None:
+        """A new attempt of a WAITING trial; None where another driver was faster.
+
+        A trial that cannot be begun fails alone.
+        """
+        number = trial.number
+        try:
+            architecture = self.space.architecture(trial.params)
+            cost = self.space.cost(architecture)
+            training = self._training(trial.params)
+            last = self.store.attempts.last(number)
+            attempt = self.store.resume_trial(number)
+        except UnavailableError:
+            raise
+        except Exception as error:  # whatever it is, the other trials go on
+            self._refuse(number, error)
             return None
-        crash_point("trial.resumed")
-        return self._start(trial.number, dict(trial.params))
+        if attempt is None:
+            return None
+        checkpoint = _existing(last.checkpoint if last else None)
+        return self._started(Job(number, attempt, architecture, cost, training, checkpoint))
 
     def _stops(self, job: Job, result: Mapping[str, Any]) -> str | None:
         """Why the trial is stopped early, if it is; none is while the database is away."""
@@ -388,39 +414,18 @@ class Searcher:
         """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
         return self._epochs.get((job.number, job.attempt), None if job.checkpoint else 0)
 
-    def _start(
-        self,
-        number: int,
-        setting: Mapping[str, Any],
-        architecture: Architecture | None = None,
-        cost: Cost | None = None,
-    ) -> Job | None:
-        """Begin an attempt of a RUNNING trial; a trial that cannot be begun fails alone.
+    def _training(self, setting: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How a setting is trained.
 
-        ``architecture`` and ``cost`` are those of the setting, where they are known.
+        Raises:
+            ConfigError: a value that no training takes.
         """
-        try:
-            architecture = architecture or self.space.architecture(setting)
-            cost = cost or self.space.cost(architecture)
-            training = self.config.training_config(**self.space.training(setting)).to_dict()
-            last = self.store.attempts.last(number)
-            attempt = self.store.attempts.start(number)
-        except UnavailableError:
-            raise
-        except Exception as error:  # whatever it is, the other trials go on
-            self._refuse(number, error)
-            return None
-        job = Job(
-            number=number,
-            attempt=attempt,
-            architecture=architecture,
-            cost=cost,
-            training=training,
-            checkpoint=_existing(last.checkpoint if last else None),
-        )
-        crash_point("attempt.written")
+        return self.config.training_config(**self.space.training(setting)).to_dict()
+
+    def _started(self, job: Job) -> Job:
+        """Take note of an attempt that has begun."""
         begun = f"goes on from {job.checkpoint}" if job.checkpoint else "begins"
-        log.info("trial %d claimed: attempt %d %s", number, attempt, begun)
+        log.info("trial %d claimed: attempt %d %s", job.number, job.attempt, begun)
         self.running[job.number, job.attempt] = job
         self._watcher.started(job)
         crash_point("ask.end")

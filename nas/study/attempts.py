@@ -2,11 +2,14 @@
 
 Every change of an attempt asks that it is still running and still its owner's, in one statement:
 a driver that was taken for dead can no longer write to what another one carries on.
+
+A write is a transaction of its own, or part of the one ``within`` which it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +32,7 @@ from sqlalchemy import (
 from nas.errors import StorageError
 from nas.metrics import ACCURACY, METRICS, Measure, to_json
 from nas.study.damage import read_metrics
-from nas.study.database.tables import attempts, epochs
+from nas.study.database.tables import attempts, epochs, insert_new
 
 LEASE = timedelta(seconds=30)
 _RESULT = ("epoch", *METRICS)
@@ -52,10 +55,10 @@ class Attempts:
     measure: Measure = ACCURACY  # what the study is judged by
     alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
 
-    def start(self, trial: int) -> int:
+    def start(self, trial: int, within: Connection | None = None) -> int:
         """A new attempt, leased to the owner, from the last checkpoint; they count from 1."""
         now = self.clock()
-        with self.engine.begin() as connection:
+        with self._transaction(within) as connection:
             last = connection.execute(self._last(trial)).first()
             attempt = last.attempt + 1 if last else 1
             connection.execute(
@@ -72,11 +75,17 @@ class Attempts:
             )
         return attempt
 
-    def record_epoch(self, trial: int, attempt: int, result: Mapping[str, Any]) -> None:
-        """Write one epoch's result, and where it was measured.
+    def record_epoch(
+        self,
+        trial: int,
+        attempt: int,
+        result: Mapping[str, Any],
+        within: Connection | None = None,
+    ) -> bool:
+        """Write one epoch's result, and where it was measured; False where the epoch is there.
 
         The first one of an attempt that went on from a checkpoint takes over the epochs before it,
-        so that each attempt holds one whole curve. Nothing is done where the epoch is there.
+        so that each attempt holds one whole curve.
 
         Raises:
             LostAttemptError: the attempt is no longer the owner's.
@@ -84,18 +93,19 @@ class Attempts:
         measured = {name: result[name] for name in _RESULT if name in result}
         measured["metrics"] = to_json(result.get("metrics"))
         where = {name: result[name] for name in _WHERE if name in result}
-        with self.engine.begin() as connection:
-            if self._has_epoch(connection, trial, attempt, result["epoch"]):
-                return
+        with self._transaction(within) as connection:
             if self.alive:
                 where["lease"] = self.clock() + LEASE
-            self._change(connection, trial, attempt, **where)
-            self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
-            connection.execute(
-                insert(epochs).values(
-                    study_id=self.study_id, trial=trial, attempt=attempt, **measured
-                )
-            )
+            try:
+                self._change(connection, trial, attempt, **where)
+            except LostAttemptError:
+                if self._has_epoch(connection, trial, attempt, result["epoch"]):
+                    return False
+                raise
+            if result["epoch"] > 1:
+                self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
+            row = {"study_id": self.study_id, "trial": trial, "attempt": attempt, **measured}
+            return connection.execute(insert_new(epochs, self.engine), row).rowcount == 1
 
     def record_checkpoint(self, trial: int, attempt: int, path: str) -> None:
         """Note where the attempt can be carried on from.
@@ -106,13 +116,20 @@ class Attempts:
         with self.engine.begin() as connection:
             self._change(connection, trial, attempt, checkpoint=path)
 
-    def end(self, trial: int, attempt: int, state: str, reason: str | None) -> bool:
+    def end(
+        self,
+        trial: int,
+        attempt: int,
+        state: str,
+        reason: str | None,
+        within: Connection | None = None,
+    ) -> bool:
         """The attempt came to an end; False where the owner has said so before.
 
         Raises:
             LostAttemptError: the attempt is no longer the owner's.
         """
-        with self.engine.begin() as connection:
+        with self._transaction(within) as connection:
             known = connection.scalar(
                 select(attempts.c.state).where(
                     *self._rows_of(attempts, trial),
@@ -125,9 +142,16 @@ class Attempts:
             self._change(connection, trial, attempt, state=state, reason=reason, ended=self.clock())
         return True
 
-    def expire(self, trial: int, attempt: int, state: str, reason: str | None) -> bool:
+    def expire(
+        self,
+        trial: int,
+        attempt: int,
+        state: str,
+        reason: str | None,
+        within: Connection | None = None,
+    ) -> bool:
         """End an attempt whose lease has run out; False if it was renewed or ended meanwhile."""
-        with self.engine.begin() as connection:
+        with self._transaction(within) as connection:
             changed = connection.execute(
                 update(attempts)
                 .where(
@@ -163,6 +187,15 @@ class Attempts:
         with self.engine.connect() as connection:
             return connection.execute(self._last(trial)).first()
 
+    def latest(self, trials: Collection[int]) -> dict[int, Row[Any]]:
+        """By trial, the row of its latest attempt; of those that have one."""
+        query = select(attempts).where(
+            attempts.c.study_id == self.study_id, attempts.c.trial.in_(list(trials))
+        )
+        with self.engine.connect() as connection:
+            found = connection.execute(query.order_by(attempts.c.trial, attempts.c.attempt))
+            return {row.trial: row for row in found}
+
     def deaths(self, trial: int) -> int:
         """How many processes of the trial died."""
         query = select(func.count()).where(
@@ -181,20 +214,22 @@ class Attempts:
         with self.engine.connect() as connection:
             return set(trials) & set(connection.scalars(query))
 
-    def curve(self, trial: int, attempt: int) -> dict[int, float]:
+    def curve(self, trial: int, attempt: int, within: Connection | None = None) -> dict[int, float]:
         """What the study is judged by, by epoch of one attempt."""
         query = select(epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics).where(
             *self._rows_of(epochs, trial), epochs.c.attempt == attempt
         )
-        with self.engine.connect() as connection:
+        with self._transaction(within) as connection:
             return {row.epoch: self._value(row) for row in connection.execute(query)}
 
-    def first_metrics(self, trial: int, attempt: int) -> Mapping[str, float]:
+    def first_metrics(
+        self, trial: int, attempt: int, within: Connection | None = None
+    ) -> Mapping[str, float]:
         """The metrics without a column of their own that the first epoch of an attempt has."""
         query = select(epochs.c.metrics).where(
             *self._rows_of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == 1
         )
-        with self.engine.connect() as connection:
+        with self._transaction(within) as connection:
             return read_metrics(connection.scalar(query))
 
     def measured(self, first: int, also: Collection[int]) -> list[tuple[int, int, float]]:
@@ -213,6 +248,14 @@ class Attempts:
                 rows = connection.execute(query)
                 found += [(row.trial, row.epoch, self._value(row)) for row in rows]
         return found
+
+    @contextmanager
+    def _transaction(self, within: Connection | None) -> Iterator[Connection]:
+        if within is not None:
+            yield within
+            return
+        with self.engine.begin() as connection:
+            yield connection
 
     def _value(self, row: Any) -> float:
         if self.measure.metric in METRICS:
@@ -245,11 +288,9 @@ class Attempts:
         self, connection: Connection, trial: int, attempt: int, *, before: int
     ) -> None:
         """Copy epochs 1 to ``before`` - 1 of the latest attempt that has them, once."""
-        source = connection.scalar(
-            select(func.max(epochs.c.attempt)).where(
-                *self._rows_of(epochs, trial), epochs.c.epoch == before - 1
-            )
-        )
+        query = select(func.max(epochs.c.attempt))
+        of_before = query.where(*self._rows_of(epochs, trial), epochs.c.epoch == before - 1)
+        source = connection.scalar(of_before)
         if source is None or source == attempt:
             return
         columns = [literal(attempt) if c.name == "attempt" else c for c in epochs.columns]

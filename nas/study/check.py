@@ -20,11 +20,12 @@ from nas.study import frames
 from nas.study.attempts import LEASE
 from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
+from nas.study.database.clock import DatabaseClock
 from nas.study.networks import stored_architecture
 from nas.study.policies import IMPORTED, POLICIES
 from nas.study.reader import Study
 from nas.study.record import spelled
-from nas.study.store import ENDED, utc_now
+from nas.study.store import ENDED
 from nas.training.config import TrainingConfig
 
 Row = Mapping[str, Any]
@@ -33,14 +34,17 @@ FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 _OF_STUDY = "JOIN trials AS t ON t.trial_id = o.trial_id WHERE t.study_id = :id"
 
 
-def violations(study: Study, now: Callable[[], datetime] = utc_now) -> list[str]:
+def violations(study: Study, now: Callable[[], datetime] | None = None) -> list[str]:
     """Every invariant that the study breaks, one line each; none is what a good study has.
+
+    Leases are compared with the time of the database, or with ``now``.
 
     Raises:
         StorageError: the database cannot be read.
     """
     try:
         study.refuse_damage()
+        now = now or DatabaseClock(study.engine)
         return list(_Check(_read(study), study, now()).all())
     except DamagedError as error:  # of rows that cannot be read, nothing more can be said
         return error.problems

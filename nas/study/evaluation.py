@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StorageError
 from nas.study.database import engines
+from nas.study.database.clock import utc_now
 from nas.study.database.tables import evaluations
-from nas.study.store import utc_now
 
 
 def evaluated(url: str, study: str, trial: int) -> dict[str, Any] | None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from sqlalchemy import delete, insert
 
 from nas.study.database import engines
+from nas.study.database.clock import utc_now
 from nas.study.database.tables import latencies
 from nas.study.reader import Study
-from nas.study.store import utc_now
 
 
 def record_latencies(

@@ -4,26 +4,21 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.metrics import COSTS
 from nas.study.damage import read_json
-from nas.study.database.tables import architectures
+from nas.study.database.tables import architectures, insert_new
 
 
-def add_architecture(engine: Engine, study_id: int, architecture: Architecture, cost: Cost) -> None:
+def add_architecture(
+    connection: Connection, study_id: int, architecture: Architecture, cost: Cost
+) -> None:
     """Write the network under its key, unless it is there."""
-    key = architecture.key
-    with engine.begin() as connection:
-        known = connection.scalar(
-            select(architectures.c.key).where(
-                architectures.c.study_id == study_id, architectures.c.key == key
-            )
-        )
-        if known is None:
-            connection.execute(insert(architectures), row_of(study_id, architecture, cost))
+    row = row_of(study_id, architecture, cost)
+    connection.execute(insert_new(architectures, connection.engine), row)
 
 
 def row_of(study_id: int, architecture: Architecture, cost: Cost) -> dict[str, Any]:
@@ -69,13 +64,12 @@ def stored_architecture(description: object) -> Architecture:
     return Architecture.from_dict(read_json(description, "the description of a network"))
 
 
-def read_costs(engine: Engine, study_id: int, key: str) -> Mapping[str, float]:
+def read_costs(connection: Connection, study_id: int, key: str) -> Mapping[str, float]:
     """The costs of a network that the study has, by name."""
     query = select(*(architectures.c[name] for name in COSTS)).where(
         architectures.c.study_id == study_id, architectures.c.key == key
     )
-    with engine.connect() as connection:
-        return dict(connection.execute(query).one()._mapping)
+    return dict(connection.execute(query).one()._mapping)
 
 
 def drop_orphans(engine: Engine, study_id: int) -> None:

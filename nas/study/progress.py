@@ -12,9 +12,9 @@ from nas.errors import DamagedError, StorageError
 from nas.study import states
 from nas.study.damage import read_time
 from nas.study.database import engines
+from nas.study.database.clock import DatabaseClock
 from nas.study.database.upgrade import has_studies
 from nas.study.record import listed
-from nas.study.store import utc_now
 
 COUNTS = (*states.COUNTS, "epochs", "attempts", "ended", "evaluations", "latencies")
 TIME = "datetime64[us]"
@@ -50,10 +50,10 @@ class Progress:
         StorageError: the database cannot be read, or has no studies of nas in it.
     """
 
-    def __init__(self, url: str, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, url: str, now: Callable[[], datetime] | None = None) -> None:
         self.url = url
-        self._now = now
         self._engine = engines.engine_for(url, read_only=True)
+        self._now = now or DatabaseClock(self._engine)
         with engines.translate_errors(url):
             if not has_studies(self._engine, url):
                 raise StorageError(f"{engines.shown(url)} has no studies of nas in it")

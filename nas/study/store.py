@@ -1,8 +1,9 @@
 """The one writer of a study: Optuna's trials and our tables, kept consistent.
 
 Optuna's tables hold the state and value of every trial, so that Optuna's tools read the study; ours
-hold architectures with their cost, attempts, and whole learning curves. Writes go in an order of
-which every prefix can be repaired: an attempt ends before its trial does.
+hold architectures with their cost, attempts, and whole learning curves. What belongs together is
+one transaction: a trial with its network and first attempt, an epoch, the end of an attempt and of
+its trial.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Engine, insert, text
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, Engine, Row, insert
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
@@ -29,6 +30,7 @@ from nas.faults import crash_point
 from nas.study.attempts import LEASE, MEASURED, Attempts
 from nas.study.curves import Curves
 from nas.study.database import engines
+from nas.study.database.clock import DatabaseClock
 from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import studies
@@ -36,6 +38,7 @@ from nas.study.database.upgrade import create_tables
 from nas.study.networks import add_architecture, drop_orphans, read_costs
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
+from nas.study.trials import Trials
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +61,6 @@ MEASURED_ON = "measured_on"
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
-def utc_now() -> datetime:
-    """The time as the database keeps it."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 class StudyStore:
     """Reads and writes one study for the driver called ``owner``."""
 
@@ -73,10 +71,10 @@ class StudyStore:
         record: StudyRecord,
         *,
         owner: str,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         outbox: Path | None = None,
     ) -> None:
-        """Create the study, or continue the one of that name.
+        """Create the study, or continue the one of that name; the ``clock`` is the database's.
 
         Results that the database cannot take for now go to the file ``outbox``, and from there to
         the database as soon as it is back, or when the study is opened again. Without such a file
@@ -91,15 +89,13 @@ class StudyStore:
         self.measure = record.measure
         self.minimize = record.minimize
         self.directions = record.directions
-        self.clock = clock
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with engines.translate_errors(url):
             try:
-                self._open(url, record)
+                self._open(url, record, clock)
             except (OperationalError, UnavailableError):  # a connection that was dropped
-                self._open(url, record)
-        self._has_lock = False
-        self.attempts = Attempts(self.engine, self._study_id, owner, clock, self.measure)
+                self._open(url, record, clock)
+        self.attempts = Attempts(self.engine, self._study_id, owner, self.clock, self.measure)
         self.curves = Curves(self.attempts, self.minimize)
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
@@ -138,12 +134,24 @@ class StudyStore:
             UnavailableError: the database is away, or the other driver took too long.
         """
         self.flush()
-        with self._locked():
+        with engines.locked(self.engine, CLAIM_SECONDS):
             yield
 
-    def trials(self) -> list[FrozenTrial]:
-        """All trials of the study in order of their numbers; not to be changed."""
-        return self._study.get_trials(deepcopy=False)
+    def trials(self) -> Sequence[FrozenTrial]:
+        """All trials of the study in order of their numbers; not to be changed.
+
+        Of those that run, the intermediate values may be missing.
+        """
+        return self._trials.read()
+
+    @property
+    def known(self) -> Sequence[FrozenTrial]:
+        """What the last ``trials`` gave, or ``repair`` saw; no query."""
+        return self._trials.known
+
+    def unfinished(self) -> list[FrozenTrial]:
+        """Those of ``known`` that had not ended, by number."""
+        return self._trials.unfinished()
 
     def add_trial(
         self,
@@ -155,28 +163,33 @@ class StudyStore:
         policy: str,
         source: FrozenTrial | None = None,
         waits: bool = False,
+        begins: bool = False,
         system_attrs: Mapping[str, Any] | None = None,
     ) -> int:
         """Write a whole trial at once and return its number.
 
-        It is RUNNING; or WAITING, if it ``waits``; or, with ``source``, it ended as that trial did.
+        It is RUNNING, where it ``begins`` with its first attempt, ours; or WAITING, if it
+        ``waits``; or, with ``source``, it ended as that trial did.
         """
-        add_architecture(self.engine, self._study_id, architecture, cost)
         attributes: dict[str, Any] = {"key": architecture.key, "policy": policy}
         begun = TrialState.WAITING if waits else TrialState.RUNNING
-        template = create_trial(
-            state=source.state if source else begun,
-            values=source.values if source else None,
-            intermediate_values=dict(source.intermediate_values) if source else None,
-            params=dict(params),
-            distributions=dict(distributions),
-            user_attrs=attributes | (_told(source) if source else {}),
-            system_attrs=dict(system_attrs or {}),
-        )
-        crash_point("trial.architecture")
-        trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+        with self.engine.begin() as connection:
+            add_architecture(connection, self._study_id, architecture, cost)
+            number = self._trials.add(
+                connection,
+                source.state if source else begun,
+                params=params,
+                distributions=distributions,
+                user_attrs=attributes | (_told(source) if source else {}),
+                system_attrs=system_attrs,
+                values=source.values if source else None,
+                curve=source.intermediate_values if source else None,
+            )
+            crash_point("trial.half")
+            if begins:
+                self.attempts.start(number, connection)
         crash_point("trial.written")
-        return int(self._storage.get_trial_number_from_id(trial_id))
+        return number
 
     def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> None:
         """Put settings, or parts of some, in front of what a sampler proposes, in this order.
@@ -185,20 +198,27 @@ class StudyStore:
         """
         ours = [trial for trial in self.trials() if ENQUEUED in trial.user_attrs]
         there = {_spelled(trial.system_attrs.get("fixed_params")) for trial in ours}
-        for setting in settings:
-            if _spelled(setting) not in there:
-                place = len(there)
-                there.add(_spelled(setting))
-                self._study.enqueue_trial(dict(setting), user_attrs={ENQUEUED: place})
+        with self.engine.begin() as connection:
+            for setting in settings:
+                if _spelled(setting) not in there:
+                    self._trials.add(
+                        connection,
+                        TrialState.WAITING,
+                        user_attrs={ENQUEUED: len(there)},
+                        system_attrs={"fixed_params": dict(setting)},  # as Optuna's enqueue_trial
+                    )
+                    there.add(_spelled(setting))
 
     def tell_trial(self, number: int, source: FrozenTrial) -> None:
-        """End a WAITING trial of which nothing was trained as ``source`` did, an equal one."""
-        trial_id = self._trial_id(number)
-        for name, value in _told(source).items():
-            self._storage.set_trial_user_attr(trial_id, name, value)
-        for epoch, value in source.intermediate_values.items():
-            self._storage.set_trial_intermediate_value(trial_id, epoch, value)
-        self._storage.set_trial_state_values(trial_id, source.state, source.values)
+        """End a WAITING trial of which nothing was trained as ``source`` did, an equal one.
+
+        Raises:
+            UpdateFinishedTrialError: it has ended.
+        """
+        with self.engine.begin() as connection:
+            self._trials.set_state(connection, number, source.state, source.values)
+            self._trials.set_attributes(connection, number, _told(source))
+            self._trials.set_curve(connection, number, source.intermediate_values)
 
     def adopt_trial(
         self,
@@ -208,39 +228,52 @@ class StudyStore:
         architecture: Architecture,
         cost: Cost,
     ) -> None:
-        """Give a trial that was enqueued without our knowledge what ``add_trial`` gives."""
-        add_architecture(self.engine, self._study_id, architecture, cost)
-        trial_id = self._trial_id(number)
-        for name, domain in distributions.items():
-            value = domain.to_internal_repr(params[name])
-            self._storage.set_trial_param(trial_id, name, value, domain)
-        self._storage.set_trial_user_attr(trial_id, "policy", "enqueued")
-        self._storage.set_trial_user_attr(trial_id, "key", architecture.key)
+        """Give a trial that was enqueued without our knowledge what ``add_trial`` gives.
+
+        Raises:
+            UpdateFinishedTrialError: it has ended.
+        """
+        with self.engine.begin() as connection:
+            add_architecture(connection, self._study_id, architecture, cost)
+            self._trials.set_params(connection, number, params, distributions)
+            attributes = {"policy": "enqueued", "key": architecture.key}
+            self._trials.set_attributes(connection, number, attributes)
 
     def add_empty_trial(self) -> int:
         """Write a RUNNING trial of which nothing is known, and return its number."""
-        trial_id = self._storage.create_new_trial(self._study_id)
-        return int(self._storage.get_trial_number_from_id(trial_id))
+        with self.engine.begin() as connection:
+            return self._trials.add(connection, TrialState.RUNNING)
 
     def refuse_trial(self, number: int, reason: str, policy: str | None = None) -> None:
-        """FAIL a trial of which no attempt can be begun; ``policy`` is told where it has none."""
-        trial_id = self._trial_id(number)
-        if policy is not None:
-            self._storage.set_trial_user_attr(trial_id, "policy", policy)
-        self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
-        last = self.attempts.last(number)
-        if last is not None:  # it waited to be carried on
-            self._tell_curve(trial_id, self.attempts.curve(number, last.attempt))
-        self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        """FAIL a trial of which no attempt can be begun; ``policy`` is told where it has none.
 
-    def resume_trial(self, number: int) -> bool:
-        """Make a WAITING trial RUNNING; False where another driver was faster."""
-        return bool(
-            self._storage.set_trial_state_values(self._trial_id(number), TrialState.RUNNING)
-        )
+        Raises:
+            UpdateFinishedTrialError: it has ended.
+        """
+        told = {"reason": reason.splitlines()[0]}
+        if policy is not None:
+            told["policy"] = policy
+        last = self.attempts.last(number)
+        with self.engine.begin() as connection:
+            self._trials.set_state(connection, number, TrialState.FAIL)
+            self._trials.set_attributes(connection, number, told)
+            if last is not None:  # it waited to be carried on
+                curve = self.attempts.curve(number, last.attempt, connection)
+                self._trials.set_curve(connection, number, curve)
+
+    def resume_trial(self, number: int) -> int | None:
+        """Make a WAITING trial RUNNING with a new attempt, ours, and return that; None where
+        another driver was faster."""
+        with self.engine.begin() as connection:
+            if not self._trials.begin(connection, number):
+                return None
+            crash_point("resume.half")
+            attempt = self.attempts.start(number, connection)
+        crash_point("resume.written")
+        return attempt
 
     def record_epoch(self, number: int, attempt: int, result: Mapping[str, Any]) -> None:
-        """Write one epoch's result in our tables, then as Optuna's intermediate value.
+        """Write one epoch's result in our tables, and as Optuna's intermediate value.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
@@ -263,7 +296,7 @@ class StudyStore:
         state: str,
         reason: str | None = None,
     ) -> None:
-        """End the attempt, then its trial; ``state`` is a key of ``ENDED``.
+        """End the attempt and its trial; ``state`` is a key of ``ENDED``.
 
         A trial that completed or was pruned takes the validation accuracy, or score, of its last
         epoch, and the costs that the study minimizes; one that failed, the first line of the
@@ -283,8 +316,13 @@ class StudyStore:
         leases say: an outage may have kept us from renewing them. Returns the numbers of the
         trials that were RUNNING.
         """
-        running = [t.number for t in self.trials() if t.state == TrialState.RUNNING]
-        return [number for number in running if self._repair(number, epochs_in_full, live)]
+        self.trials()
+        running = [t.number for t in self.unfinished() if t.state == TrialState.RUNNING]
+        latest = self.attempts.latest(running) if running else {}
+        freed = [n for n in running if self._repair(n, latest.get(n), epochs_in_full, live)]
+        if freed:
+            self.trials()
+        return freed
 
     # -- what may have to wait: each can be done twice, and is done for the owner who asked ---
 
@@ -303,16 +341,15 @@ class StudyStore:
     def _record_epoch(
         self, owner: str, number: int, attempt: int, result: Mapping[str, Any]
     ) -> None:
-        self._attempts_of(owner).record_epoch(number, attempt, result)
-        crash_point("epoch.ours")
-        trial_id = self._trial_id(number)
-        with suppress(UpdateFinishedTrialError):  # then this has been written before
+        with self.engine.begin() as connection:
+            if not self._attempts_of(owner).record_epoch(number, attempt, result, connection):
+                return  # this has been written before
+            crash_point("epoch.half")
+            value = self.measure.of(result)
+            self._trials.set_step(connection, number, result["epoch"], value)
             if result["epoch"] == 1 and MEASURED_ON in result:
-                where = json.loads(result[MEASURED_ON])
-                self._storage.set_trial_user_attr(trial_id, MEASURED_ON, where)
-            self._storage.set_trial_intermediate_value(
-                trial_id, result["epoch"], self.measure.of(result)
-            )
+                where = {MEASURED_ON: json.loads(result[MEASURED_ON])}
+                self._trials.set_attributes(connection, number, where)
         crash_point("epoch.written")
 
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
@@ -321,114 +358,96 @@ class StudyStore:
     def _end_attempt(
         self, owner: str, number: int, attempt: int, state: str, reason: str | None
     ) -> None:
-        first = self._attempts_of(owner).end(number, attempt, state, reason)
-        crash_point("end.attempt")
-        if first:
-            self._end_trial(number, attempt, state, reason)
-            return
-        with self._locked():  # somebody may have repaired it meanwhile
-            last = self.attempts.last(number)
-            if last is not None and last.attempt == attempt and self._is_running(number):
-                self._end_trial(number, attempt, state, reason)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if self._has_lock:
-            yield
-            return
-        with engines.locked(self.engine, CLAIM_SECONDS):
-            self._has_lock = True
-            try:
-                yield
-            finally:
-                self._has_lock = False
+        with self.engine.begin() as connection:
+            if self._attempts_of(owner).end(number, attempt, state, reason, connection):
+                crash_point("end.half")
+                self._end_trial(connection, number, attempt, state, reason)
+        crash_point("end.written")
 
     def _attempts_of(self, owner: str) -> Attempts:
         return replace(self.attempts, owner=owner, alive=owner == self.attempts.owner)
 
-    def _is_running(self, number: int) -> bool:
-        return self._storage.get_trial(self._trial_id(number)).state == TrialState.RUNNING
-
     # -- parts ------------------------------------------------------------------------------
 
-    def _repair(self, number: int, epochs_in_full: int, live: Collection[tuple[int, int]]) -> bool:
-        last = self.attempts.last(number)
-        if last is None:
-            self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
+    def _repair(
+        self,
+        number: int,
+        last: Row[Any] | None,
+        epochs_in_full: int,
+        live: Collection[tuple[int, int]],
+    ) -> bool:
+        """Free one RUNNING trial, whose last attempt is ``last``, if nobody runs it."""
+        if last is None:  # an Optuna tool began it, or a version of nas with several transactions
+            with suppress(UpdateFinishedTrialError), self.engine.begin() as connection:
+                self._trials.set_state(connection, number, TrialState.WAITING)
             return True
         if last.state == "running":
-            if (number, last.attempt) in live:
+            if (number, last.attempt) in live or last.lease >= self.clock():
                 return False
             curve = self.attempts.curve(number, last.attempt)
             whole = max(curve, default=0) >= epochs_in_full
             state, reason = ("complete", None) if whole else ("interrupted", "its driver died")
-            if not self.attempts.expire(number, last.attempt, state, reason):
-                return False
+            with self.engine.begin() as connection:
+                if not self.attempts.expire(number, last.attempt, state, reason, connection):
+                    return False
+                self._end_trial(connection, number, last.attempt, state, reason)
             log.warning(
                 "trial %d: attempt %d of %s, whose lease is over, ended: %s",
                 number, last.attempt, last.owner, reason or state,
             )  # fmt: skip
-            self._end_trial(number, last.attempt, state, reason)
             return True
-        # another driver may be about to end the trial; our own words have all been written by now
+        # A version of nas that ended the trial after its attempt may be about to do so.
         ours = last.owner == self.attempts.owner
         if ours or last.ended < self.clock() - LEASE:
-            self._end_trial(number, last.attempt, last.state, last.reason)
+            with self.engine.begin() as connection:
+                self._end_trial(connection, number, last.attempt, last.state, last.reason)
             return True
         return False
 
-    def _end_trial(self, number: int, attempt: int, ending: str, reason: str | None) -> None:
-        trial_id, state = self._trial_id(number), ENDED[ending]
-        if ending in CAUSES:
-            self._storage.set_trial_user_attr(trial_id, "cause", CAUSES[ending])
-        if reason and state.is_finished():
-            self._storage.set_trial_user_attr(trial_id, "reason", reason.splitlines()[0])
-            crash_point("end.reason")
+    def _end_trial(
+        self, connection: Connection, number: int, attempt: int, ending: str, reason: str | None
+    ) -> None:
+        state = ENDED[ending]
+        if not state.is_finished():
+            with suppress(UpdateFinishedTrialError):
+                self._trials.set_state(connection, number, state)
+            return
+        curve = self.attempts.curve(number, attempt, connection)
+        told = {"reason": reason.splitlines()[0]} if reason else {}
         values = None
-        if state.is_finished():
-            curve = self.attempts.curve(number, attempt)
-            self._tell_curve(trial_id, curve)
-            if state != TrialState.FAIL:
-                values = [curve[max(curve)], *self._costs(number, attempt)]
-        self._storage.set_trial_state_values(trial_id, state, values)
-        crash_point("end.trial")
+        if state == TrialState.FAIL:
+            told["cause"] = CAUSES[ending]
+        else:
+            values = [curve[max(curve)], *self._costs(connection, number, attempt)]
+        with suppress(UpdateFinishedTrialError):  # by an Optuna tool: then that is what it is
+            self._trials.set_state(connection, number, state, values)
+            self._trials.set_attributes(connection, number, told)
+            self._trials.set_curve(connection, number, curve)
 
-    def _costs(self, number: int, attempt: int) -> list[float]:
+    def _costs(self, connection: Connection, number: int, attempt: int) -> list[float]:
         """Of a trial's network, those that the study minimizes."""
         if not self.minimize:
             return []
-        key = self._storage.get_trial(self._trial_id(number)).user_attrs["key"]
+        key = self._trials.attribute(connection, number, "key")
         known = {
-            **self.attempts.first_metrics(number, attempt),
-            **read_costs(self.engine, self._study_id, key),
+            **self.attempts.first_metrics(number, attempt, connection),
+            **read_costs(connection, self._study_id, key),
         }
         return [float(known[name]) for name in self.minimize]
 
-    def _tell_curve(self, trial_id: int, curve: Mapping[int, float]) -> None:
-        """Make Optuna's intermediate values those of one attempt.
-
-        The last one may be missing, cut off after our tables; others may be an earlier attempt's.
-        """
-        known = self._storage.get_trial(trial_id).intermediate_values
-        for epoch in known.keys() - curve.keys():
-            delete = "DELETE FROM trial_intermediate_values WHERE trial_id = :id AND step = :epoch"
-            with self.engine.begin() as connection:  # Optuna has no word for it
-                connection.execute(text(delete), {"id": trial_id, "epoch": epoch})
-        for epoch, value in curve.items():
-            if known.get(epoch) != value:
-                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
-
-    def _open(self, url: str, record: StudyRecord) -> None:
+    def _open(self, url: str, record: StudyRecord, clock: Callable[[], datetime] | None) -> None:
         self._storage = open_storage(url)
+        self.clock = clock or DatabaseClock(self.engine)
         with engines.locked(self.engine):
             create_tables(self.engine, url)
-            self._study = optuna.create_study(
+            optuna.create_study(
                 storage=self._storage,
                 study_name=self.name,
                 directions=record.directions,
                 load_if_exists=True,
             )
             self._study_id = self._storage.get_study_id_from_name(self.name)
+            self._trials = Trials(self.engine, self._study_id)
             self._create_or_compare(record)
             drop_orphans(self.engine, self._study_id)
 
@@ -451,9 +470,6 @@ class StudyStore:
                 )
                 return
         record_from(found).refuse_another(record, self.name)
-
-    def _trial_id(self, number: int) -> int:
-        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
 
 
 def _spelled(setting: object) -> str:

@@ -21,9 +21,10 @@ from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
 from nas.space import SearchSpace
 from nas.study.check import violations
+from nas.study.database.clock import utc_now
 from nas.study.reader import open_study
 from nas.study.record import StudyRecord
-from nas.study.store import StudyStore, utc_now
+from nas.study.store import StudyStore
 
 # forked from a process that has imported everything: a driver starts in milliseconds
 PROCESSES = multiprocessing.get_context("forkserver")

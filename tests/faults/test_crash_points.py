@@ -37,7 +37,7 @@ def carry_on(url, folder, **options):
 def test_a_driver_that_dies_at_any_point_leaves_the_study_as_if_it_had_not(
     database_url, tmp_path, undisturbed, name
 ):
-    times = 1 if name in ("end.reason", "trial.resumed") else 3
+    times = 1 if name.startswith("resume") else 3
     assert die_at(database_url, tmp_path, f"{name}:{times}") == -9
     assert carry_on(database_url, tmp_path) == []
     assert told(database_url) == undisturbed
@@ -46,7 +46,7 @@ def test_a_driver_that_dies_at_any_point_leaves_the_study_as_if_it_had_not(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", POINTS)
 def test_a_driver_with_several_trials_dies_at_any_point(database_url, tmp_path, name):
-    times = 1 if name in ("end.reason", "trial.resumed") else 4
+    times = 1 if name.startswith("resume") else 4
     assert die_at(database_url, tmp_path, f"{name}:{times}", at_a_time=3) == -9
     assert carry_on(database_url, tmp_path, at_a_time=3) == []
 
@@ -93,5 +93,5 @@ def another(request):
 
 def test_a_point_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setenv("NAS_CRASH_AT", "tel.end")
-    with pytest.raises(Exception, match=r"NAS_CRASH_AT: no point 'tel.end'; .*end.trial"):
-        crash_point("end.trial")
+    with pytest.raises(Exception, match=r"NAS_CRASH_AT: no point 'tel.end'; .*end.written"):
+        crash_point("end.written")

@@ -21,8 +21,8 @@ from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
 from nas.study import store
 from nas.study.database import engines
+from nas.study.database.clock import utc_now
 from nas.study.database.outages import UnavailableError
-from nas.study.store import utc_now
 
 OPTIONS = {"trials": 4, "epochs": 60, "scheduler": "none", "at_a_time": 2}
 TRIALS = OPTIONS["trials"]

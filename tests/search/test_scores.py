@@ -9,6 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 from rich.console import Console
+from small_studies import optuna_study
 
 from nas.analysis import plots
 from nas.analysis.comparison import compare
@@ -58,8 +59,8 @@ def test_the_best_has_the_lowest_score_and_optuna_agrees(minimized, search):
     assert best.score == full["score"].min() == minimized.best()["score"].iloc[0]
     assert math.isnan(best.accuracy)
     one = search(study="low", measure=LOW, sampler="random", trials=16, objective=OWN)
-    assert one.store._study.direction.name == "MINIMIZE"
-    assert one.store._study.best_value == best.score
+    assert optuna_study(one.store).direction.name == "MINIMIZE"
+    assert optuna_study(one.store).best_value == best.score
     assert set(trials["direction"]) == {"minimize"} and set(trials["metric"]) == {"score"}
     assert trials["val_accuracy"].isna().all()
 

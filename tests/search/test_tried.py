@@ -6,6 +6,7 @@ import optuna
 import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
+from small_studies import optuna_study
 from sqlalchemy import text
 
 from nas.errors import InfeasibleError
@@ -151,7 +152,7 @@ def test_a_trial_whose_driver_died_while_it_was_told_is_told(search):
     trial = next(t for t in one.store.trials() if t.state == TrialState.WAITING)
     source = next(t for t in one.store.trials() if t.user_attrs["key"] == trial.user_attrs["key"])
     for name, value in {"policy": "reused", "source": source.number}.items():
-        one.store._storage.set_trial_user_attr(trial._trial_id, name, value)
+        optuna_study(one.store)._storage.set_trial_user_attr(trial._trial_id, name, value)
     for job in jobs:
         one.train(job)
     other = search(space=FOUR, sampler="random", scheduler="none", trials=6)

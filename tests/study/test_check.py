@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, text
 from nas.cli.app import main
 from nas.study import check
 from nas.study.check import violations
+from nas.study.database.clock import utc_now
 from nas.study.reader import open_study
-from nas.study.store import utc_now
 
 # of the study that ``searched`` makes: trial 0 has two attempts, 1 failed, 2 and 4 were pruned
 # after one and two epochs, 8 was told the result of 0, 9 waits after an interrupted attempt

@@ -27,8 +27,7 @@ def test_curves_are_what_the_database_has_whatever_was_read_before(open_store, h
             continue
         if step == 31:  # the trials that waited begin, later than others of a higher number
             for number in waiting:
-                assert one.resume_trial(number)
-                under_way[number] = (one, one.attempts.start(number), 1)
+                under_way[number] = (one, one.resume_trial(number), 1)
         number = rng.choice(sorted(under_way))
         store, attempt, epoch = under_way.pop(number)
         if rng.random() < 0.7:
@@ -38,8 +37,7 @@ def test_curves_are_what_the_database_has_whatever_was_read_before(open_store, h
             store.end_attempt(number, attempt, rng.choice(["complete", "pruned", "failed"]))
         else:
             store.end_attempt(number, attempt, "interrupted", "so")
-            assert one.resume_trial(number)
-            again = one.attempts.start(number)
+            again = one.resume_trial(number)
             under_way[number] = (one, again, rng.randint(1, epoch))
         here.curves.refresh()
         if step % 3:

@@ -44,30 +44,30 @@ def passed(*names):
         (None, (0, 4)),
         ("", (0, 4)),
         ("ask.end", (0, 4)),
-        ("epoch.ours", (-signal.SIGKILL, 0)),
+        ("epoch.half", (-signal.SIGKILL, 0)),
         ("epoch.written", (-signal.SIGKILL, 1)),
-        ("epoch.ours:1", (-signal.SIGKILL, 0)),
-        ("epoch.ours:2", (-signal.SIGKILL, 2)),
-        ("epoch.ours:3", (0, 4)),
-        ("epoch.ours:", (-signal.SIGKILL, 0)),
+        ("epoch.half:1", (-signal.SIGKILL, 0)),
+        ("epoch.half:2", (-signal.SIGKILL, 2)),
+        ("epoch.half:3", (0, 4)),
+        ("epoch.half:", (-signal.SIGKILL, 0)),
     ],
 )
 def test_a_process_dies_at_its_point_when_it_comes_there_so_often(wanted, ending, monkeypatch):
     monkeypatch.delenv("NAS_CRASH_AT", raising=False)
     if wanted is not None:
         monkeypatch.setenv("NAS_CRASH_AT", wanted)
-    assert passed("epoch.ours", "epoch.written", "epoch.ours", "epoch.written") == ending
+    assert passed("epoch.half", "epoch.written", "epoch.half", "epoch.written") == ending
 
 
-@pytest.mark.parametrize("wanted", ["epoch.our", "epoch.ours:x", "epoch.ours:-1", ":2"])
+@pytest.mark.parametrize("wanted", ["epoch.hal", "epoch.half:x", "epoch.half:-1", ":2"])
 def test_a_point_that_there_is_not_is_refused(wanted, monkeypatch):
     monkeypatch.setenv("NAS_CRASH_AT", wanted)
     with pytest.raises(ConfigError) as refused:
-        crash_point("epoch.ours")
+        crash_point("epoch.half")
     assert str(refused.value).startswith(f"NAS_CRASH_AT: no point {wanted!r}; ")
     assert str(refused.value).endswith(f"accepted: {', '.join(POINTS)}")
-    if wanted == "epoch.our":
-        assert "; did you mean epoch.ours? accepted" in str(refused.value)
+    if wanted == "epoch.hal":
+        assert "; did you mean epoch.half? accepted" in str(refused.value)
 
 
 COUNTED = {
@@ -84,14 +84,17 @@ COUNTED = {
 @pytest.mark.parametrize(
     ("point", "left"),
     [
-        ("trial.architecture", (1, 0, 0, 0, None, 0, None)),
-        ("trial.written", (1, 1, 0, 0, None, 0, "RUNNING")),
-        ("epoch.ours", (1, 1, 1, 0, "running", 0, "RUNNING")),
+        ("trial.half", (0, 0, 0, 0, None, 0, None)),
+        ("trial.written", (1, 1, 0, 0, "running", 0, "RUNNING")),
+        ("epoch.half", (1, 1, 0, 0, "running", 0, "RUNNING")),
         ("epoch.written", (1, 1, 1, 1, "running", 0, "RUNNING")),
         ("end.begin", (1, 1, 1, 1, "running", 0, "RUNNING")),
-        ("end.attempt", (1, 1, 1, 1, "failed", 0, "RUNNING")),
-        ("end.reason", (1, 1, 1, 1, "failed", 2, "RUNNING")),
-        ("end.trial", (1, 1, 1, 1, "failed", 2, "FAIL")),
+        ("end.half", (1, 1, 1, 1, "running", 0, "RUNNING")),
+        ("end.written", (1, 1, 1, 1, "interrupted", 0, "WAITING")),
+        ("resume.half", (1, 1, 1, 1, "interrupted", 0, "WAITING")),
+        ("resume.written", (1, 1, 1, 1, "running", 0, "RUNNING")),
+        ("end.half:2", (1, 1, 1, 1, "running", 0, "RUNNING")),
+        ("end.written:2", (1, 1, 1, 0, "interrupted", 2, "FAIL")),
     ],
 )
 def test_each_point_of_a_writer_leaves_what_was_written_before_it(
@@ -102,10 +105,10 @@ def test_each_point_of_a_writer_leaves_what_was_written_before_it(
     if not pid:  # a driver, from its first write to its last
         try:
             store = StudyStore(f"sqlite:///{tmp_path}/nas.db", "s", helpers.record, owner="a")
-            number = helpers.add(store)
-            attempt = store.attempts.start(number)
-            store.record_epoch(number, attempt, helpers.result(1))
-            store.end_attempt(number, attempt, "failed", "no")
+            number = helpers.add(store, begins=True)
+            store.record_epoch(number, 1, helpers.result(1))
+            store.end_attempt(number, 1, "interrupted", "so")
+            store.end_attempt(number, store.resume_trial(number), "failed", "no")
         finally:
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL

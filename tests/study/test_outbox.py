@@ -239,24 +239,12 @@ def test_an_operation_that_came_through_unnoticed_can_be_repeated(store, helpers
     assert trial.intermediate_values == store.attempts.curve(number, attempt) == {1: 0.5, 2: 0.6}
 
 
-def test_an_end_that_was_cut_off_after_the_attempt_ends_the_trial_too(store, helpers):
-    number = helpers.add(store)
-    attempt = store.attempts.start(number)
-    store.attempts.record_epoch(number, attempt, helpers.result(1, 0.5))  # Optuna's is missing
-    store.attempts.end(number, attempt, "pruned", None)
-    store.end_attempt(number, attempt, "pruned")
-    (trial,) = store.trials()
-    assert (trial.state, trial.value) == (TrialState.PRUNED, 0.5)
-    assert trial.intermediate_values == {1: 0.5}
-
-
 def test_an_end_that_comes_again_leaves_the_next_attempt_alone(open_store, helpers):
     one, other = open_store("one"), open_store("other")
     number = helpers.add(one)
     attempt = one.attempts.start(number)
     one.end_attempt(number, attempt, "interrupted")
-    assert other.resume_trial(number)
-    other.attempts.start(number)
+    assert other.resume_trial(number) == attempt + 1
     one.end_attempt(number, attempt, "interrupted")
     assert other.trials()[0].state == TrialState.RUNNING
 
@@ -282,10 +270,12 @@ def test_an_attempt_whose_beginning_got_no_answer_expires(store, clock, helpers)
     assert store.trials()[0].state == TrialState.WAITING
 
 
-def test_a_trial_that_was_resumed_without_an_attempt_waits_again_at_once(store, helpers):
+def test_a_trial_whose_resumption_got_no_answer_waits_again_after_its_lease(store, clock, helpers):
     number = helpers.add(store)
     store.end_attempt(number, store.attempts.start(number), "interrupted")
-    assert store.resume_trial(number)  # and the connection was dropped
+    assert store.resume_trial(number)  # and the answer was lost
+    assert store.repair(3) == []
+    clock.pass_(31)
     assert store.repair(3) == [number]
     assert store.trials()[0].state == TrialState.WAITING
 
@@ -332,8 +322,7 @@ def test_what_a_driver_left_is_dropped_where_another_one_carries_on(
     path.write_text(line("dead", number, attempt, helpers.result(1)))
     clock.pass_(31)
     other.repair(3)
-    assert other.resume_trial(number)
-    again = other.attempts.start(number)
+    again = other.resume_trial(number)
     open_store("next", outbox=path)
     assert "record_epoch of trial 0, attempt 1" in caplog.text
     assert not path.exists()

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from nas.cli.best import print_best
 from nas.errors import ConfigError, DamagedError, StorageError
+from nas.study.database.clock import utc_now
 from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.reader import Study, open_study, studies
-from nas.study.store import utc_now
 from nas.summary import summary
 
 

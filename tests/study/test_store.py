@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from optuna.trial import TrialState
+from small_studies import optuna_study
 from sqlalchemy import text
 
 from nas.errors import StorageError
@@ -71,7 +72,7 @@ def test_a_pruned_trial_keeps_its_fidelity_and_is_not_the_best(store, helpers):
     store.end_attempt(number, attempt, "pruned")
     row = rows(store, "SELECT * FROM nas_trials WHERE number = 1")[0]
     assert (row["state"], row["epochs"], row["val_accuracy"]) == ("PRUNED", 1, 0.99)
-    assert store._study.best_trial.number == full
+    assert optuna_study(store).best_trial.number == full
 
 
 def test_a_failed_trial_is_a_row_with_its_reason_and_without_a_value(store, helpers):
@@ -100,8 +101,7 @@ def test_an_attempt_that_goes_on_holds_one_whole_curve(store, helpers):
     store.attempts.record_checkpoint(number, first, "there")
     store.end_attempt(number, first, "interrupted", "stopped")
     assert store.trials()[0].state == TrialState.WAITING
-    assert store.resume_trial(number)
-    second = store.attempts.start(number)
+    second = store.resume_trial(number)
     assert store.attempts.last(number).checkpoint == "there"
     store.record_epoch(number, second, helpers.result(3, 0.3))
     assert store.attempts.curve(number, first) == {1: 0.1, 2: 0.2}
@@ -124,8 +124,7 @@ def test_optuna_too_sees_the_curve_of_one_attempt(store, helpers):
     for epoch in (1, 2):
         store.record_epoch(number, first, helpers.result(epoch, 0.1 * epoch))
     store.end_attempt(number, first, "died", "no checkpoint was written yet")
-    store.resume_trial(number)
-    second = store.attempts.start(number)
+    second = store.resume_trial(number)
     store.record_epoch(number, second, helpers.result(1, 0.3))
     store.end_attempt(number, second, "pruned")
     assert store.trials()[0].intermediate_values == {1: 0.3}

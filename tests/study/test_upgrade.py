@@ -15,6 +15,7 @@ from nas.cli.app import main
 from nas.errors import StorageError
 from nas.metrics import ACCURACY, METRICS
 from nas.study.check import violations
+from nas.study.database.clock import utc_now
 from nas.study.database.engines import engine_for
 from nas.study.database.tables import REVISION
 from nas.study.database.upgrade import (
@@ -28,7 +29,7 @@ from nas.study.database.upgrade import (
 from nas.study.reader import open_study, studies
 from nas.study.record import read_record
 from nas.study.shell import nas_command
-from nas.study.store import StudyStore, utc_now
+from nas.study.store import StudyStore
 
 NEXT = f"{int(REVISION) + 1:04}"
 MIGRATION = """

@@ -7,17 +7,19 @@ import optuna
 import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
+from small_studies import optuna_study
 from sqlalchemy import text
 
 from nas.cost import cost
 from nas.errors import DamagedError
+from nas.study.database.clock import utc_now
 from nas.study.networks import (
     add_architecture,
     drop_orphans,
     read_architectures,
     stored_architecture,
 )
-from nas.study.store import ENDED, OWN_FAILURE, StudyStore, utc_now
+from nas.study.store import ENDED, OWN_FAILURE, StudyStore
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_a_study_is_maximised_and_made_when_the_clock_says(store, clock, databas
 
 def test_an_enqueued_trial_is_adopted_or_refused_with_its_policy(store, helpers):
     for depth in (1, 2):
-        store._study.enqueue_trial({"stages.0.depth": depth})
+        optuna_study(store).enqueue_trial({"stages.0.depth": depth})
     network = helpers.network(1)
     domains = {"stages.0.depth": IntDistribution(1, 8)}
     store.adopt_trial(0, {"stages.0.depth": 1}, domains, network, cost(network))
@@ -162,7 +164,8 @@ def test_a_trial_is_told_all_that_another_one_had(store, helpers, state):
 
 def test_a_trial_that_is_told_takes_no_other_attribute_over(store, helpers):
     attempt = store.attempts.start(helpers.add(store))
-    store._storage.set_trial_user_attr(store._trial_id(0), "note", "mine")
+    identifier = store.trials()[0]._trial_id
+    optuna_study(store)._storage.set_trial_user_attr(identifier, "note", "mine")
     store.record_epoch(0, attempt, helpers.result(1))
     store.end_attempt(0, attempt, "complete")
     helpers.add(store, policy="reused", source=store.trials()[0])
@@ -172,7 +175,8 @@ def test_a_trial_that_is_told_takes_no_other_attribute_over(store, helpers):
 
 def test_a_trial_that_waited_is_refused_with_its_curve_and_the_first_line(store, helpers):
     ended(store, helpers, "interrupted", epochs=(0.5, 0.6))
-    store._storage.set_trial_intermediate_value(store._trial_id(0), 3, 0.9)  # of no attempt
+    storage, (trial,) = optuna_study(store)._storage, store.trials()
+    storage.set_trial_intermediate_value(trial._trial_id, 3, 0.9)  # of no attempt
     store.refuse_trial(0, "no network\n  more")
     attributes = {"key": helpers.network().key, "policy": "random", "reason": "no network"}
     assert optuna_trial(store) == ("FAIL", None, attributes, {1: 0.5, 2: 0.6})
@@ -180,8 +184,8 @@ def test_a_trial_that_waited_is_refused_with_its_curve_and_the_first_line(store,
 
 def test_a_waiting_trial_is_resumed_once(store, helpers):
     ended(store, helpers, "interrupted")
-    assert store.resume_trial(0) is True
-    assert store.resume_trial(0) is False
+    assert store.resume_trial(0) == 2
+    assert store.resume_trial(0) is None
     assert store.trials()[0].state == TrialState.RUNNING
 
 
@@ -226,13 +230,15 @@ def test_the_curve_that_optuna_has_is_made_that_of_the_last_attempt(store, helpe
     attempt = store.attempts.start(number)
     for epoch in (1, 2):
         store.record_epoch(number, attempt, helpers.result(epoch, 0.1 * epoch))
-    other = store._trial_id(helpers.add(store, 2))
+    helpers.add(store, 2)
+    storage = optuna_study(store)._storage
+    ours, other = (trial._trial_id for trial in store.trials())
     for epoch, value in ((1, 0.9), (3, 0.8)):  # one is wrong, one of no attempt of ours
-        store._storage.set_trial_intermediate_value(store._trial_id(number), epoch, value)
-        store._storage.set_trial_intermediate_value(other, epoch, value)
+        storage.set_trial_intermediate_value(ours, epoch, value)
+        storage.set_trial_intermediate_value(other, epoch, value)
     store.end_attempt(number, attempt, "pruned")
     assert store.trials()[0].intermediate_values == {1: 0.1, 2: 0.2}
-    assert store.trials()[1].intermediate_values == {1: 0.9, 3: 0.8}
+    assert optuna_study(store).trials[1].intermediate_values == {1: 0.9, 3: 0.8}
 
 
 def test_the_row_of_a_study_is_its_record(store, helpers, clock):
@@ -327,7 +333,8 @@ def test_a_network_whose_driver_died_before_its_trial_is_gone_when_the_study_is_
     one = open_store()
     helpers.add(one, 1)
     orphan = helpers.network(2)
-    add_architecture(one.engine, 1, orphan, cost(orphan))
+    with one.engine.begin() as connection:
+        add_architecture(connection, 1, orphan, cost(orphan))
     assert keys(one) == {(1, helpers.network(1).key), (1, orphan.key)}
     open_store()
     assert keys(one) == {(1, helpers.network(1).key)}

@@ -148,13 +148,13 @@ def locked(engine: Engine, seconds: float = BUSY_SECONDS) -> Iterator[None]:
         return
     with engine.connect() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = {int(1000 * seconds)}"))
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-        connection.commit()  # the lock belongs to the connection, not to the transaction
+        # of the transaction, not of the session: a pooler may give the next one to another server
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         try:
             yield
         finally:
             try:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+                connection.rollback()
             except (DBAPIError, UnavailableError):
                 connection.invalidate()  # the lock ends with its connection
 

@@ -4,10 +4,13 @@
 Optuna's tables: those stay exactly Optuna's, and may be deleted by its tools.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Engine,
     Float,
     ForeignKeyConstraint,
     Integer,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from nas.metrics import METRICS
 
@@ -117,6 +121,13 @@ latencies = Table(
     Column("milliseconds", Float(53), nullable=False),  # median forward pass of a batch
     Column("measured", DateTime, nullable=False),
 )
+
+
+def insert_new(table: Table, engine: Engine) -> Any:
+    """An insert that does nothing where the primary key is there already."""
+    dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
 
 # What of a trial stands in Optuna's user attributes, so that Optuna's tools show it too.
 # ``source`` is the number of the trial whose result a reused one was told.

@@ -1,0 +1,406 @@
+"""Optuna's rows of one study's trials: read once into memory, written within our transactions.
+
+The rows are those that Optuna's own storage writes (schema of Optuna 5, whose version that storage
+checks when the study is opened), so all of Optuna's tools read them. Its storage commits each
+parameter and attribute by itself; here a trial is written whole, together with our own rows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+_OPEN = ("RUNNING", "WAITING")
+# All that belongs to trials, in one query; "place" orders the parts of a kind.
+_PARTS = text("""
+SELECT 'param' AS kind, trial_id, param_id AS place, param_name AS name, param_value AS value,
+    distribution_json AS body
+FROM trial_params WHERE trial_id IN :ids
+UNION ALL SELECT 'user', trial_id, 0, key, NULL, value_json
+FROM trial_user_attributes WHERE trial_id IN :ids
+UNION ALL SELECT 'system', trial_id, 0, key, NULL, value_json
+FROM trial_system_attributes WHERE trial_id IN :ids
+UNION ALL SELECT 'value', trial_id, objective, NULL, value, CAST(value_type AS VARCHAR(8))
+FROM trial_values WHERE trial_id IN :ids
+UNION ALL SELECT 'step', trial_id, step, NULL, intermediate_value,
+    CAST(intermediate_value_type AS VARCHAR(8))
+FROM trial_intermediate_values WHERE trial_id IN :ids
+""").bindparams(bindparam("ids", expanding=True))
+_MANY = 10_000  # trials in one query
+_SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
+
+
+@dataclass
+class Trials:
+    """The trials of one study, as of the last ``read``."""
+
+    engine: Engine
+    study_id: int
+
+    def __post_init__(self) -> None:
+        found = MetaData()
+        found.reflect(self.engine, only=lambda name, _: name.startswith("trial"))
+        self.tables: Mapping[str, Table] = found.tables  # Optuna's, of trials, by name
+        self._trials: list[FrozenTrial] = []
+        self._open: dict[int, int] = {}  # id of a trial that has not ended -> its number
+        self._last = -1  # the highest id that was read
+        self._new: dict[int, int] = {}  # number -> id of trials that are not read yet
+        self._json: dict[int, tuple[BaseDistribution, str]] = {}  # by identity
+
+    def read(self) -> Sequence[FrozenTrial]:
+        """All trials by number, not to be changed; what is new or has not ended is read again."""
+        trials = self.tables["trials"]
+        new = trials.c.trial_id > self._last
+        query = select(
+            trials.c.trial_id,
+            trials.c.number,
+            trials.c.state,
+            trials.c.datetime_start,
+            trials.c.datetime_complete,
+        )
+        if self._open:
+            new = or_(new, trials.c.trial_id.in_(list(self._open)))
+        query = query.where(trials.c.study_id == self.study_id, new).order_by(trials.c.trial_id)
+        with self.engine.connect() as connection:
+            # the states first: of a trial that has ended by then, everything is there
+            rows = connection.execute(query).all()
+            parts = self._parts(connection, [r.trial_id for r in rows if self._is_news(r)])
+        self._new.clear()
+        for row in rows:
+            if row.trial_id in parts:
+                trial = _frozen(row, parts[row.trial_id])
+                if row.number < len(self._trials):
+                    self._trials[row.number] = trial
+                else:
+                    self._trials.append(trial)
+            self._last = max(self._last, row.trial_id)
+            if row.state in _OPEN:
+                self._open[row.trial_id] = row.number
+            else:
+                self._open.pop(row.trial_id, None)
+        return self._trials
+
+    @property
+    def known(self) -> Sequence[FrozenTrial]:
+        """What the last ``read`` gave."""
+        return self._trials
+
+    def unfinished(self) -> list[FrozenTrial]:
+        """Those that had not ended at the last ``read``, by number."""
+        return [self._trials[number] for number in sorted(self._open.values())]
+
+    def identifier(self, connection: Connection, number: int) -> int:
+        """Optuna's id of a trial."""
+        if number < len(self._trials):
+            return self._trials[number]._trial_id
+        if number not in self._new:
+            trials = self.tables["trials"]
+            query = select(trials.c.trial_id)
+            query = query.where(trials.c.study_id == self.study_id, trials.c.number == number)
+            self._new[number] = int(connection.scalars(query).one())
+        return self._new[number]
+
+    def attribute(self, connection: Connection, number: int, name: str) -> Any:
+        """A user attribute of a trial that has it."""
+        table = self.tables["trial_user_attributes"]
+        query = select(table.c.value_json).where(
+            table.c.trial_id == self.identifier(connection, number), table.c.key == name
+        )
+        return json.loads(connection.scalars(query).one())
+
+    # -- writes, within a transaction of the caller's -----------------------------------------
+
+    def add(
+        self,
+        connection: Connection,
+        state: TrialState,
+        *,
+        params: Mapping[str, Any] | None = None,
+        distributions: Mapping[str, BaseDistribution] | None = None,
+        user_attrs: Mapping[str, Any] | None = None,
+        system_attrs: Mapping[str, Any] | None = None,
+        values: Sequence[float] | None = None,
+        curve: Mapping[int, float] | None = None,
+    ) -> int:
+        """Write a whole trial and return its number."""
+        trials = self.tables["trials"]
+        if self.engine.dialect.name != "sqlite":  # there, a transaction has the database to itself
+            study = text("SELECT study_id FROM studies WHERE study_id = :study FOR UPDATE")
+            connection.execute(study, {"study": self.study_id})
+        last = select(trials.c.number).where(trials.c.study_id == self.study_id)
+        number = connection.scalar(last.order_by(trials.c.trial_id.desc()).limit(1))
+        number = 0 if number is None else number + 1
+        now = _now()
+        row = {
+            "number": number,
+            "study_id": self.study_id,
+            "state": state.name,
+            "datetime_start": None if state == TrialState.WAITING else now,
+            "datetime_complete": now if state.is_finished() else None,
+        }
+        identifier = connection.scalar(insert(trials).returning(trials.c.trial_id), row)
+        assert identifier is not None
+        self._insert_params(connection, identifier, params or {}, distributions or {})
+        for name, attributes in (("user", user_attrs), ("system", system_attrs)):
+            if attributes:
+                table = self.tables[f"trial_{name}_attributes"]
+                connection.execute(insert(table), _attributes(identifier, attributes))
+        self._insert_values(connection, identifier, values)
+        if curve:
+            self.set_steps(connection, identifier, curve)
+        return int(number)
+
+    def set_params(
+        self,
+        connection: Connection,
+        number: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> None:
+        """Give a trial that has none its parameters.
+
+        Raises:
+            UpdateFinishedTrialError: it has ended.
+        """
+        identifier = self._still_open(connection, number)
+        self._insert_params(connection, identifier, params, distributions)
+
+    def set_attributes(
+        self, connection: Connection, number: int, attributes: Mapping[str, Any]
+    ) -> None:
+        """Set user attributes of a trial."""
+        if not attributes:
+            return
+        rows = _attributes(self.identifier(connection, number), attributes)
+        table = self.tables["trial_user_attributes"]
+        statement = self._upsert(table, ("trial_id", "key"), ("value_json",))
+        connection.execute(statement, rows)
+
+    def set_step(self, connection: Connection, number: int, step: int, value: float) -> None:
+        """Set one intermediate value of a trial; nothing is done where it has ended."""
+        trials, values = self.tables["trials"], self.tables["trial_intermediate_values"]
+        kind = values.c.intermediate_value_type
+        row = select(
+            trials.c.trial_id,
+            literal(step).label("step"),
+            literal(value).label("intermediate_value"),
+            literal("FINITE", kind.type).label("intermediate_value_type"),
+        ).where(trials.c.trial_id == self.identifier(connection, number), trials.c.state.in_(_OPEN))
+        statement = self._upsert(
+            values, ("trial_id", "step"), ("intermediate_value", "intermediate_value_type")
+        )
+        connection.execute(statement.from_select([c.name for c in row.selected_columns], row))
+
+    def set_steps(
+        self, connection: Connection, identifier: int, curve: Mapping[int, float]
+    ) -> None:
+        """Write intermediate values that a trial does not have yet."""
+        rows = [
+            {
+                "trial_id": identifier,
+                "step": step,
+                "intermediate_value": value,
+                "intermediate_value_type": "FINITE",
+            }
+            for step, value in curve.items()
+        ]
+        if rows:
+            connection.execute(insert(self.tables["trial_intermediate_values"]), rows)
+
+    def set_curve(self, connection: Connection, number: int, curve: Mapping[int, float]) -> None:
+        """Make a trial's intermediate values those of one attempt.
+
+        The last one may be missing, others may be those of an earlier attempt.
+        """
+        identifier = self.identifier(connection, number)
+        table = self.tables["trial_intermediate_values"]
+        query = select(table.c.step, table.c.intermediate_value)
+        known = {
+            row.step: row.intermediate_value
+            for row in connection.execute(query.where(table.c.trial_id == identifier))
+        }
+        wrong = [step for step, value in known.items() if curve.get(step) != value]
+        if wrong:
+            connection.execute(
+                delete(table).where(table.c.trial_id == identifier, table.c.step.in_(wrong))
+            )
+        self.set_steps(
+            connection, identifier, {s: v for s, v in curve.items() if known.get(s) != v}
+        )
+
+    def begin(self, connection: Connection, number: int) -> bool:
+        """Make a WAITING trial RUNNING; False where it waits no longer."""
+        trials, identifier = self.tables["trials"], self.identifier(connection, number)
+        changed = connection.execute(
+            update(trials)
+            .where(trials.c.trial_id == identifier, trials.c.state == "WAITING")
+            .values(state="RUNNING", datetime_start=_now())
+        )
+        return changed.rowcount == 1
+
+    def set_state(
+        self,
+        connection: Connection,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+    ) -> None:
+        """End a trial with these values, or let it wait.
+
+        Raises:
+            UpdateFinishedTrialError: it has ended before.
+        """
+        trials = self.tables["trials"]
+        identifier = self._still_open(connection, number)
+        self._insert_values(connection, identifier, values)
+        ended = {"datetime_complete": _now()} if state.is_finished() else {}
+        connection.execute(
+            update(trials).where(trials.c.trial_id == identifier).values(state=state.name, **ended)
+        )
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _is_news(self, row: Any) -> bool:
+        """Whether something that this memory lacks can belong to a trial.
+
+        What runs gets intermediate values alone, and these are of interest at its end.
+        """
+        if row.trial_id not in self._open:
+            return True
+        known = self._trials[row.number]
+        return known.state.name != row.state or "key" not in known.user_attrs
+
+    def _parts(self, connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
+        found: dict[int, list[Any]] = {identifier: [] for identifier in ids}
+        for first in range(0, len(ids), _MANY):
+            rows = connection.execute(_PARTS, {"ids": ids[first : first + _MANY]})
+            for row in rows:
+                found[row.trial_id].append(row)
+        return found
+
+    def _still_open(self, connection: Connection, number: int) -> int:
+        """Keeps others from changing the trial until the transaction ends; its id."""
+        trials, identifier = self.tables["trials"], self.identifier(connection, number)
+        query = select(trials.c.state).where(trials.c.trial_id == identifier).with_for_update()
+        if connection.scalar(query) not in _OPEN:
+            raise UpdateFinishedTrialError(f"trial {number} has ended")
+        return identifier
+
+    def _insert_params(
+        self,
+        connection: Connection,
+        identifier: int,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> None:
+        rows = [
+            {
+                "trial_id": identifier,
+                "param_name": path,
+                "param_value": distributions[path].to_internal_repr(value),
+                "distribution_json": self._spelled(distributions[path]),
+            }
+            for path, value in params.items()
+        ]
+        if rows:
+            connection.execute(insert(self.tables["trial_params"]), rows)
+
+    def _spelled(self, distribution: BaseDistribution) -> str:
+        """As Optuna stores it; by identity, as Optuna's are equal where 1 and True are."""
+        known = self._json.get(id(distribution))
+        if known is None or known[0] is not distribution:
+            known = self._json[id(distribution)] = distribution, distribution_to_json(distribution)
+        return known[1]
+
+    def _insert_values(
+        self, connection: Connection, identifier: int, values: Sequence[float] | None
+    ) -> None:
+        rows = [
+            {"trial_id": identifier, "objective": place, "value": value, "value_type": "FINITE"}
+            for place, value in enumerate(values or ())
+        ]
+        if rows:
+            connection.execute(insert(self.tables["trial_values"]), rows)
+
+    def _upsert(self, table: Table, keys: Collection[str], values: Collection[str]) -> Any:
+        """An insert that changes ``values`` where the ``keys`` are there."""
+        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(table)
+        new = {name: statement.excluded[name] for name in values}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=new)
+
+
+@lru_cache(maxsize=4096)
+def _distribution(body: str) -> BaseDistribution:
+    return json_to_distribution(body)
+
+
+def _attributes(identifier: int, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"trial_id": identifier, "key": name, "value_json": json.dumps(value)}
+        for name, value in attributes.items()
+    ]
+
+
+def _frozen(row: Any, parts: Iterable[Any]) -> FrozenTrial:
+    """A trial as Optuna's storage gives it."""
+    by_kind: dict[str, dict[str, Any]] = {"param": {}, "user": {}, "system": {}}
+    values: dict[int, float] = {}
+    steps: dict[int, float] = {}
+    distributions: dict[str, BaseDistribution] = {}
+    for part in sorted(parts, key=lambda part: part.place):
+        if part.kind == "param":
+            distributions[part.name] = _distribution(part.body)
+            by_kind["param"][part.name] = distributions[part.name].to_external_repr(part.value)
+        elif part.kind in by_kind:
+            by_kind[part.kind][part.name] = json.loads(part.body)
+        else:
+            numbers = values if part.kind == "value" else steps
+            numbers[part.place] = _SPECIAL.get(part.body, part.value)
+    return FrozenTrial(
+        number=row.number,
+        state=TrialState[row.state],
+        value=None,
+        values=[values[place] for place in sorted(values)] if values else None,
+        datetime_start=_local(row.datetime_start),
+        datetime_complete=_local(row.datetime_complete),
+        params=by_kind["param"],
+        distributions=distributions,
+        user_attrs=by_kind["user"],
+        system_attrs=by_kind["system"],
+        intermediate_values=dict(sorted(steps.items())),
+        trial_id=row.trial_id,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _local(stored: datetime | None) -> datetime | None:
+    """Optuna keeps UTC, and shows local time."""
+    return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
