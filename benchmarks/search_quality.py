@@ -32,7 +32,7 @@ import nas
 from nas.study.table import Table, table_of
 
 SAMPLERS = ("random", "largest", "tpe", "evolution", "local", "model")
-SCHEDULERS = ("none", "asha", "hyperband", "pasha", "curves")
+SCHEDULERS = ("none", "asha", "asha:2", "hyperband", "pasha", "curves", "curves:2")
 CAPS = (0.2, 0.5, 1.0)  # shares of the MACs of the largest network
 TRIALS = 100
 
@@ -69,6 +69,7 @@ def search(
     most = int(cap * max(macs for macs, _ in costs))
     reachable = [value for macs, value in costs if macs <= most]
     trace = Trace(table, table.recipe["train_images"])
+    rule, _, grace = scheduler.partition(":")  # asha:2 is asha with a grace of two epochs
     begun = time.process_time()
     with tempfile.TemporaryDirectory(
         dir=Path("/dev/shm") if Path("/dev/shm").is_dir() else None
@@ -76,7 +77,8 @@ def search(
         nas.run_search(
             objective=f"table:{file}",
             sampler=sampler,
-            scheduler=scheduler,
+            scheduler=rule,
+            grace=int(grace or 1),
             trials=TRIALS,
             concurrency=workers,
             seed=seed,

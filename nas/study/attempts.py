@@ -105,7 +105,8 @@ class Attempts:
             if result["epoch"] > 1:
                 self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
             row = {"study_id": self.study_id, "trial": trial, "attempt": attempt, **measured}
-            return connection.execute(insert_new(epochs, self.engine), row).rowcount == 1
+            new = insert_new(epochs, self.engine).returning(epochs.c.epoch)
+            return connection.scalar(new, row) is not None
 
     def record_checkpoint(self, trial: int, attempt: int, path: str) -> None:
         """Note where the attempt can be carried on from.
