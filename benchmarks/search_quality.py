@@ -46,17 +46,21 @@ class Trace(nas.Watcher):
         self._best = -np.inf
         self._last: dict[int, float] = {}
         self.images = 0
-        self.points: list[tuple[int, float]] = []  # images, true value of the best network
+        self.seconds = 0.0  # of workers, together
+        # images, seconds, true value of the best network
+        self.points: list[tuple[int, float, float]] = []
 
     def measured(self, job: Any, result: Any) -> None:
         self.images += self._images
+        self.seconds += self._table.seconds(job.architecture.key)
         self._last[job.number] = result["val_accuracy"]
 
     def ended(self, job: Any, state: str, reason: str | None) -> None:
         value = self._last.get(job.number, -np.inf)
         if state == "complete" and value > self._best:
             self._best = value
-            self.points.append((self.images, self._table.value(job.architecture.key)))
+            value = self._table.value(job.architecture.key)
+            self.points.append((self.images, round(self.seconds, 2), value))
 
 
 def search(
@@ -95,8 +99,9 @@ def search(
         "workers": workers,
         "seed": seed,
         "start": best - float(np.mean(reachable)),
-        "points": [(images, best - value) for images, value in trace.points],
+        "points": [(*at, best - value) for *at, value in trace.points],
         "images": trace.images,
+        "trained": trace.seconds,
         "full": table.recipe["train_images"] * table.epochs,
         "seconds": time.process_time() - begun,
     }
@@ -113,11 +118,11 @@ def costs_and_values(file: str) -> list[tuple[int, float]]:
     return [(table.space.cost(one).macs, table.value(one.key)) for one in networks]
 
 
-def regret(row: dict[str, Any], images: np.ndarray) -> np.ndarray:
-    """The regret of a search after so many images."""
-    at = [0, *(image for image, _ in row["points"])]
-    values = [row["start"], *(value for _, value in row["points"])]
-    return np.array(values)[np.searchsorted(at, images, side="right") - 1]
+def regret(row: dict[str, Any], spent: np.ndarray, seconds: bool = False) -> np.ndarray:
+    """The regret of a search after so many images, or seconds of training."""
+    at = [0, *(point[1 if seconds else 0] for point in row["points"])]
+    values = [row["start"], *(point[-1] for point in row["points"])]
+    return np.array(values)[np.searchsorted(at, spent, side="right") - 1]
 
 
 def wanted(arguments: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
