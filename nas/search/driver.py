@@ -34,6 +34,8 @@ from nas.search.trial import Worker, WorkerError
 
 FURTHER = "metrics/"
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
+# Tune keeps every trial that it ran, 0.1 MB each: after so many, another Tuner goes on.
+TRIALS_OF_A_TUNER = 400
 
 
 class StopSearch(BaseException):
@@ -50,14 +52,30 @@ def run(
     by the next driver of the study.
     """
     config = searcher.config
-    bridge = _Bridge(searcher, stopped)
     folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
+    try:
+        while True:
+            bridge = _Bridge(searcher, stopped)
+            _tuner(bridge, name, objective, curves).fit()
+            if not bridge.is_full or searcher.finished:
+                return None
+    except StopSearch as stop:
+        return str(stop)
+    finally:
+        searcher.interrupt()
+        if curves:
+            curves.close()
+
+
+def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | None) -> tune.Tuner:
+    """Tune, around the searcher of ``bridge``."""
+    config = bridge.searcher.config
     worker = Worker
     if not objective.by_name:  # once to each node, whatever hangs on the function
         sent = cloudpickle.dumps(objective.train)  # type: ignore[no-untyped-call]
         worker = tune.with_parameters(Worker, objective=sent)
-    tuner = tune.Tuner(
+    return tune.Tuner(
         tune.with_resources(worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
         tune_config=TuneConfig(
             search_alg=_Suggest(bridge),
@@ -80,16 +98,6 @@ def run(
             verbose=0,
         ),
     )
-    reason = None
-    try:
-        tuner.fit()
-    except StopSearch as stop:
-        reason = str(stop)
-    finally:
-        searcher.interrupt()
-        if curves:
-            curves.close()
-    return reason
 
 
 class _Bridge:
@@ -104,6 +112,7 @@ class _Bridge:
         self.overdue: set[str] = set()
         self.places: dict[str, str] = {}  # address/process of each Tune trial
         self.asked = 0.0
+        self.is_full = False  # a Tuner takes no more trials
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles all that it is given into its folder; a database URL has no place there
@@ -115,6 +124,9 @@ class _Bridge:
         if not searcher.running and time.monotonic() < self.asked + POLL_SECONDS:
             return None
         self.asked = time.monotonic()
+        if len(self.jobs) >= TRIALS_OF_A_TUNER:
+            self.is_full = True
+            return TuneSearcher.FINISHED
         job = searcher.next_job()
         if job is None:
             return TuneSearcher.FINISHED if searcher.finished else None

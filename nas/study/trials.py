@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -354,9 +355,10 @@ class Trials:
         return statement.on_conflict_do_update(index_elements=list(keys), set_=new)
 
 
-@lru_cache(maxsize=4096)
-def _distribution(body: str) -> BaseDistribution:
-    return json_to_distribution(body)
+@lru_cache(maxsize=64)
+def _distributions(parameters: tuple[tuple[str, str], ...]) -> dict[str, BaseDistribution]:
+    """Of names with what Optuna stores for them; one object for all trials of a space."""
+    return {name: json_to_distribution(body) for name, body in parameters}
 
 
 def _attributes(identifier: int, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -368,31 +370,31 @@ def _attributes(identifier: int, attributes: Mapping[str, Any]) -> list[dict[str
 
 def _frozen(row: Any, parts: Iterable[Any]) -> FrozenTrial:
     """A trial as Optuna's storage gives it."""
-    by_kind: dict[str, dict[str, Any]] = {"param": {}, "user": {}, "system": {}}
-    values: dict[int, float] = {}
-    steps: dict[int, float] = {}
-    distributions: dict[str, BaseDistribution] = {}
+    by_kind = defaultdict(list)
     for part in sorted(parts, key=lambda part: part.place):
-        if part.kind == "param":
-            distributions[part.name] = _distribution(part.body)
-            by_kind["param"][part.name] = distributions[part.name].to_external_repr(part.value)
-        elif part.kind in by_kind:
-            by_kind[part.kind][part.name] = json.loads(part.body)
-        else:
-            numbers = values if part.kind == "value" else steps
-            numbers[part.place] = _SPECIAL.get(part.body, part.value)
+        by_kind[part.kind].append(part)
+    params = by_kind["param"]
+    distributions = _distributions(tuple((part.name, part.body) for part in params))
+    attributes = {
+        kind: {part.name: json.loads(part.body) for part in by_kind[kind]}
+        for kind in ("user", "system")
+    }
+    numbers = {
+        kind: {part.place: _SPECIAL.get(part.body, part.value) for part in by_kind[kind]}
+        for kind in ("value", "step")
+    }
     return FrozenTrial(
         number=row.number,
         state=TrialState[row.state],
         value=None,
-        values=[values[place] for place in sorted(values)] if values else None,
+        values=list(numbers["value"].values()) or None,
         datetime_start=_local(row.datetime_start),
         datetime_complete=_local(row.datetime_complete),
-        params=by_kind["param"],
+        params={one.name: distributions[one.name].to_external_repr(one.value) for one in params},
         distributions=distributions,
-        user_attrs=by_kind["user"],
-        system_attrs=by_kind["system"],
-        intermediate_values=dict(sorted(steps.items())),
+        user_attrs=attributes["user"],
+        system_attrs=attributes["system"],
+        intermediate_values=numbers["step"],
         trial_id=row.trial_id,
     )
 

@@ -42,6 +42,9 @@ said["epochs"] = watcher.measured_epochs
 said["kept"] = ray.is_initialized()
 
 space = nas.SearchSpace.load("resnext")
+from nas.search import driver
+driver.TRIALS_OF_A_TUNER, one_tuner, tuners = 3, driver._tuner, []
+driver._tuner = lambda *given: tuners.append(given) or one_tuner(*given)
 def elsewhere():  # as in a notebook's thread: no signal handlers are allowed there
     front = nas.run_search(space, trials=5, study="other", minimize=["macs", "latency"], **options)
     said["trials"] = front.trials
@@ -50,6 +53,7 @@ thread = threading.Thread(target=elsewhere)
 thread.start()
 thread.join()
 best = first.best_trial
+said["tuners"] = len(tuners)
 said["best"] = [best.number, best.accuracy, best.architecture.key, best.cost.macs, len(best.params)]
 print(json.dumps(said))
 """
@@ -79,6 +83,14 @@ def test_ray_is_kept_for_the_next_call_which_may_come_from_another_thread(called
     said = json.loads(called[0].stdout)
     assert said["kept"]
     assert said["trials"] == 5
+
+
+def test_a_search_of_more_trials_than_a_tuner_takes_goes_on_with_another_one(called):
+    done, folder = called
+    assert json.loads(done.stdout)["tuners"] == 2
+    frame = open_study(f"sqlite:///{folder}/n.db", "other").frame()
+    assert list(frame["number"]) == list(range(5))
+    assert set(frame["state"]) == {"COMPLETE"} and set(frame["attempts"]) == {1}
 
 
 def test_a_search_for_a_front_measures_latency_and_optuna_has_the_same_front(called):
