@@ -1,6 +1,7 @@
 """What the driver of a search costs by itself, beside Optuna's storage and beside Ray Tune.
 
     python benchmarks/driver.py store [--storage postgresql+psycopg://…]
+    python benchmarks/driver.py scale --sampler random
     python benchmarks/driver.py ray
 
 ``store``: ask, one epoch and tell of random networks of the space ``resnext``, each durable before
@@ -9,10 +10,14 @@ rows, claimed under the lock) and Optuna's ``RDBStorage`` (its rows alone, ``Ran
 turns in one process, 25 trials at a time, from trial 500 on; the ratio is that of their medians.
 Then ours goes on to 10,000 trials: rate and memory there against 1,000.
 
+``scale``: 64 attempts under way at any time, of three epochs, stopped early by ``asha``, to 10,000
+trials; every 500 trials a line: CPU milliseconds of this process for each trial and for each ask,
+its memory, and the size of the database.
+
 ``ray``: trials without work through Ray with two slots: ours, Tune with OptunaSearch and reused
 actors, and the same as it comes (a new actor for each trial). The time to start Ray is left out.
 
-Both print a line of JSON.
+All print JSON.
 """
 
 from __future__ import annotations
@@ -22,8 +27,10 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import optuna
@@ -32,7 +39,7 @@ import nas
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.mirror import distribution
-from nas.search.searcher import Searcher, Watcher
+from nas.search.searcher import Job, Searcher, Watcher
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore
@@ -40,7 +47,8 @@ from nas.study.store import StudyStore
 BEFORE, BLOCK, BLOCKS = 500, 25, 8
 LATE = (1_000, 10_000)  # trials at which ours is measured against itself
 LATE_BLOCK = 200
-SLOTS, REPEATS = 2, 3
+WORKERS, STEP = 64, 500  # of ``scale``
+SLOTS, REPEATS = 2, 3  # of ``ray``
 RESULT = {
     "epoch": 1,
     "train_loss": 1.0,
@@ -55,13 +63,18 @@ RESULT = {
 }
 
 
-def ours(url: str, trials: int) -> Callable[[], None]:
-    """A study of ours; what is returned asks and tells one trial."""
+def searcher_of(url: str, trials: int, **options: Any) -> Searcher:
+    """A driver without Ray."""
     space = nas.SearchSpace.load("resnext")
-    given = {"trials": trials, "epochs": 1, "sampler": "random", "storage": url, "study": "ours"}
+    given = {"trials": trials, "sampler": "random", "storage": url, "study": "ours", **options}
     config = resolve({**given, "objective": "synthetic"}, None, Machine(cpus=2, gpus=0))
     record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), "synthetic", provenance())
-    searcher = Searcher(StudyStore(url, "ours", record, owner="a"), space, config, Watcher())
+    return Searcher(StudyStore(url, "ours", record, owner="a"), space, config, Watcher())
+
+
+def ours(url: str, trials: int) -> Callable[[], None]:
+    """A study of ours; what is returned asks and tells one trial."""
+    searcher = searcher_of(url, trials, epochs=1)
 
     def one() -> None:
         job = searcher.next_job()
@@ -130,6 +143,43 @@ def store(arguments: argparse.Namespace) -> dict[str, Any]:
             found[f"megabytes_{trials}"] = round(memory(), 1)
         found["late_ratio"] = round(rates[arguments.trials] / rates[LATE[0]], 2)
     return found
+
+
+def scale(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A study as it grows, with many attempts under way."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"sampler": arguments.sampler, "scheduler": "asha", "epochs": 3}
+        searcher = searcher_of(f"sqlite:///{folder}/ours.db", arguments.trials, **options)
+        under_way: deque[tuple[Job, int]] = deque()
+        random, ended = Random(0), 0
+        begun, asking, asks = time.process_time(), 0.0, 0
+        while ended < arguments.trials:
+            while len(under_way) < WORKERS:
+                before = time.process_time()
+                job = searcher.next_job()
+                asking += time.process_time() - before
+                asks += 1
+                if job is None:
+                    break
+                under_way.append((job, 1))
+            job, epoch = under_way.popleft()
+            accuracy = 0.9 - 0.3 / job.cost.params**0.1 + random.gauss(0, 0.01)
+            if searcher.report(job, {**RESULT, "epoch": epoch, "val_accuracy": accuracy}):
+                under_way.append((job, epoch + 1))
+                continue
+            ended += 1
+            if ended % STEP == 0:
+                spent = time.process_time() - begun
+                size = sum(file.stat().st_size for file in Path(folder).iterdir())
+                yield {
+                    "sampler": arguments.sampler,
+                    "trials": ended,
+                    "ms_per_trial": round(1000 * spent / STEP, 1),
+                    "ms_per_ask": round(1000 * asking / asks, 1),
+                    "megabytes": round(memory(), 1),
+                    "database_megabytes": round(size / 1e6, 1),
+                }
+                begun, asking, asks = time.process_time(), 0.0, 0
 
 
 def nothing(architecture: Any, config: Any, report: Callable[..., bool]) -> None:
@@ -237,11 +287,17 @@ def main() -> None:
     one.add_argument("--storage", help="of an empty PostgreSQL database; default: SQLite files")
     one.add_argument("--trials", type=int, default=LATE[1], help="how far ours goes on")
     one.set_defaults(command=store)
+    grows = commands.add_parser("scale")
+    grows.add_argument("--sampler", default="random")
+    grows.add_argument("--trials", type=int, default=LATE[1])
+    grows.set_defaults(command=scale)
     two = commands.add_parser("ray")
     two.add_argument("--trials", type=int, default=200)
     two.set_defaults(command=through_ray)
     arguments = parser.parse_args()
-    print(json.dumps(arguments.command(arguments)))
+    found = arguments.command(arguments)
+    for line in found if isinstance(found, Iterator) else [found]:
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
