@@ -214,7 +214,8 @@ def search_command(
         str | None,
         typer.Option(
             metavar="INTEGER",
-            help="Epochs before a trial can be stopped early. (default: 1)",
+            help="Epochs before a trial can be stopped early. (default: a third of --epochs, "
+            "rounded up)",
             rich_help_panel=HOW,
         ),
     ] = None,

@@ -125,6 +125,15 @@ def _log_to(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _grace(known: Mapping[str, Any]) -> int:
+    """A third of the epochs, rounded up.
+
+    Early stopping by the ranking after the first of six epochs loses against none, and after the
+    second it wins: docs/search-quality.md.
+    """
+    return -(-int(known.get("epochs", 1)) // 3)
+
+
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
 Seconds = Annotated[float, Field(gt=0, strict=True)]
 Duration = Annotated[Seconds | None, BeforeValidator(_seconds)]
@@ -170,7 +179,7 @@ class SearchConfig(BaseModel):
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
     start_from: Annotated[tuple[str, ...], BeforeValidator(_start_from), Scope.CALL] = ()
     scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
-    grace: Annotated[Count, Scope.FIXED] = 1
+    grace: Annotated[Count, Scope.FIXED] = Field(default_factory=lambda known: _grace(known))
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3
     time_budget: Annotated[Duration, Scope.CALL] = None
     concurrency: Annotated[Count | None, Unlimited, Scope.CALL] = None

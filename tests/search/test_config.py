@@ -238,7 +238,7 @@ def test_what_is_not_given_is_this():
         "space": "resnext", "study": "resnext", "storage": "sqlite:///nas.db", "runs": "nas-runs",
         "dataset": "fashion_mnist", "resize": False,
         "objective": "fashion_mnist", "minimize": (), "trials": 12, "epochs": 4, "sampler": "model",
-        "start_from": (), "scheduler": "asha", "grace": 1, "reduction": 3, "time_budget": None,
+        "start_from": (), "scheduler": "asha", "grace": 2, "reduction": 3, "time_budget": None,
         "concurrency": None,
         "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
         "trial_timeout": 1800.0, "seed": 0, "data": None, "train_images": None, "device": "auto",

@@ -341,7 +341,7 @@ def _pruned(one, job):
 
 @pytest.mark.parametrize("between", ["complete", "pruned"])
 def test_a_trial_with_a_result_ends_a_row_of_failures(search, between):
-    one = search(trials=8, sampler="random", max_consecutive_failures=2)
+    one = search(trials=8, sampler="random", max_consecutive_failures=2, grace=1)
     one.train(one.searcher.next_job(), epochs=1)  # the first one at a rung goes on
     one.searcher.fail(one.searcher.next_job(), "out of memory", retry=False)
     job = one.searcher.next_job()
