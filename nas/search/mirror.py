@@ -24,7 +24,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.errors import ConfigError
@@ -77,6 +77,20 @@ def distribution(domain: Domain) -> BaseDistribution:
         return IntDistribution(domain.low, domain.high, log, domain.step)
     log = domain.log and domain.step is None
     return FloatDistribution(domain.low, domain.high, log, domain.step)
+
+
+def _repeatable(sampler: BaseSampler) -> BaseSampler:
+    """With the same proposals after a restart.
+
+    A genetic sampler of Optuna's draws from the parents of a generation in the order in which it
+    selected them, and later, or in another process, in that of their numbers: here, always so.
+    """
+    if isinstance(sampler, BaseGASampler):
+        select = sampler.select_parent
+        sampler.select_parent = lambda study, generation: sorted(  # type: ignore[method-assign]
+            select(study, generation), key=lambda trial: trial.number
+        )
+    return sampler
 
 
 class Axis:
@@ -149,7 +163,7 @@ class Mirror:
         """
         with warnings.catch_warnings():  # multivariate TPE calls itself experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = self._make(seed=seed)
+            self._study.sampler = _repeatable(self._make(seed=seed))
             trial = self._study.ask(self._distributions)
         proposed = {path: axis.value(trial.params[path]) for path, axis in self._axes.items()}
         noted = self._storage.get_trial_system_attrs(trial._trial_id)
