@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from nas.samplers.base import Choice
 from nas.samplers.candidates import Candidate, Candidates
@@ -56,6 +58,12 @@ class ModelSampler(LargestSampler):
         if len(history) < FITTED:
             found = self._first(history, rng)
             return Choice(found, "largest") if found else None
+        # on one core: others train, and sums that are split among cores differ in the last bits
+        with _libraries().limit(limits=1, user_api="blas"):
+            return self._guided(history, number)
+
+    def _guided(self, history: History, number: int) -> Choice | None:
+        """What a model finds promising."""
         fit = self._fitted(history, number % WEIGHTS if history.objectives > 1 else 0)
         found = self._promising(history, fit)
         return Choice(found, "guided") if found else None
@@ -160,6 +168,12 @@ class ModelSampler(LargestSampler):
         super()._forget(candidates)
         self._fits: dict[int, tuple[int, _Fit]] = {}
         self._hypers: dict[int, tuple[int, Hyper]] = {}
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Those of linear algebra that this process has loaded."""
+    return ThreadpoolController()
 
 
 def _features(candidates: list[Candidate]) -> Array:
