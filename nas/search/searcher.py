@@ -151,9 +151,12 @@ class Searcher:
             return
         with self.store.claiming():  # another driver may begin the same study
             distributions = self._sampler.distributions
-            count = take_over(self.store, results, distributions, self.space.cost)
-            self.store.enqueue(settings)
-        log.info("%s taken over from other studies", plural(count, "result"))
+            taken = take_over(self.store, results, distributions, self.space.cost)
+            first = self.store.enqueue(settings)
+        if taken:
+            log.info("%s taken over from other studies", plural(taken, "result"))
+        if first:
+            log.info("%s put first", plural(first, "network"))
 
     def next_job(self) -> Job | None:
         """The next attempt to run; None where all trials are taken (others may still run some).

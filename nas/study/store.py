@@ -191,13 +191,15 @@ class StudyStore:
         crash_point("trial.written")
         return number
 
-    def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> None:
-        """Put settings, or parts of some, in front of what a sampler proposes, in this order.
+    def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> int:
+        """Put settings, or parts of some, in front of what a sampler proposes, in this order; how
+        many were put there.
 
         One that is there from an earlier call is not put there again; the caller is ``claiming``.
         """
         ours = [trial for trial in self.trials() if ENQUEUED in trial.user_attrs]
         there = {_spelled(trial.system_attrs.get("fixed_params")) for trial in ours}
+        before = len(there)
         with self.engine.begin() as connection:
             for setting in settings:
                 if _spelled(setting) not in there:
@@ -208,6 +210,7 @@ class StudyStore:
                         system_attrs={"fixed_params": dict(setting)},  # as Optuna's enqueue_trial
                     )
                     there.add(_spelled(setting))
+        return len(there) - before
 
     def tell_trial(self, number: int, source: FrozenTrial) -> None:
         """End a WAITING trial of which nothing was trained as ``source`` did, an equal one.

@@ -106,10 +106,12 @@ def test_results_of_a_comparable_study_count_as_those_of_a_search(started, first
     assert broken(one) == []
 
 
-def test_results_are_taken_over_once_however_often_a_search_begins(started, first):
+def test_results_are_taken_over_once_however_often_a_search_begins(started, first, caplog):
+    caplog.set_level("INFO", "nas.search.searcher")
     before = told(started(start_from=["a"]))
     again = started(start_from=["a", "a"])
     assert told(again) == before
+    assert caplog.messages == [f"{len(before)} results taken over from other studies"]
     bare = started()
     assert told(bare) == before
     assert bare.plan.command() == again.plan.command()
@@ -182,13 +184,16 @@ def test_of_a_study_that_is_not_comparable_the_best_are_trained_again(
 # --- networks ---
 
 
-def test_a_network_is_tried_first_by_its_key_or_as_a_trial(started, first):
+def test_a_network_is_tried_first_by_its_key_or_as_a_trial(started, first, caplog):
+    caplog.set_level("INFO", "nas.search.searcher")
     keys = first.frame()["key"]
     one = started(start_from=[keys[3][:8], "a#1"], trials=3, seed=1)
+    assert caplog.messages == ["2 networks put first"]
     one.run()
     assert told(one)[:2] == [("enqueued", keys[3]), ("enqueued", keys[1])]
     again = started(start_from=[keys[3], "a#1", "a#2"], trials=3, seed=1)
     assert len(told(again)) == 4
+    assert caplog.messages[-1] == "1 network put first"
     assert again.store.trials()[3].state == TrialState.WAITING
 
 
