@@ -81,6 +81,7 @@ def show_command(
     """Show a study: how far it is, its best trials, the winner, the front and learning curves."""
     from nas.cli.best import print_best
     from nas.cli.figures import curves_figure, front_figure
+    from nas.study.added import left_out
     from nas.study.reader import open_study
 
     found = open_study(storage, study)
@@ -96,9 +97,12 @@ def show_command(
         }
         console.print_json(json.dumps(parts))
         return
-    states = found.frame()["state"].value_counts()
+    frame = found.frame()
+    states = frame["state"].value_counts()
     counts = {word: states.get(state, 0) for word, state in STATES.items()}
     console.print(f"{study}: {told(counts, 'no trial yet')}", markup=False, highlight=False)
+    if frame.attrs["added"]:
+        console.print(left_out(frame.attrs["added"]), markup=False, highlight=False)
     print_best(console, found, rows)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))

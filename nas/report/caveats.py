@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from nas.quantity import percent, plural
+from nas.study.added import left_out
 from nas.study.evaluation import evaluated
 from nas.study.reader import Study
 
@@ -45,6 +46,8 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             f"Taken over from another study, with their results: {imported} of "
             f"{plural(len(trials), 'trial')}. They were chosen there, for reasons of that study."
         )
+    if trials.attrs.get("added"):
+        yield left_out(trials.attrs["added"])
     stopped = trials[trials["state"] == "PRUNED"]
     if len(stopped):
         yield (

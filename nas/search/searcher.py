@@ -25,6 +25,7 @@ from nas.errors import NasError, SpaceError
 from nas.faults import crash_point
 from nas.metrics import unusable
 from nas.quantity import plural
+from nas.search.added import Added
 from nas.search.config import SearchConfig
 from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
@@ -106,6 +107,7 @@ class Searcher:
             epochs=config.epochs,
             directions=store.directions,
         )
+        self._added = Added(store, space)
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
         self._failed_in_a_row = 0
@@ -125,7 +127,7 @@ class Searcher:
     def finished(self) -> bool:
         """Whether all trials of the study came to an end, and the database knows it."""
         with suppress(UnavailableError):
-            trials = self.store.trials()
+            trials = self._trials()
             if self.store.unfinished():
                 return False
             at_end = not self._sampler.repeats and self._sampler.exhausted(trials) is not None
@@ -136,7 +138,7 @@ class Searcher:
     def exhausted(self) -> str | None:
         """In one clause, that every network of the space has been tried, if that is so."""
         with suppress(UnavailableError):
-            return self._sampler.exhausted(self.store.trials())
+            return self._sampler.exhausted(self._trials())
         return None
 
     def start(self, results: Sequence[Result], settings: Sequence[Setting]) -> None:
@@ -259,12 +261,18 @@ class Searcher:
 
     # -- parts ------------------------------------------------------------------------------
 
+    def _trials(self) -> Sequence[FrozenTrial]:
+        """All trials of the study by number, those that another program added as what they are."""
+        return self._added.shown(self.store.trials())
+
     def _claim(self) -> Job | None:
         tried = self._sampler.tried
         for turn in range(TOLD_AT_ONCE):
             if self.hopeless:
                 return None
-            trials = self.store.trials() if turn else self.store.known  # ``repair`` read them
+            # ``repair`` read them
+            trials = self._trials() if turn else self._added.shown(self.store.known)
+            self._added.write()
             tried.update(trials)
             waiting = [t for t in self.store.unfinished() if t.state == TrialState.WAITING]
             begun = self.store.attempts.begun([t.number for t in waiting]) if waiting else set()

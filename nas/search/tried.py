@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import SpaceError
 from nas.space import SearchSpace
+from nas.study.policies import ADDED
 from nas.study.store import OWN_FAILURE
 
 Training: TypeAlias = tuple[str, tuple[Any, ...]]  # key, and the searched hyper-parameters
@@ -80,12 +81,14 @@ def training_of(space: SearchSpace, setting: Mapping[str, Any], key: str) -> Tra
 def telling(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """Of trials of one training, the one whose result holds for all, if there is one.
 
-    A failure is a result where the training caused it; where the machine did, nothing is known.
+    A failure is a result where the training caused it; where the machine did, nothing is known; nor
+    is it of the value that another program added, for how many epochs it holds.
     """
     results = [
         trial
         for trial in trials
         if trial.state in _TOLD
+        and trial.user_attrs.get("policy") != ADDED
         and (trial.state != TrialState.FAIL or trial.user_attrs.get("cause") == OWN_FAILURE)
     ]
     return min(results, key=lambda trial: _TOLD.index(trial.state), default=None)

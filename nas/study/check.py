@@ -17,12 +17,13 @@ from nas.errors import DamagedError, NasError
 from nas.metrics import METRICS, unusable
 from nas.quantity import plural
 from nas.study import frames
+from nas.study.added import is_added, read_added
 from nas.study.attempts import LEASE
 from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
 from nas.study.database.clock import DatabaseClock
 from nas.study.networks import stored_architecture
-from nas.study.policies import IMPORTED, POLICIES
+from nas.study.policies import ADDED, IMPORTED, POLICIES
 from nas.study.reader import Study
 from nas.study.record import spelled
 from nas.study.store import ENDED
@@ -167,6 +168,9 @@ class _Check:
         number, state = trial["number"], trial["state"]
         attributes = self.rows.attributes.get(number, {})
         attempts = self.rows.attempts.get(number, [])
+        if is_added(state, attributes.get("policy"), len(attempts)):
+            yield from self.added(trial, attributes)
+            return
         enqueued = state in ("WAITING", "FAIL") and "key" not in attributes and not attempts
         if not enqueued:  # by an Optuna tool, and not yet run or refused
             yield from self.identity(trial, attributes)
@@ -187,6 +191,25 @@ class _Check:
         if state == "FAIL" and not attributes.get("reason"):
             yield "FAILed without a reason"
         yield from self.value(trial, attributes)
+        yield from self.shown(trial, attributes)
+
+    def added(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """What another program added has values of a network of the space, and nothing else."""
+        values = self.rows.values.get(trial["trial_id"], {})
+        try:
+            read_added(
+                trial["state"],
+                self.rows.settings.get(trial["number"], {}),
+                [value for _, value in sorted(values.items())],
+                self.study.space,
+                self.measure,
+                self.minimize,
+            )
+        except NasError as error:
+            yield f"was added by another program and is no result: {error}"
+            return
+        if attributes.get("policy") == ADDED:  # a driver has looked at it
+            yield from self.identity(trial, attributes)
         yield from self.shown(trial, attributes)
 
     def is_between_writes(self, trial: Row, attempts: list[Row]) -> bool:

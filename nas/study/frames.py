@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from nas.errors import DamagedError
 from nas.metrics import ACCURACY, FRACTIONS, MEASURED, METRICS, NAMED, PREFIX, Measure, column
 from nas.space import Choice, Domain, IntRange, SearchSpace
+from nas.study.added import is_added
 from nas.study.damage import read_metrics
 from nas.study.database.tables import trials_query
 from nas.study.record import listed, read_objective
@@ -67,7 +68,10 @@ _STUDIES = f"""
 WITH t AS ({TRIALS_BY_STATE}), b AS (
     SELECT t.study_id, MAX(v.value) AS most, MIN(v.value) AS least
     FROM trial_values AS v JOIN trials AS t ON t.trial_id = v.trial_id
-    WHERE t.state = 'COMPLETE' AND v.objective = 0 GROUP BY t.study_id
+    WHERE t.state = 'COMPLETE' AND v.objective = 0 AND EXISTS (
+        SELECT 1 FROM nas_attempts AS a  -- what another program added is no result
+        WHERE a.study_id = t.study_id AND a.trial = t.number
+    ) GROUP BY t.study_id
 )
 SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned, t.failed, t.running, t.waiting,
        b.most, b.least
@@ -134,7 +138,8 @@ def studies(connection: Connection) -> pd.DataFrame:
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
     """One row per trial, by number: ``TRIALS``, then the knobs of the space, then metrics.
 
-    ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON.
+    ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON; ``attrs["added"]``
+    the numbers of trials that are left out, as another program added them.
     """
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
     found = _judged(_read(connection, _TRIALS.format(view=view), study_id), connection, study_id)
@@ -142,13 +147,16 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     found = found.assign(**_measured(connection, study_id, found))
     own = _own_metrics(found)
     found = _typed(found, TRIALS)
-    # a result of no network of ours: an Optuna tool put it into the study; nas check names it
-    foreign = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
-    found = found[~foreign].reset_index(drop=True)
-    own = own[~foreign].reset_index(drop=True)
+    # no result of ours: another program added it, at a fidelity that nobody knows
+    told = zip(found["state"], found["policy"], found["attempts"], strict=True)
+    added = pd.Series([is_added(*one) for one in told], found.index, dtype="bool")
+    nameless = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
+    foreign = found["number"][added].tolist()
+    found = found[~(added | nameless)].reset_index(drop=True)
+    own = own.loc[~(added | nameless)].reset_index(drop=True)
     _check_values(found)
-    values, distributions = _parameters(connection, study_id)
     numbers = set(found["number"])
+    values, distributions = _parameters(connection, study_id, numbers)
     columns = {}
     for path, domain in space.parameters.items():
         known = {n: value for n, value in values.get(path, {}).items() if n in numbers}
@@ -158,7 +166,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
             raise DamagedError(f"knob {path} has values that are none of its domain") from None
         columns[path] = knob.reindex(found["number"])
     found = found.join(pd.DataFrame(columns), on="number").join(own)
-    found.attrs["distributions"] = distributions
+    found.attrs |= {"distributions": distributions, "added": foreign}
     return found
 
 
@@ -187,9 +195,10 @@ def knobs(connection: Connection, study_id: int) -> dict[str, dict[int, Any]]:
 
 
 def _parameters(
-    connection: Connection, study_id: int
+    connection: Connection, study_id: int, numbers: Collection[int] = ()
 ) -> tuple[dict[str, dict[int, Any]], dict[str, str]]:
-    """``knobs``, and by path the distribution of those that have one and the same in all trials."""
+    """``knobs``, and by path the distribution of those that have one and the same in all trials of
+    these ``numbers``."""
     domains: dict[str, Any] = {}
     values: dict[str, dict[int, Any]] = {}
     seen: dict[str, set[str]] = {}
@@ -200,7 +209,8 @@ def _parameters(
             values.setdefault(name, {})[number] = domains[domain].to_external_repr(value)
         except UNREADABLE:
             raise DamagedError(f"knob {name} of trial {number} has no value of its own") from None
-        seen.setdefault(name, set()).add(domain)
+        if number in numbers:
+            seen.setdefault(name, set()).add(domain)
     return values, {name: min(texts) for name, texts in seen.items() if len(texts) == 1}
 
 

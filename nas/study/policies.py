@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 # That of a trial taken over from another study, and its user attribute: {"study": …, "trial": …}
 IMPORTED = "imported"
+ADDED = "added"  # that of a trial whose value Optuna's ``add_trial`` put into the study
 
 POLICIES: Mapping[str, str] = MappingProxyType(
     {
@@ -15,8 +16,9 @@ POLICIES: Mapping[str, str] = MappingProxyType(
         "largest": "one of the largest that were left, whatever earlier trials had",
         "enqueued": "put into the study by a person",
         IMPORTED: "taken over from another study with its result: nothing was trained",
+        ADDED: "added with its value by another program, at no fidelity that is known",
         "reused": "told what an equal network had: nothing was trained",
     }
 )
 # no independent draws of the space
-CHOSEN = frozenset({"guided", "largest", "quasi_random", "enqueued", IMPORTED})
+CHOSEN = frozenset({"guided", "largest", "quasi_random", "enqueued", IMPORTED, ADDED})

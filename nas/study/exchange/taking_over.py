@@ -23,7 +23,7 @@ from nas.study.curves import Curves
 from nas.study.damage import read_metrics
 from nas.study.database import tables
 from nas.study.networks import row_of
-from nas.study.policies import IMPORTED
+from nas.study.policies import ADDED, IMPORTED
 from nas.study.store import MEASURED_ON, StudyStore
 
 Row: TypeAlias = dict[str, Any]
@@ -72,7 +72,7 @@ def take_over(
     there = {
         training_of(str(trial.user_attrs.get("key")), trial.params)
         for trial in trials
-        if trial.state == TrialState.COMPLETE
+        if trial.state == TrialState.COMPLETE and trial.user_attrs.get("policy") != ADDED
     }
     new: dict[tuple[object, ...], Result] = {}
     for result in results:
