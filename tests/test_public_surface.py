@@ -62,7 +62,7 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 # --- the arrows: what each part of nas may import, besides itself ---
 
-BASE = {"errors", "output", "quantity", "text", "options", "faults", "importing", "metrics"}
+BASE = {"errors", "output", "quantity", "text", "options", "faults", "importing", "metrics", "causes"}
 DATA = BASE | {"blocks", "architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
@@ -70,6 +70,7 @@ MAY_IMPORT = {
     "text": set(),
     "faults": {"errors"},
     "importing": {"errors"},
+    "causes": set(),
     "quantity": {"errors"},
     "metrics": {"errors", "quantity"},
     "dominance": {"metrics"},

@@ -14,9 +14,8 @@ from datetime import datetime
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.causes import failed_by_itself
 from nas.samplers.candidates import Candidate, Candidates
-
-OWN_FAILURE = "trial"  # the user attribute "cause" of a FAIL that is a result: the worst
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class History:
 
     def _result(self, trial: FrozenTrial, candidate: Candidate) -> Result | None:
         failed = trial.state == TrialState.FAIL
-        if failed and trial.user_attrs.get("cause") != OWN_FAILURE:
+        if failed and not failed_by_itself(trial.user_attrs):
             return None
         values = None
         if trial.state == TrialState.COMPLETE and trial.values is not None:

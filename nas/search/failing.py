@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.causes import failed_by_itself
 from nas.errors import SpaceError
 from nas.search.candidates import place
 from nas.space import Choice, SearchSpace
-from nas.study.store import OWN_FAILURE
 
 Points = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Failing:
         self._read = len(trials)
         for number in look:
             trial = trials[number]
-            own = trial.user_attrs.get("cause") == OWN_FAILURE
+            own = failed_by_itself(trial.user_attrs)
             if not trial.state.is_finished():
                 self._open.append(number)
             elif "source" not in trial.user_attrs and (trial.state != TrialState.FAIL or own):

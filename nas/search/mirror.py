@@ -27,13 +27,13 @@ from optuna.distributions import (
 from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.causes import failed_by_itself
 from nas.errors import ConfigError
 from nas.importing import import_named
 from nas.metrics import Direction
 from nas.samplers import OPTUNAS, make
 from nas.samplers.candidates import ordered
 from nas.space import Choice, Domain, IntRange, SearchSpace, Setting
-from nas.study.store import OWN_FAILURE
 
 UNGUIDED = ("qmc", "random")  # of Optuna's, those that results are nothing to
 # By direction: what a trial that failed by itself has
@@ -226,6 +226,6 @@ class Mirror:
         """State and values of a trial in the mirror."""
         if not trial.state.is_finished():
             return TrialState.RUNNING, None
-        if trial.state == TrialState.FAIL and trial.user_attrs.get("cause") == OWN_FAILURE:
+        if trial.state == TrialState.FAIL and failed_by_itself(trial.user_attrs):
             return TrialState.COMPLETE, self._worst
         return trial.state, trial.values

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.causes import failed_by_itself
 from nas.errors import SpaceError
 from nas.space import SearchSpace
 from nas.study.policies import ADDED
-from nas.study.store import OWN_FAILURE
 
 Training: TypeAlias = tuple[str, tuple[Any, ...]]  # key, and the searched hyper-parameters
 
@@ -89,6 +89,6 @@ def telling(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
         for trial in trials
         if trial.state in _TOLD
         and trial.user_attrs.get("policy") != ADDED
-        and (trial.state != TrialState.FAIL or trial.user_attrs.get("cause") == OWN_FAILURE)
+        and (trial.state != TrialState.FAIL or failed_by_itself(trial.user_attrs))
     ]
     return min(results, key=lambda trial: _TOLD.index(trial.state), default=None)

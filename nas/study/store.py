@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Engine, Row, insert
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
+from nas.causes import MACHINE, OWN
 from nas.cost import Cost
 from nas.faults import crash_point
 from nas.study.attempts import LEASE, MEASURED, Attempts
@@ -50,10 +51,7 @@ ENDED = {  # how an attempt ends, and what that makes of its trial
     "abandoned": TrialState.FAIL,  # its process died, once more than is allowed
     "interrupted": TrialState.WAITING,  # until a driver carries it on
 }
-# What made a trial FAIL, as its user attribute ``cause`` says: itself, or what it ran on. Where
-# there is none (a study of an earlier nas), nothing is concluded from the failure.
-OWN_FAILURE = "trial"
-CAUSES = {"failed": OWN_FAILURE, "abandoned": "machine"}  # by how the last attempt ended
+CAUSES = {"failed": OWN, "abandoned": MACHINE}  # of a FAIL, by how the last attempt ended
 ENQUEUED = "enqueued"  # user attribute: its place among those that the search began with
 _ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
 # User attribute of a trial: where and how its latency and memory were measured. In a result, JSON.

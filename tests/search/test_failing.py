@@ -7,10 +7,10 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from nas.causes import OWN
 from nas.cost import cost
 from nas.search.failing import Failing
 from nas.space import SearchSpace
-from nas.study.store import OWN_FAILURE
 
 SPACE = SearchSpace.from_dict(
     {
@@ -56,7 +56,7 @@ def test_without_a_failure_nothing_is_expected(known):
 
 
 def test_the_nearest_that_ended_decides_on_a_logarithm_of_costs(known):
-    known.update([trial(COMPLETE, 4), trial(FAIL, 16, cause=OWN_FAILURE)])
+    known.update([trial(COMPLETE, 4), trial(FAIL, 16, cause=OWN)])
     assert [known.expects(setting(depth)) for depth in (1, 4, 6, 11, 16)] == [
         False, False, False, True, True
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_the_nearest_that_ended_decides_on_a_logarithm_of_costs(known):
 
 def test_hyper_parameters_count_on_their_own_scale(known):
     """On a logarithmic scale 128 is as far from 32 as from 512; a tie expects no failure."""
-    known.update([trial(PRUNED, 4, 32), trial(FAIL, 4, 512, cause=OWN_FAILURE)])
+    known.update([trial(PRUNED, 4, 32), trial(FAIL, 4, 512, cause=OWN)])
     assert [known.expects(setting(4, batch)) for batch in (32, 96, 128, 160, 512)] == [
         False, False, False, True, True
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_what_a_machine_did_or_another_trial_had_says_nothing(known):
     assert not known.expects(setting(16))
     known = Failing(SPACE)
     told = trial(COMPLETE, 16, source=0)
-    known.update([trial(COMPLETE, 1), trial(FAIL, 14, cause=OWN_FAILURE), told])
+    known.update([trial(COMPLETE, 1), trial(FAIL, 14, cause=OWN), told])
     assert known.expects(setting(16))
 
 
@@ -84,14 +84,14 @@ def test_a_trial_is_counted_once_it_ends(known, state):
     first = trial(COMPLETE, 1)
     known.update([first, trial(state, 16)])
     assert not known.expects(setting(16))
-    known.update([first, trial(FAIL, 16, cause=OWN_FAILURE)])
+    known.update([first, trial(FAIL, 16, cause=OWN)])
     assert known.expects(setting(16))
     known.update([first, trial(COMPLETE, 16), trial(COMPLETE, 15)])  # an end is the last word
     assert known.expects(setting(16)) and not known.expects(setting(15))
 
 
 def test_a_trial_of_no_network_of_the_space_is_nowhere_near(known):
-    foreign = trial(FAIL, 16, cause=OWN_FAILURE)
+    foreign = trial(FAIL, 16, cause=OWN)
     foreign.params = {"another": 1}
     known.update([trial(COMPLETE, 1), foreign])
     assert not known.expects(setting(16))
@@ -130,7 +130,7 @@ def test_a_hyper_parameter_stands_between_0_and_1_on_its_own_scale():
 def test_distances_are_sums_over_costs_and_hyper_parameters():
     """By hand: a failure at one side and a success at the other, nearest in the sum."""
     known = Failing(SPACE)
-    known.update([trial(COMPLETE, 2, 512), trial(FAIL, 16, 32, cause=OWN_FAILURE)])
+    known.update([trial(COMPLETE, 2, 512), trial(FAIL, 16, 32, cause=OWN)])
     ok, bad = known._point(setting(2, 512)), known._point(setting(16, 32))
     for depth in range(1, 17):
         for batch in (32, 96, 256, 512):
@@ -141,13 +141,13 @@ def test_distances_are_sums_over_costs_and_hyper_parameters():
 
 def test_failures_alone_make_every_proposal_one():
     known = Failing(SPACE)
-    known.update([trial(FAIL, 16, cause=OWN_FAILURE)])
+    known.update([trial(FAIL, 16, cause=OWN)])
     assert known.expects(setting(1, 512)) is True
 
 
 def test_points_are_computed_once_and_those_of_no_network_are_far_away():
     known = Failing(SPACE)
-    trials = [trial(FAIL, 16, cause=OWN_FAILURE), trial(PRUNED, 1)]
+    trials = [trial(FAIL, 16, cause=OWN), trial(PRUNED, 1)]
     known.update(trials)
     known.expects(setting(1))
     assert [len(known._points[failed]) for failed in (True, False)] == [1, 1]

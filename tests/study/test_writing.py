@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from small_studies import optuna_study
 from sqlalchemy import text
 
+from nas.causes import OWN
 from nas.cost import cost
 from nas.errors import DamagedError
 from nas.study.database.clock import utc_now
@@ -19,7 +20,7 @@ from nas.study.networks import (
     read_architectures,
     stored_architecture,
 )
-from nas.study.store import ENDED, OWN_FAILURE, StudyStore
+from nas.study.store import ENDED, StudyStore
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_these_are_the_ways_in_which_an_attempt_can_end():
         "abandoned": "FAIL",
         "interrupted": "WAITING",
     }
-    assert OWN_FAILURE == "trial"
+    assert OWN == "trial"
 
 
 def test_a_new_trial_runs_or_waits_with_all_that_is_known_of_it(store, helpers):
