@@ -102,10 +102,9 @@ def info_command(
     file: Annotated[Path, typer.Argument(help="A file that nas table make has written.")],
 ) -> None:
     """Print what a table holds: networks, seeds, recipe, values, and how much training it took."""
-    from nas.study.table import table_of
+    from nas.study.table import read_table
 
-    found = table_of(f"table:{file}")
-    assert found is not None, "a table was asked for"
+    found = read_table(file)
     seeds = [len(curves) for curves in found.curves.values()]
     trained, spread = sum(seeds), found.spread
     values = sorted(found.value(key) for key in found.curves)

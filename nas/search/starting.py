@@ -93,8 +93,7 @@ def _add_study(
     from nas.study.reader import open_study
 
     study = open_study(config.storage, name)
-    frame = study.frame()
-    full = frame[(frame["state"] == "COMPLETE") & (frame["policy"] != "reused")]
+    full = study.in_full()
     full = full[full["epochs"] == study.record.config["epochs"]]
     if full.empty:
         raise ConfigError(

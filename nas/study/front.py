@@ -31,6 +31,11 @@ def pareto_front(
     return ordered[unbeaten(np.column_stack([ordered[costs].to_numpy(float), -gain]))]
 
 
+def in_full(trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows that can be compared: trained to the end, each network once."""
+    return trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
+
+
 def thinned(front: pd.DataFrame, most: int) -> pd.DataFrame:
     """At most so many rows of a front, evenly over its places, with both of its ends."""
     places = np.linspace(0, len(front) - 1, min(most, len(front))).round().astype(int)
@@ -71,8 +76,7 @@ def front_words(trials: pd.DataFrame, record: StudyRecord) -> str:
     score has no worst value, so that there is no hypervolume.
     """
     measure, costs = record.measure, [*record.costs]
-    full = trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
-    full = full.dropna(subset=[measure.metric, *costs])
+    full = in_full(trials).dropna(subset=[measure.metric, *costs])
     front = pareto_front(full, costs, measure)
     objectives = " and ".join(COST_WORDS[cost] for cost in costs)
     said = (

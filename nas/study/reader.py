@@ -22,7 +22,7 @@ from nas.study import frames
 from nas.study.damage import damage, read_time
 from nas.study.database import engines
 from nas.study.database.upgrade import has_studies
-from nas.study.front import pareto_front
+from nas.study.front import in_full, pareto_front
 from nas.study.networks import read_architectures, stored_architecture
 from nas.study.record import StudyRecord, read_record
 from nas.study.states import told, trials_by_state
@@ -168,12 +168,16 @@ class Study:
             for number in [int(row["number"])]
         ]
 
+    def in_full(self) -> pd.DataFrame:
+        """The rows of ``frame()`` that can be compared: trained to the end, each network once."""
+        return in_full(self.frame())
+
     def best(self, count: int = 1) -> pd.DataFrame:
         """The best trials that were trained in full; a reused result counts once."""
         # of equal ones, the cheaper network is the better one
         measure = self.record.measure
         order = [measure.metric, "macs"]
-        found = self._own_in_full().sort_values(order, ascending=[measure.minimizes, True])
+        found = self.in_full().sort_values(order, ascending=[measure.minimizes, True])
         return found.head(count)
 
     def front(self, cost: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -190,7 +194,7 @@ class Study:
         for one in costs:
             if one not in COSTS:
                 raise ConfigError(f"cost is {one!r}; {choose(one, COSTS)}")
-        return pareto_front(self._own_in_full(), costs, self.record.measure)
+        return pareto_front(self.in_full(), costs, self.record.measure)
 
     def architecture(self, number: int) -> Architecture:
         """The network of a trial.
@@ -271,11 +275,6 @@ class Study:
         if problems:
             more = f" (and {len(problems) - 1} more: nas check)" if len(problems) > 1 else ""
             raise DamagedError(f"study {self.name!r} is damaged: {problems[0]}{more}", problems)
-
-    def _own_in_full(self) -> pd.DataFrame:
-        """The trials that can be compared: trained to the end, each network once."""
-        trials = self.frame()
-        return trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -155,7 +155,7 @@ class Table:
 
 def _curves(study: Study) -> list[tuple[str, Curve]]:
     """Key and whole curve of each trial that was trained in full."""
-    trials = study._own_in_full()
+    trials = study.in_full()
     epochs = study.epochs()
     wanted = epochs[epochs["number"].isin(trials["number"])]
     last = wanted.groupby("number")["attempt"].transform("max")
@@ -187,15 +187,22 @@ def table_of(objective: str) -> Table | None:
         StorageError: there is no such table.
     """
     path = table_path(objective)
-    if path is None:
-        return None
+    return None if path is None else read_table(path)
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file, read once per process.
+
+    Raises:
+        StorageError: there is no such table.
+    """
     if not path.is_file():
-        raise StorageError(f"there is no table {path}; say where it is: --objective table:FILE")
+        raise StorageError(f"there is no table {path}; accepted: a file of nas table make")
     files = (path, path.with_name(f"{path.name}-wal"))  # what was written last may be in the second
     return _loaded(path, tuple(file.stat().st_mtime_ns for file in files if file.exists()))
 
 
 @lru_cache(maxsize=4)
 def _loaded(path: Path, _: tuple[int, ...]) -> Table:
-    """Read once by a process that runs many studies on it."""
+    """Read again where the file has changed."""
     return Table.load(path)

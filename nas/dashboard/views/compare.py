@@ -12,7 +12,7 @@ from nas.analysis.population import COSTS, Rules
 from nas.dashboard import charts, data
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import no_study, nothing
-from nas.study.front import pareto_front
+from nas.study.front import in_full, pareto_front
 from nas.text import visible
 
 MOST = 6
@@ -50,10 +50,7 @@ def page(url: str) -> None:
         nothing(f"{visible(', '.join(scored))}: judged by a score, which is no accuracy to compare")
     sources = [source for source in sources if source.name not in scored]
     frames = [source.trials() for source in sources]
-    full = {
-        source.name: trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
-        for source, trials in zip(sources, frames, strict=True)
-    }
+    full = {source.name: in_full(trials) for source, trials in zip(sources, frames, strict=True)}
     if not full or all(trials.empty for trials in full.values()):
         nothing("none of the chosen studies has a trial that was trained in full")
         return

@@ -15,6 +15,7 @@ from nas.dashboard.parallel import parallel
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import heading, nothing
 from nas.metrics import Measure
+from nas.study.front import in_full
 
 LINES = 200  # of parallel coordinates: more are a carpet
 TITLE = "change in accuracy (percentage points, 95 % interval)"
@@ -32,7 +33,7 @@ def page(source: Source) -> None:
     )
     trials = source.trials()
     knobs = [knob for knob in source.study().space.parameters if trials[knob].nunique() > 1]
-    full = trials[(trials["state"] == "COMPLETE") & (trials["policy"] != "reused")]
+    full = in_full(trials)
     if full.empty:
         nothing("no trial was trained in full yet")
         return
