@@ -32,6 +32,7 @@ from nas.training.config import TrainingConfig
 Row = Mapping[str, Any]
 
 FINISHED = ("COMPLETE", "PRUNED", "FAIL")
+_INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}  # as Optuna stores a value
 _OF_STUDY = "JOIN trials AS t ON t.trial_id = o.trial_id WHERE t.study_id = :id"
 
 
@@ -200,7 +201,7 @@ class _Check:
             read_added(
                 trial["state"],
                 self.rows.settings.get(trial["number"], {}),
-                [value for _, value in sorted(values.items())],
+                [math.nan if value is None else value for _, value in sorted(values.items())],
                 self.study.space,
                 self.measure,
                 self.minimize,
@@ -361,7 +362,8 @@ def _read(study: Study) -> _Rows:
                 settings[number][name] = value
         values: dict[int, dict[int, float]] = defaultdict(dict)
         for row in rows(f"SELECT o.* FROM trial_values AS o {_OF_STUDY} ORDER BY o.objective"):
-            values[row["trial_id"]][row["objective"]] = row["value"]
+            value = _INFINITE.get(row["value_type"], row["value"])
+            values[row["trial_id"]][row["objective"]] = value
         curves: dict[int, dict[int, float]] = defaultdict(dict)
         for row in rows(f"SELECT o.* FROM trial_intermediate_values AS o {_OF_STUDY}"):
             curves[row["trial_id"]][row["step"]] = row["intermediate_value"]

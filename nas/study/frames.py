@@ -148,7 +148,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     own = _own_metrics(found)
     found = _typed(found, TRIALS)
     # no result of ours: another program added it, at a fidelity that nobody knows
-    told = zip(found["state"], found["policy"], found["attempts"], strict=True)
+    told = zip(found["state"], found["policy"].fillna(""), found["attempts"], strict=True)
     added = pd.Series([is_added(*one) for one in told], found.index, dtype="bool")
     nameless = found["state"].isin(["COMPLETE", "PRUNED"]) & found["key"].isna()
     foreign = found["number"][added].tolist()

@@ -45,7 +45,7 @@ def key_of(one, trial):
 
 @pytest.mark.parametrize("sampler", ["model", "tpe"])
 def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sampler):
-    one = search(trials=16, scheduler="none", sampler=sampler)
+    one = search(trials=12, scheduler="none", sampler=sampler)
     for _ in range(2):
         one.train(one.searcher.next_job())
     theirs = [
@@ -57,7 +57,7 @@ def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sample
     assert broken(one) == []  # before a driver has looked at them, too
     one.run()
     assert broken(one) == []
-    assert len(one.store.trials()) == 16
+    assert len(one.store.trials()) == 12
     found = read(one)
     frame = found.frame()
     keys = [key_of(one, trial) for trial in theirs]
@@ -76,7 +76,7 @@ def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sample
     if sampler == "model":
         assert {2, 3} <= set(sampled._own._history.results)
         assert sampled._own._history.results[2].curve == {}
-    again = search(trials=17, scheduler="none", sampler=sampler)
+    again = search(trials=13, scheduler="none", sampler=sampler)
     again.run()
     assert broken(again) == []
 
@@ -94,7 +94,7 @@ def test_a_random_draw_of_an_added_network_is_trained(search):
 
 
 def test_costs_of_an_added_result_are_those_of_its_network(search, caplog):
-    one = search(trials=8, scheduler="none", minimize=["macs"])
+    one = search(trials=4, scheduler="none", minimize=["macs"])
     setting = one.space.sample_setting(random.Random(1))
     macs = one.space.cost(one.space.architecture(setting)).macs
     theirs = optuna_study(one)
