@@ -169,8 +169,9 @@ class _Check:
         number, state = trial["number"], trial["state"]
         attributes = self.rows.attributes.get(number, {})
         attempts = self.rows.attempts.get(number, [])
-        if is_added(state, attributes.get("policy"), len(attempts)):
-            yield from self.added(trial, attributes)
+        policy = attributes.get("policy")
+        if is_added(state, policy, len(attempts)) and policy in (None, ADDED):
+            yield from self.added(trial, policy)
             return
         enqueued = state in ("WAITING", "FAIL") and "key" not in attributes and not attempts
         if not enqueued:  # by an Optuna tool, and not yet run or refused
@@ -194,8 +195,9 @@ class _Check:
         yield from self.value(trial, attributes)
         yield from self.shown(trial, attributes)
 
-    def added(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
-        """What another program added has values of a network of the space, and nothing else."""
+    def added(self, trial: Row, policy: str | None) -> Iterator[str]:
+        """What another program added is a value of a network of the space; with a ``policy`` of
+        ours it would be a result whose attempts were lost."""
         values = self.rows.values.get(trial["trial_id"], {})
         try:
             read_added(
@@ -209,7 +211,8 @@ class _Check:
         except NasError as error:
             yield f"was added by another program and is no result: {error}"
             return
-        if attributes.get("policy") == ADDED:  # a driver has looked at it
+        attributes = self.rows.attributes.get(trial["number"], {})
+        if policy == ADDED:  # a driver has looked at it
             yield from self.identity(trial, attributes)
         yield from self.shown(trial, attributes)
 

@@ -214,6 +214,14 @@ BROKEN = {
             "trial 2: is PRUNED without an epoch",
         ],
     ),
+    "a trial that was stopped by another program": (
+        "DELETE FROM nas_epochs WHERE trial = 2; DELETE FROM nas_attempts WHERE trial = 2; "
+        f"DELETE FROM trial_user_attributes WHERE {of(2)} AND key = 'policy'",
+        [
+            "trial 2: was added by another program and is no result: it is PRUNED; accepted: "
+            "COMPLETE"
+        ],
+    ),
     "a policy that there is not": (
         "UPDATE " + ATTRIBUTE.format('"luck"', "policy", ID.format(2)),
         ["trial 2: its policy is 'luck'"],
@@ -586,9 +594,8 @@ def test_an_enqueued_trial_that_was_refused_is_no_violation(one_copy):
     assert (
         broken_lines(study, f"{reason}; UPDATE trials SET state = 'FAIL' WHERE number = 10") == []
     )
-    assert broken_lines(study, "UPDATE trials SET state = 'PRUNED' WHERE number = 10")[:2] == [
-        "trial 10: its key None has no architecture",
-        "trial 10: its policy is None",
+    assert broken_lines(study, "UPDATE trials SET state = 'PRUNED' WHERE number = 10") == [
+        "trial 10: was added by another program and is no result: it is PRUNED; accepted: COMPLETE"
     ]
 
 
