@@ -55,7 +55,7 @@ def violations(study: Study, now: Callable[[], datetime] | None = None) -> list[
 @dataclass(frozen=True)
 class _Rows:
     trials: list[Row]
-    values: dict[int, dict[int, float]]  # trial id -> of its objectives, by their place
+    values: dict[int, dict[int, float | None]]  # trial id -> of its objectives, by their place
     curves: dict[int, dict[int, float]]  # trial id -> Optuna's intermediate values by epoch
     evaluated: list[int]  # numbers of trials
     attributes: dict[int, dict[str, Any]]  # trial number -> user attributes
@@ -363,7 +363,7 @@ def _read(study: Study) -> _Rows:
         for name, column in frames.knobs(connection, study.id).items():
             for number, value in column.items():
                 settings[number][name] = value
-        values: dict[int, dict[int, float]] = defaultdict(dict)
+        values: dict[int, dict[int, float | None]] = defaultdict(dict)
         for row in rows(f"SELECT o.* FROM trial_values AS o {_OF_STUDY} ORDER BY o.objective"):
             value = _INFINITE.get(row["value_type"], row["value"])
             values[row["trial_id"]][row["objective"]] = value
