@@ -78,6 +78,11 @@ class Measure:
         return "accuracy" if self.is_fraction else "score"
 
     @property
+    def superlative(self) -> str:
+        """What the network with the best value is: said where a front has others that cost less."""
+        return "most accurate" if self.is_fraction else "best-scoring"
+
+    @property
     def article(self) -> str:
         """an accuracy, or a score."""
         return "an accuracy" if self.is_fraction else "a score"

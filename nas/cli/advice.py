@@ -116,7 +116,8 @@ def print_ending(
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
     if best and plan.dataset is not None:
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
-        which = "the most accurate one (--trial names another)" if config.minimize else "the winner"
+        one = f"the {plan.record.measure.superlative} one (--trial names another)"
+        which = one if config.minimize else "the winner"
         commands.append((f"To train {which} for longer and ship it:", retrain))
     _print(console, storage, commands)
 

@@ -26,7 +26,7 @@ def print_best(console: Console, study: Study, rows: int | None = None) -> bool:
         return False
     who = "winner"
     if study.record.minimize:
-        who = "most accurate one" if study.record.measure.is_fraction else "one of the best score"
+        who = f"{study.record.measure.superlative} one"
         print_front(console, study, rows or OF_FRONT)
     else:
         _print_table(console, study, best)

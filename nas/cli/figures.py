@@ -72,7 +72,8 @@ def curves_figure(study: Study, width: int, most: int = 5) -> Text:
         for x, y in points:
             canvas.text(x, y, str(rank), color=colour)
     legend = "   ".join(f"{rank} trial {number}" for rank, number in enumerate(best, 1))
-    title = f"{study.record.accuracy} by epoch of the best trials"
+    which = measure.superlative if study.record.minimize else "best"
+    title = f"{study.record.accuracy} by epoch of the {which} trials"
     return _with_axes(canvas, title, _epoch, legend, measure)
 
 

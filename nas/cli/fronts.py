@@ -54,13 +54,13 @@ class Front:
 
 
 def print_front(console: Console, study: Study, rows: int = ROWS) -> None:
-    """Print the front of a study that minimizes costs, from the cheapest to the best."""
+    """Print the front of a study that minimizes costs, the cheapest network first."""
     from nas.study.front import front_words, thinned
 
     trials, front, measure = study.frame(), study.front(), study.record.measure
     costs = [*study.record.minimize]
     costs += [name for name in ("params", "macs") if name not in costs]
-    title = plain(f"The front of {study.name}, from the cheapest to the best")
+    title = plain(f"The front of {study.name}, from the cheapest to the {measure.superlative}")
     title.stylize("bold")
     table = Table(title=title, title_justify="left")
     for header in ("trial", *(COST_WORDS[name] for name in costs), study.record.accuracy, "epochs"):

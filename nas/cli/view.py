@@ -113,7 +113,8 @@ class View(Watcher):
         if self.best:
             value, job = self.best
             costs = f"{count(job.cost.params)} params, {count(job.cost.macs)} MACs"
-            best = f"best {self.measure.shown(value).strip()} (trial {job.number}: {costs})"
+            what = f"best {self.measure.word}" if self.front else "best"
+            best = f"{what} {self.measure.shown(value).strip()} (trial {job.number}: {costs})"
         front = self.front.text if self.front else ""
         left = ""
         if self.deadline is not None:

@@ -22,7 +22,7 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
     elif study.record.is_own:
         yield (
             f"The {values} are what the objective {study.record.config['objective']} reported, by "
-            "which trials were stopped and the best one chosen: that of the best is optimistic."
+            f"which trials were stopped and {_chosen(study)}."
         )
     else:
         yield from _of_training(study, best)
@@ -65,13 +65,18 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
         )
 
 
+def _chosen(study: Study) -> str:
+    if study.record.minimize:
+        return "the front chosen: those on it are optimistic"
+    return "the best one chosen: that of the best is optimistic"
+
+
 def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
     config, images = study.record.config, study.record.images
     if images is not None:
         yield (
             f"The accuracies are those of {images.validation:,} validation images, by which trials "
-            "were stopped and the best one chosen: that of the best is optimistic. The test images "
-            "had no part in it."
+            f"were stopped and {_chosen(study)}. The test images had no part in it."
         )
     if len(best) and images is not None:
         number, accuracy = int(best["number"].iloc[0]), float(best["val_accuracy"].iloc[0])

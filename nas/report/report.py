@@ -68,6 +68,7 @@ def report(study: Study) -> str:
         name=study.name,
         untrained=study.record.untrained,
         accuracy=study.record.accuracy,
+        superlative=study.record.measure.superlative,
         extreme="lowest" if study.record.measure.minimizes else "highest",
         version=version("nas"),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
@@ -98,7 +99,7 @@ def _question(study: Study) -> dict[str, Any]:
     space, limits = study.space, study.record.space.get("limits") or {}
     channels, height, width = space.input_shape
     within = [
-        f"at most {count(bounds['max'])} {measure}"
+        f"at most {count(bounds['max'])} {COST_WORDS.get(measure, measure)}"
         for measure, bounds in limits.items()
         if isinstance(bounds, dict) and bounds.get("max") is not None
     ]
@@ -125,6 +126,7 @@ def _set_up(study: Study) -> dict[str, Any]:
         "seed": "seed",
     }
     minimize = ", ".join(COST_WORDS[cost] for cost in study.record.minimize)
+    fingerprint = f"fingerprint of the {'images' if study.record.images else 'objective'}"
     setup = [("minimized beside it", minimize)] if minimize else []
     setup += [
         (label, _shown(config[key])) for key, label in names.items() if config.get(key) is not None
@@ -132,7 +134,7 @@ def _set_up(study: Study) -> dict[str, Any]:
     return {
         "planned": config.get("trials"),
         "created": f"{study.created:%Y-%m-%d %H:%M}",
-        "setup": [*_images(study), *setup, ("fingerprint of the images", study.record.dataset)],
+        "setup": [*_images(study), *setup, (fingerprint, study.record.dataset)],
         "command": reproduce.command(study.name),
         "space_name": reproduce.SPACE_FILE,
         "space_file": reproduce.space_file(study.record),
@@ -240,9 +242,12 @@ def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
     if best.empty:
         return f"No trial of {len(trials)} was trained in full yet."
     winner = best.iloc[0]
-    front = f"{front_words(trials, study.record)} " if study.record.minimize else ""
+    best_of = "Best of"
+    if study.record.minimize:
+        superlative = study.record.measure.superlative.capitalize()
+        best_of = f"{front_words(trials, study.record)} {superlative} of"
     return (
-        f"{front}Best of {plural(len(trials), 'trial')}: trial {winner['number']} with "
+        f"{best_of} {plural(len(trials), 'trial')}: trial {winner['number']} with "
         f"{_value(study, winner.to_dict())} {study.record.accuracy} after "
         f"{plural(winner['epochs'], 'epoch')}, {count(winner['params'])} parameters and "
         f"{count(winner['macs'])} multiply-accumulates per image."

@@ -220,11 +220,11 @@ def test_the_question_names_size_images_and_upper_limits(study):
     found = _question(study)
     assert found["space"] is study.space
     assert found["size"] == f"{study.space.size():,}"
-    assert found["within"] == ", with at most 1.00M params and at most 30.0M macs"
+    assert found["within"] == ", with at most 1.00M params and at most 30.0M MACs"
     assert found["shape"] == "28×28 pixels in 1 channel"
     limits = {"macs": {"max": 20_000_000}, "depth": {"min": 3}, "params": {"max": 500_000}}
     limited = with_record(study, space={**study.record.space, "limits": limits})
-    within = ", with at most 20.0M macs and at most 500k params"
+    within = ", with at most 20.0M MACs and at most 500k params"
     assert _question(limited)["within"] == within
     odd = with_record(study, space={**study.record.space, "limits": {"macs": None, "params": [1]}})
     assert _question(odd)["within"] == ""

@@ -369,7 +369,7 @@ def test_the_view_counts_the_front_of_what_it_saw(search):
     console = Console(file=io.StringIO(), width=200)
     assert print_best(console, study, rows=2)
     shown = " ".join(console.file.getvalue().split())
-    assert "The front of seen, from the cheapest to the best" in shown
+    assert "The front of seen, from the cheapest to the most accurate" in shown
     assert f"The most accurate one, trial {study.best_trial.number}:" in shown
     assert f"2 of {len(study.front())}, evenly" in shown
     volume = view.front.text.split()[-1].rstrip(")")
@@ -390,7 +390,7 @@ def test_a_front_of_scores_has_no_hypervolume(search):
     console = Console(file=io.StringIO(), width=200)
     print_best(console, study)
     assert "Hypervolume" not in console.file.getvalue()
-    assert "The one of the best score, trial" in console.file.getvalue()
+    assert "The best-scoring one, trial" in console.file.getvalue()
 
 
 def test_show_and_studies_say_what_the_best_is(search, capsys):

@@ -37,16 +37,27 @@ def colours(number: int) -> list[tuple[float, float, float]]:
     return palette
 
 
-def caption(axes: Axes, title: str, notes: Iterable[str] = ()) -> None:
-    """The title, and below it in smaller print what has to be known to read the figure."""
+def caption(axes: Axes, title: str, notes: Iterable[str] = (), *, whole: bool = False) -> None:
+    """The title, and below it in smaller print what has to be known to read the figure.
+
+    They begin where the axes do; or at the left end of the ``whole`` figure, where the labels of
+    the axes are so long that there would be too little room.
+    """
+    left = 0.0
+    if whole:
+        figure = axes.get_figure(root=True)
+        assert figure is not None, "it was made by ``canvas``"
+        figure.draw_without_rendering()  # the layout is known then
+        place = axes.get_position()
+        left = (0.02 - place.x0) / place.width
     width = int(16 * axes.figure.bbox.width / axes.figure.dpi)
     # names of studies have few places to break at
     title = "\n".join(textwrap.wrap(title, int(0.66 * width), break_on_hyphens=False))
     text = "\n".join(line for note in notes if note for line in textwrap.wrap(note, width))
-    axes.set_title(title, loc="left", pad=6 + 10.5 * (text.count("\n") + 1) if text else 6)
+    axes.set_title(title, loc="left", x=left, pad=6 + 10.5 * (text.count("\n") + 1) if text else 6)
     if text:
         axes.annotate(
-            text, (0, 1), (0, 4), "axes fraction", "offset points", va="bottom", fontsize=8,
+            text, (left, 1), (0, 4), "axes fraction", "offset points", va="bottom", fontsize=8,
             color="0.35", linespacing=1.1,
         )  # fmt: skip
 

@@ -190,7 +190,7 @@ def importance(
         axes.set(xlabel=f"importance ({evaluator}; all add up to 1)")
         axes.grid(False, axis="y")
         said = f"{order(found)}; lines: {100 * level:g} % bootstrap" if intervals else order(found)
-        caption(axes, f"Importance of knobs: {space.title}", [said, *notes([space])])
+        caption(axes, f"Importance of knobs: {space.title}", [said, *notes([space])], whole=True)
     return figure
 
 

@@ -11,8 +11,11 @@ import streamlit as st
 from nas.dashboard import charts, columns, drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
-from nas.metrics import Measure
+from nas.metrics import COST_WORDS, Measure
 from nas.study.front import front_words, pareto_front
+
+ROWS = 20  # of the table: more are scrolled
+LINE = "#D55E00"  # of the front: told from both kinds of trials by all eyes
 
 
 def page(source: Source) -> None:
@@ -36,24 +39,32 @@ def page(source: Source) -> None:
         nothing("no trial has ended with a result yet")
         return
     full = shown[shown["state"] == "COMPLETE"]
+    # of a front, beside what is far below it, little is seen
+    if 0 < len(full) < len(shown) and not st.toggle(
+        "Trials stopped early, too", value=not record.minimize, key="stopped"
+    ):
+        shown = full
     front = pareto_front(full, cost, measure)
     searched = pareto_front(full, record.minimize, measure) if record.minimize else front
     if record.minimize:
         st.text(front_words(trials, record))
+    several = len(record.minimize) > 1
     kept = front.index.union(searched.index)
     drawn = pd.concat([charts.thinned(shown.drop(kept)), shown.loc[kept]])
     charts.say_thinned(len(drawn), len(shown))
     picked = st.altair_chart(
-        _chart(_described(source, drawn), front, cost, measure),
+        _chart(_described(source, drawn), front, searched if several else None, cost, measure),
         on_select="rerun",
         selection_mode="point",
         key="front",
     )
+    if several:
+        words = " and ".join(COST_WORDS[name] for name in record.minimize)
+        st.caption(f"A ring is around the networks on the front of {measure.word}, {words}.")
     if front.empty:
         nothing("there is no front, as no trial was trained in full yet")
     _network(source, picked)
-    last = "most accurate" if measure.is_fraction else "best"
-    st.subheader(f"The front, from the cheapest to the {last}")
+    st.subheader(f"The front, from the cheapest to the {measure.superlative}")
     _table(searched, measure, record.minimize)
 
 
@@ -67,8 +78,13 @@ def _described(source: Source, drawn: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chart(
-    points: pd.DataFrame, front: pd.DataFrame, cost: str, measure: Measure
+    points: pd.DataFrame,
+    front: pd.DataFrame,
+    ringed: pd.DataFrame | None,
+    cost: str,
+    measure: Measure,
 ) -> alt.LayerChart:
+    """Points, the line of the front against one cost, and rings around some points."""
     parts = [name for name in points.columns if name.startswith(("stem", "stage"))]
     tooltip = [
         alt.Tooltip("number:Q", title="trial"),
@@ -80,7 +96,7 @@ def _chart(
     ]
     line = (
         alt.Chart(front[[cost, measure.metric]])
-        .mark_line(interpolate="step-after", color="#D55E00", strokeWidth=1.5)
+        .mark_line(interpolate="step-after", color=LINE, strokeWidth=2.5)
         .encode(x=charts.cost_axis(cost), y=charts.value_axis(measure))
     )
     scatter = (
@@ -95,7 +111,14 @@ def _chart(
         )
         .add_params(alt.selection_point("point", fields=["number"], empty=False))
     )
-    chart: alt.LayerChart = (line + scatter).properties(height=charts.HEIGHT)
+    layers = line + scatter
+    if ringed is not None:
+        layers += (
+            alt.Chart(ringed[[cost, measure.metric]])
+            .mark_point(filled=False, size=180, color=LINE, strokeWidth=1.5)
+            .encode(x=charts.cost_axis(cost), y=charts.value_axis(measure))
+        )
+    chart: alt.LayerChart = layers.properties(height=charts.HEIGHT)
     return chart
 
 
@@ -119,4 +142,5 @@ def _table(front: pd.DataFrame, measure: Measure, minimize: Sequence[str]) -> No
         column_config=columns.TRIALS,
         hide_index=True,
         placeholder="",
+        height="content" if len(front) <= ROWS else "auto",
     )

@@ -46,7 +46,8 @@ def _numbers(now: pd.Series, source: Source) -> None:
     in_full = source.trials().query("state == 'COMPLETE'")
     full = in_full[measure.metric]
     best = full.min() if measure.minimizes else full.max()
-    places = st.columns(7 if record.minimize else 6)
+    # the state is a word, the others are numbers
+    places = st.columns([2, 1, 1, 1, 1, 1.5, 1][: 7 if record.minimize else 6])
     places[0].metric("state", str(now["state"]))
     places[1].metric("running now", int(now["working"]))
     places[2].metric("trained in full", int(now["complete"]))

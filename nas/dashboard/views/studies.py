@@ -24,10 +24,6 @@ COLUMNS = {
     "complete": st.column_config.NumberColumn("in full", help="Trials trained in full."),
     "pruned": st.column_config.NumberColumn("stopped early"),
     "failed": st.column_config.NumberColumn("failed"),
-    "objective": st.column_config.TextColumn(
-        "objective", help="What was measured; synthetic: no training, the accuracies are made up."
-    ),
-    "dataset": st.column_config.TextColumn("data set", help="Whose images were trained on."),
     "best": st.column_config.NumberColumn(
         "best accuracy", format="%.2f %%", help="On the validation images, of those in full."
     ),
@@ -36,6 +32,10 @@ COLUMNS = {
         format="%.4g",
         help="Of studies whose objective reports one, of those in full.",
     ),
+    "objective": st.column_config.TextColumn(
+        "objective", help="What was measured; synthetic: no training, the accuracies are made up."
+    ),
+    "dataset": st.column_config.TextColumn("data set", help="Whose images were trained on."),
     "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
     "problem": st.column_config.TextColumn(
         "problem", help="Why a damaged study cannot be read; nas check says all of it."
