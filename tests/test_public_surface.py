@@ -62,7 +62,17 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 # --- the arrows: what each part of nas may import, besides itself ---
 
-BASE = {"errors", "output", "quantity", "text", "options", "faults", "importing", "metrics", "causes"}
+BASE = {
+    "errors",
+    "output",
+    "quantity",
+    "text",
+    "options",
+    "faults",
+    "importing",
+    "metrics",
+    "causes",
+}
 DATA = BASE | {"blocks", "architecture", "cost", "summary", "presets"}
 MAY_IMPORT = {
     "errors": set(),
