@@ -25,7 +25,7 @@ from nas.samplers.targets import targets
 Array = NDArray[np.float64]
 
 FITTED = 5  # results with which a model begins
-# The first trials: so far down from the largest, among all sizes
+# The first trials: so far down from the largest, among all sizes; see ``_place`` for further ones
 SPREAD = (0.0, 0.02, 0.1, 0.25, 0.05, 0.5)
 SIZES = 256  # draws that stand for them
 ALL = 1000  # candidates of a space that are all ranked
@@ -69,15 +69,13 @@ class ModelSampler(LargestSampler):
         return Choice(found, "guided") if found else None
 
     def _first(self, history: History, rng: random.Random) -> Candidate | None:
-        """What is tried before there is a model; None where enough is under way."""
+        """What is tried before there is a model."""
         tried = len(history.tried)
-        if tried >= len(SPREAD):
-            return None
         if not tried:
             return self.largest(history, rng)
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
         fresh = [one for one in known if self.is_new(one, history)]
-        return fresh[int(SPREAD[tried] * len(fresh))] if fresh else None
+        return fresh[int(_place(tried) * len(fresh))] if fresh else None
 
     def _promising(self, history: History, fit: _Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""
@@ -168,6 +166,21 @@ class ModelSampler(LargestSampler):
         super()._forget(candidates)
         self._fits: dict[int, tuple[int, _Fit]] = {}
         self._hypers: dict[int, tuple[int, Hyper]] = {}
+
+
+def _place(tried: int) -> float:
+    """Where in the order of sizes, from 0 for the largest to 1, a first trial is.
+
+    Where many are under way before five have ended, they cover all sizes, the larger ones more
+    densely: squares of the van der Corput sequence.
+    """
+    if tried < len(SPREAD):
+        return SPREAD[tried]
+    share, part = 0.0, 0.5
+    while tried:
+        tried, bit = divmod(tried, 2)
+        share, part = share + bit * part, part / 2
+    return share**2
 
 
 @cache
