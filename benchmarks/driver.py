@@ -2,6 +2,7 @@
 
     python benchmarks/driver.py store [--storage postgresql+psycopg://…]
     python benchmarks/driver.py scale --sampler random
+    python benchmarks/driver.py draw docs/scale.jsonl docs/images/scale.png
     python benchmarks/driver.py ray
 
 ``store``: ask, one epoch and tell of random networks of the space ``resnext``, each durable before
@@ -182,6 +183,29 @@ def scale(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 begun, asking, asks = time.process_time(), 0.0, 0
 
 
+def draw(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The lines of ``scale`` as a figure."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn as sns
+
+    lines = [json.loads(line) for line in arguments.lines.read_text().splitlines()]
+    found = pd.DataFrame(lines)
+    sns.set_theme(style="whitegrid", context="paper", palette="colorblind")
+    wanted = {
+        "ms_per_ask": "processor time of an ask (ms)",
+        "ms_per_trial": "processor time of a trial (ms)",
+        "megabytes": "memory of the driver (MB)",
+    }
+    figure, axes = plt.subplots(1, len(wanted), figsize=(3.6 * len(wanted), 3.0))
+    for axis, (column, label) in zip(axes, wanted.items(), strict=True):
+        sns.lineplot(found, x="trials", y=column, hue="sampler", ax=axis, legend=axis is axes[0])
+        axis.set(ylabel=label, xlabel="trials of the study", ylim=(0, None))
+    figure.tight_layout()
+    figure.savefig(arguments.figure, dpi=150)
+    return {"figure": str(arguments.figure), "lines": len(lines)}
+
+
 def nothing(architecture: Any, config: Any, report: Callable[..., bool]) -> None:
     """An objective without work."""
     report({"val_accuracy": 0.5})
@@ -291,6 +315,10 @@ def main() -> None:
     grows.add_argument("--sampler", default="random")
     grows.add_argument("--trials", type=int, default=LATE[1])
     grows.set_defaults(command=scale)
+    drawn = commands.add_parser("draw")
+    drawn.add_argument("lines", type=Path)
+    drawn.add_argument("figure", type=Path)
+    drawn.set_defaults(command=draw)
     two = commands.add_parser("ray")
     two.add_argument("--trials", type=int, default=200)
     two.set_defaults(command=through_ray)
