@@ -1,6 +1,7 @@
 """How many training images a search needs, by sampler, scheduler, budget and number of workers.
 
     python benchmarks/search_quality.py run studies/resnext_bench.sqlite --seeds 0:20
+    python benchmarks/search_quality.py run studies/resnext_bench.sqlite --seeds 0:20 --fronts
     python benchmarks/search_quality.py write
 
 ``run`` replays the table in virtual time through the searcher, the database and the schedulers that
@@ -11,6 +12,11 @@ docs/search-quality.md of it.
 The regret of a search is what the true value (mean over the table's seeds after the last epoch) of
 its best network, as the study says it, is below that of the best network of the space within the
 budget. A search without a finished trial has that of a network drawn at random.
+
+With ``--fronts``, searches minimize MACs beside the accuracy. Their rows have ``"front": true`` and
+points of a hypervolume: that of the true values of the networks on the front, as the study says it,
+against log MACs, from the worst accuracy of the space at its most MACs to the best at its least. It
+is a share of what the front of the whole space has, so that 1 is all there is.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -29,10 +36,12 @@ from typing import Any
 import numpy as np
 
 import nas
-from nas.study.table import Table, table_of
+from nas.study.front import dominated, unbeaten
+from nas.study.table import Table, read_table
 
 SAMPLERS = ("random", "largest", "tpe", "evolution", "local", "model")
 SCHEDULERS = ("none", "asha", "asha:2", "hyperband", "pasha", "curves", "curves:2")
+OF_FRONTS = ("random", "largest", "nsga2", "tpe", "evolution", "model")  # samplers
 CAPS = (0.2, 0.5, 1.0)  # shares of the MACs of the largest network
 TRIALS = 100
 
@@ -40,9 +49,8 @@ TRIALS = 100
 class Trace(nas.Watcher):
     """The best network of a search after each image that it trained on."""
 
-    def __init__(self, table: Table, images: int) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self._images = images  # of an epoch
         self._best = -np.inf
         self._last: dict[int, float] = {}
         self.images = 0
@@ -51,28 +59,107 @@ class Trace(nas.Watcher):
         self.points: list[tuple[int, float, float]] = []
 
     def measured(self, job: Any, result: Any) -> None:
-        self.images += self._images
+        self.images += self._table.recipe["train_images"]
         self.seconds += self._table.seconds(job.architecture.key)
         self._last[job.number] = result["val_accuracy"]
 
     def ended(self, job: Any, state: str, reason: str | None) -> None:
-        value = self._last.get(job.number, -np.inf)
-        if state == "complete" and value > self._best:
-            self._best = value
-            value = self._table.value(job.architecture.key)
-            self.points.append((self.images, round(self.seconds, 2), value))
+        if state == "complete":
+            self.finished(job, self._last[job.number], self._table.value(job.architecture.key))
+
+    def finished(self, job: Any, observed: float, true: float) -> None:
+        """A network was trained in full."""
+        if observed > self._best:
+            self._best = observed
+            self.points.append((self.images, round(self.seconds, 2), true))
+
+
+class FrontTrace(Trace):
+    """The hypervolume of the front of a search after each image that it trained on."""
+
+    def __init__(self, table: Table, box: Box) -> None:
+        super().__init__(table)
+        self._box = box
+        self._found: list[tuple[float, float, float]] = []  # MACs, observed, true
+
+    def finished(self, job: Any, observed: float, true: float) -> None:
+        self._found.append((job.cost.macs, observed, true))
+        macs, seen, values = np.array(self._found).T
+        front = unbeaten(np.column_stack([macs, -seen]))
+        share = round(self._box.share(macs[front], values[front]), 6)
+        if not self.points or share != self.points[-1][-1]:
+            self.points.append((self.images, round(self.seconds, 2), share))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where fronts are compared: true values against log MACs, of all networks of a space."""
+
+    macs: np.ndarray
+    values: np.ndarray
+
+    def share(self, macs: np.ndarray, values: np.ndarray) -> float:
+        """The hypervolume of such networks, as a share of that of all networks."""
+        return self._volume(macs, values) / self._volume(self.macs, self.values)
+
+    def _volume(self, macs: np.ndarray, values: np.ndarray) -> float:
+        least, most, worst, best = *ends(np.log(self.macs)), *ends(self.values)
+        costs = (np.log(macs) - least) / (most - least)
+        return dominated(np.column_stack([costs, (best - values) / (best - worst)]))
+
+
+def ends(values: np.ndarray) -> tuple[float, float]:
+    """The least and the most."""
+    return float(values.min()), float(values.max())
 
 
 def search(
     file: str, sampler: str, scheduler: str, cap: float, workers: int, seed: int
 ) -> dict[str, Any]:
-    """One study, and what it found when."""
-    table = table_of(f"table:{file}")
-    assert table is not None
-    costs = costs_and_values(file)
+    """One study for the best network within ``cap``, and what it found when."""
+    table, costs = table_and_costs(file)
     most = int(cap * max(macs for macs, _ in costs))
     reachable = [value for macs, value in costs if macs <= most]
-    trace = Trace(table, table.recipe["train_images"])
+    best = max(reachable)
+    trace = Trace(table)
+    found = replayed(file, trace, sampler, scheduler, workers, seed, max_macs=most)
+    return {
+        "sampler": sampler,
+        "scheduler": scheduler,
+        "cap": cap,
+        "workers": workers,
+        "seed": seed,
+        "start": best - float(np.mean(reachable)),
+        "points": [(*at, best - value) for *at, value in trace.points],
+        **found,
+    }
+
+
+def search_front(
+    file: str, sampler: str, scheduler: str, cap: None, workers: int, seed: int
+) -> dict[str, Any]:
+    """One study for the front of accuracy and MACs, and what it found when."""
+    table, costs = table_and_costs(file)
+    macs, values = np.array(costs).T
+    trace = FrontTrace(table, Box(macs, values))
+    found = replayed(file, trace, sampler, scheduler, workers, seed, minimize=["macs"])
+    return {
+        "front": True,
+        "sampler": sampler,
+        "scheduler": scheduler,
+        "cap": cap,
+        "workers": workers,
+        "seed": seed,
+        "points": trace.points,
+        **found,
+    }
+
+
+def replayed(
+    file: str, trace: Trace, sampler: str, scheduler: str, workers: int, seed: int, **options: Any
+) -> dict[str, Any]:
+    """Run one study; the images that it trained on, those of a whole training, and seconds."""
+    table, _ = table_and_costs(file)
     rule, _, grace = scheduler.partition(":")  # asha:2 is asha with a grace of two epochs
     begun = time.process_time()
     with tempfile.TemporaryDirectory(
@@ -86,20 +173,12 @@ def search(
             trials=TRIALS,
             concurrency=workers,
             seed=seed,
-            max_macs=most,
             storage=f"sqlite:///{at}/nas.db",
             runs=f"{at}/runs",
             watcher=trace,
+            **options,
         )
-    best = max(reachable)
     return {
-        "sampler": sampler,
-        "scheduler": scheduler,
-        "cap": cap,
-        "workers": workers,
-        "seed": seed,
-        "start": best - float(np.mean(reachable)),
-        "points": [(*at, best - value) for *at, value in trace.points],
         "images": trace.images,
         "trained": trace.seconds,
         "full": table.recipe["train_images"] * table.epochs,
@@ -108,14 +187,13 @@ def search(
 
 
 @lru_cache(maxsize=1)
-def costs_and_values(file: str) -> list[tuple[int, float]]:
-    """MACs and true value of each network, once for all studies of a process."""
-    table = table_of(f"table:{file}")
-    assert table is not None
+def table_and_costs(file: str) -> tuple[Table, list[tuple[int, float]]]:
+    """The table; MACs and true value of each network, once for all studies of a process."""
+    table = read_table(Path(file))
     settings = table.space.distinct_settings(4096)
     assert settings is not None
     networks = [table.space.architecture(setting) for setting in settings]
-    return [(table.space.cost(one).macs, table.value(one.key)) for one in networks]
+    return table, [(table.space.cost(one).macs, table.value(one.key)) for one in networks]
 
 
 def regret(row: dict[str, Any], spent: np.ndarray, seconds: bool = False) -> np.ndarray:
@@ -129,9 +207,12 @@ def wanted(arguments: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
     """The combinations that are not in the output yet, seed by seed."""
     first, _, end = arguments.seeds.partition(":")
     seeds = range(int(first), int(end))
-    there = {tuple(row[k] for k in KEYS) for row in rows(arguments.output)}
+    caps = (None,) if arguments.fronts else arguments.caps
+    samplers = arguments.samplers or (OF_FRONTS if arguments.fronts else SAMPLERS)
+    known = split(rows(arguments.output))[arguments.fronts]
+    there = {tuple(row[k] for k in KEYS) for row in known}
     for seed, workers, cap, sampler, scheduler in product(
-        seeds, arguments.workers, arguments.caps, arguments.samplers, arguments.schedulers
+        seeds, arguments.workers, caps, samplers, arguments.schedulers
     ):
         if (sampler, scheduler, cap, workers, seed) not in there:
             yield sampler, scheduler, cap, workers, seed
@@ -145,12 +226,19 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def split(found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The studies of one objective, and those of fronts."""
+    fronts = [row for row in found if row.get("front")]
+    return [row for row in found if not row.get("front")], fronts
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run what is not there yet."""
     todo = list(wanted(arguments))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(arguments.processes) as pool, arguments.output.open("a") as file:
-        futures = [pool.submit(search, arguments.table, *one) for one in todo]
+        one_study = search_front if arguments.fronts else search
+        futures = [pool.submit(one_study, arguments.table, *one) for one in todo]
         for done, future in enumerate(futures, start=1):
             file.write(json.dumps(future.result()) + "\n")
             file.flush()
@@ -161,9 +249,14 @@ def run(arguments: argparse.Namespace) -> None:
 def write(arguments: argparse.Namespace) -> None:
     """The summary as Markdown on standard output, and the figures beside the results."""
     first, _, end = arguments.seeds.partition(":")
-    found = [r for r in rows(arguments.output) if int(first) <= r["seed"] < int(end)]
+    chosen = [r for r in rows(arguments.output) if int(first) <= r["seed"] < int(end)]
+    found, fronts = split(chosen)
     for workers in sorted({row["workers"] for row in found}):
         print("\n".join(summary([r for r in found if r["workers"] == workers], workers)))
+    for workers in sorted({row["workers"] for row in fronts}):
+        print("\n".join(of_fronts([r for r in fronts if r["workers"] == workers], workers)))
+    if not found:
+        return
     folder = arguments.output.parent / "images"
     few = [row for row in found if row["workers"] == min(r["workers"] for r in found)]
     panels(few, "sampler", "scheduler", arguments.scheduler, folder / "search-quality-samplers.png")
@@ -200,6 +293,38 @@ def summary(found: list[dict[str, Any]], workers: int) -> Iterator[str]:
             yield f"| {sampler} | {scheduler} | {' | '.join(cells)} | {needed} | {words} |"
 
 
+def of_fronts(found: list[dict[str, Any]], workers: int) -> Iterator[str]:
+    """A table of hypervolumes, and the images until that of random search at its end."""
+    full = found[0]["full"]
+    grid = np.arange(full // 6, 100 * full + 1, full // 6)
+    curves = {
+        way: np.array([volume(r, grid) for r in sorted(of, key=lambda r: r["seed"])])
+        for way, of in grouped(found).items()
+    }
+    random = curves.get(("random", "none"))
+    yield f"\n{workers} workers, fronts of accuracy and MACs, hypervolume in % of what there is\n"
+    head = ["sampler", "scheduler", "seeds", "5", "10", "25", "50", "100", "images to the goal"]
+    yield f"| {' | '.join([*head, 'worse than'])} |"
+    yield "|---" * (len(head) + 1) + "|"
+    for (sampler, scheduler), curve in sorted(curves.items()):
+        cells = [told(curve[:, 6 * many - 1]) for many in (5, 10, 25, 50, 100)]
+        needed = words = "–"
+        if random is not None:
+            there = np.flatnonzero(curve.mean(axis=0) >= random.mean(axis=0)[-1])
+            needed = f"{grid[there[0]] / full:.1f}" if len(there) else "–"
+            paired = 1 < len(curve) == len(random)
+            words = "random" if paired and significantly_worse(-curve, -random) else "none"
+        row = [sampler, scheduler, str(len(curve)), *cells, needed, words]
+        yield f"| {' | '.join(row)} |"
+
+
+def volume(row: dict[str, Any], images: np.ndarray) -> np.ndarray:
+    """The hypervolume of the front of a search after so many images."""
+    at = [point[0] for point in row["points"]]
+    values = [0.0, *(point[-1] for point in row["points"])]
+    return np.array(values)[np.searchsorted(at, images, side="right")]
+
+
 def grouped(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Studies by sampler and scheduler."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -209,7 +334,7 @@ def grouped(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str,
 
 
 def told(regrets: np.ndarray) -> str:
-    """Mean and standard error, in points of accuracy."""
+    """Mean and standard error, in hundredths."""
     error = regrets.std(ddof=1) / np.sqrt(len(regrets)) if len(regrets) > 1 else np.nan
     return f"{100 * regrets.mean():.2f} ± {100 * error:.2f}"
 
@@ -269,7 +394,8 @@ def main() -> None:
     one = commands.add_parser("run")
     one.add_argument("table")
     one.add_argument("--seeds", default="0:20")
-    one.add_argument("--samplers", nargs="+", default=SAMPLERS)
+    one.add_argument("--fronts", action="store_true", help="minimize MACs beside the accuracy")
+    one.add_argument("--samplers", nargs="+", help=f"default: {', '.join(SAMPLERS)}")
     one.add_argument("--schedulers", nargs="+", default=SCHEDULERS)
     one.add_argument("--caps", nargs="+", type=float, default=CAPS)
     one.add_argument("--workers", nargs="+", type=int, default=(2, 16))
