@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,9 +14,11 @@ from nas.cli.search import (
     HOW,
     WHAT,
     WHERE,
+    Address,
     Band,
     Data,
     DatasetName,
+    Insecure,
     Objective,
     Resize,
     Seed,
@@ -103,6 +105,8 @@ def compare_command(
     ] = None,
     storage: StorageUrl = None,
     data: Data = None,
+    address: Address = None,
+    insecure: Insecure = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -179,6 +183,8 @@ def narrow_command(
         ),
     ] = None,
     data: Data = None,
+    address: Address = None,
+    insecure: Insecure = None,
     storage: Storage = DEFAULT_STORAGE,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print no trials.", rich_help_panel=WHERE)
@@ -208,6 +214,10 @@ def narrow_command(
     size = found.study.trials if models is None else models
     if size == 0:
         return
+    machine = {"data": data, "address": address, "insecure": insecure}
+    of_machine: dict[str, Any] = {
+        name: value for name, value in machine.items() if value is not None
+    }
     again = nas_command(
         "narrow",
         space,
@@ -217,13 +227,13 @@ def narrow_command(
         margin=margin,
         error_rate=error_rate,
         output=output,
-        data=data,
         storage=storage,
+        **of_machine,
     )
-    child = found.child(path, size, {"data": data} if data else {})
+    child = found.child(path, size, of_machine)
     run = partial(show, quiet=quiet, again=again)
     judged = found.judged(child, run, judged_by.margin, judged_by.error_rate)
-    following = nas_command("narrow", str(path), study=child.study, data=data, storage=storage)
+    following = nas_command("narrow", str(path), study=child.study, storage=storage, **of_machine)
     for line in (*judged.lines, f"The next step:  {following}"):
         say(f"\n{line}")
 

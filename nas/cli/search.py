@@ -101,6 +101,24 @@ Concurrency = Annotated[
     ),
 ]
 
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Ray cluster to run on, as ray start prints it; auto: the one of this machine; local: "
+        "none. See docs/cluster.md. (default: RAY_ADDRESS, else local)",
+        rich_help_panel=WHERE,
+    ),
+]
+Insecure = Annotated[
+    bool | None,
+    typer.Option(
+        "--insecure",
+        help="Also join a cluster on other machines that asks nobody for a token.",
+        rich_help_panel=WHERE,
+    ),
+]
+
 
 def search_command(
     context: typer.Context,
@@ -247,6 +265,8 @@ def search_command(
     storage: StorageUrl = None,
     runs: Runs = None,
     data: Data = None,
+    address: Address = None,
+    insecure: Insecure = None,
     device: Annotated[
         str | None,
         typer.Option(help="auto, cpu, cuda or mps. (default: auto)", rich_help_panel=WHERE),
@@ -308,9 +328,9 @@ def search_command(
 ) -> None:
     """Search a design space for its best network; the same command again carries on.
 
-    Samples architectures with Optuna, trains them on a data set with Ray Tune (on the cluster at
-    RAY_ADDRESS, if that is set), stops the poor ones early and writes every result into the study
-    database. Ctrl-C ends it in order.
+    Samples architectures with Optuna, trains them on a data set with Ray Tune (on a cluster with
+    --address), stops the poor ones early and writes every result into the study database. Ctrl-C
+    ends it in order.
     """
     flags = {
         name: value

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from nas.cli.advice import print_ending, print_header, print_outage
-from nas.cli.console import Console
+from nas.cli.console import Console, say
 from nas.cli.screen import screen
 from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.search.budget import ABOVE, Budget
@@ -27,7 +27,7 @@ def search(given: Mapping[str, Any], *, quiet: bool = False, verbose: bool = Fal
         typer.Exit: it did not come to its end, as in ``show``.
     """
     begun = time.monotonic()
-    with machine() as found:
+    with machine(given, tell=_silent if quiet else say) as found:
         plan = prepare({**given, "storage": storage_url(given.get("storage"))}, found)
         show(plan, begun, quiet=quiet, verbose=verbose)
 
@@ -64,6 +64,10 @@ def show(
         code = _summarise(console, outcome, again)
     if code:
         raise typer.Exit(code)
+
+
+def _silent(line: str) -> None:
+    """Nothing is printed."""
 
 
 def _summarise(console: Console, outcome: Outcome, again: str | None) -> int:

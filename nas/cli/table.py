@@ -13,9 +13,11 @@ from nas.cli.numbers import number_option
 from nas.cli.search import (
     HOW,
     WHERE,
+    Address,
     Concurrency,
     Data,
     DatasetName,
+    Insecure,
     Objective,
     Resize,
     Runs,
@@ -69,6 +71,8 @@ def make_command(
     ] = None,
     data: Data = None,
     runs: Runs = None,
+    address: Address = None,
+    insecure: Insecure = None,
     concurrency: Concurrency = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print no trials.", rich_help_panel=WHERE)

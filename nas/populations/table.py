@@ -91,7 +91,7 @@ def make(
     every = list(settings)
     fixed = {**FIXED, "space": space, "storage": f"sqlite:///{path}"}
     studies: list[Study] = []
-    with machine() as found:
+    with machine(options) as found:
         for seed in range(seeds):
             chosen = every if not studies else _again(studies[0], loaded, every, again, seed)
             random.Random(seed).shuffle(chosen)
@@ -102,7 +102,7 @@ def make(
             studies.append(open_study(plan.config.storage, study))
             if plan.dataset is not None:
                 evaluate_trials(studies[-1], plan.config, tell)
-    if not cluster_address():  # else the networks do not run on this machine
+    if not cluster_address(options.get("address")):  # else the networks do not run on this machine
         measure_study(studies[0], "all")
     return Table.load(path)
 

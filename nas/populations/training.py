@@ -101,12 +101,12 @@ def train(
         populations: what is to be trained.
         storage: URL of the study database.
         run: carries out one search; it raises where that one did not come to its end.
-        keep: whether a cluster at RAY_ADDRESS stays joined.
+        keep: whether a cluster stays joined.
 
     Raises:
         NasError: one cannot be trained; the message is one line.
     """
-    with machine(keep=keep) as found:
+    with machine(populations[0].options, keep=keep) as found:
         plans = [prepare({**one.search_options, "storage": storage}, found) for one in populations]
         for plan in plans:
             run(plan)

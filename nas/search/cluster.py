@@ -1,4 +1,4 @@
-"""Ray itself: the cluster at ``RAY_ADDRESS``, or one of our own on this machine."""
+"""Ray itself: the cluster that is named, or one of our own on this machine."""
 
 from __future__ import annotations
 
@@ -6,132 +6,163 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+# isort: off
+import nas.search.ray_settings  # noqa: F401 - before ray, which reads some of what it sets
+
+# isort: on
+import ray
+
 from nas.errors import ConfigError
-from nas.search.machine import Machine, cluster_address
+from nas.search.head import OPEN, Head, authentication, reached, silence
+from nas.search.machine import Address, Machine, Node, cluster_address
 from nas.study.storage_url import VARIABLE
 
-# Before ray is imported: it reads some of these then.
-_RAY_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths stay what the user meant
-    "RAY_DEDUP_LOGS": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results are judged by the searcher
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database has every number
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots: the database is the truth
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",
-    "TUNE_WARN_THRESHOLD_S": "10",
-}
-for _name, _value in _RAY_ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+log = logging.getLogger(__name__)
 
-import ray  # noqa: E402
-from ray._private.authentication.authentication_token_setup import (  # noqa: E402
-    maybe_enable_token_auth_if_token_available,
-)
-from ray._private.services import canonicalize_bootstrap_address  # noqa: E402
-from ray._raylet import GcsClient  # type: ignore[attr-defined]  # noqa: E402
-
-ANSWER_SECONDS = 5.0  # how long a cluster may take to answer; Ray's own patience is minutes
-CONNECT_SECONDS = 4.0  # of these, to be connected to
+JOIN_SECONDS = 60.0  # how long a cluster that has no CPU yet is waited for
 # Below Ray's folder: /ray/session_2026-01-01_12-00-00_123456_1234567/sockets/plasma_store
 MAX_TEMP_BYTES = 107 - 75  # 107 bytes is the most that the path of a Unix socket may have
 SYSTEM_TEMP = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 @contextmanager
-def cluster(*, keep: bool = False) -> Iterator[Machine]:
-    """Ray, connected to ``RAY_ADDRESS`` or started here, and what it has.
+def cluster(
+    address: str | None = None,
+    *,
+    insecure: bool = False,
+    keep: bool = False,
+    tell: Callable[[str], object] = log.warning,
+) -> Iterator[Machine]:
+    """Ray, connected to a cluster or started here, and what it has.
 
     Where this process is connected to a Ray already, that one is used, and left as it is; with
     ``keep``, a new connection is left for later, too.
 
+    Args:
+        address: the cluster to join; by default the one at ``RAY_ADDRESS``, if that is set.
+        insecure: also join one on other machines that asks nobody for a token.
+        keep: leave a new connection open.
+        tell: is told, in one line, that a cluster without CPUs is waited for.
+
     Raises:
-        ConfigError: there is no cluster at ``RAY_ADDRESS`` that answers, or Ray cannot start.
+        ConfigError: no cluster that answers is there, it wants a token that is not here, it has no
+            CPU, this process is connected to another one, or Ray cannot start.
     """
-    address = cluster_address()
+    named = cluster_address(address)
     if ray.is_initialized():
-        yield _resources(f"the Ray cluster at {address}" if address else "this process's Ray")
+        if address and named:
+            _refuse_another(named)
+        yield _resources(f"the Ray cluster at {named.place}" if named else "this process's Ray")
         return
-    here = Machine.here()
-    if address is None:
-        os.environ.pop("RAY_ADDRESS", None)  # Ray takes an empty one for an address
-        options: dict[str, Any] = {
-            "address": "local",  # else Ray joins whatever another user has started here
-            "num_cpus": here.cpus,
-            "num_gpus": here.gpus,
-            "include_dashboard": False,
-            "_temp_dir": str(temp_folder() / "ray"),
-        }
+    if named is None:
+        here = Machine.here()
+        _start(
+            address="local",  # else Ray joins whatever another user has started here
+            num_cpus=here.cpus,
+            num_gpus=here.gpus,
+            include_dashboard=False,
+            _temp_dir=str(temp_folder() / "ray"),
+        )
     else:
-        reached(address)
-        options = {"address": address}
-    # workers inherit our environment, and need no database
-    storage = os.environ.pop(VARIABLE, None)
+        head = reached(named)
+        _refuse_open(named, head, insecure)
+        _start(head.mode, address=named.place)
     try:
-        with _silence():
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
-    finally:
-        if storage is not None:
-            os.environ[VARIABLE] = storage
-    try:
-        yield here if address is None else _resources(f"the Ray cluster at {address}")
+        yield here if named is None else _populated(named, tell)
     finally:
         if not keep:
             ray.shutdown()
 
 
-def reached(address: str, seconds: float = ANSWER_SECONDS) -> str:
-    """``address`` as host:port of a cluster's head that answers within ``seconds``.
+def _start(mode: str | None = None, **options: Any) -> None:
+    """Start Ray, or join one.
 
     Raises:
-        ConfigError: it is no address, or no Ray cluster answers there.
+        ConfigError: that fails.
     """
-    if "://" in address:
+    # workers inherit our environment, and need no database; an empty address is one for Ray
+    left_out = {name: os.environ.pop(name, None) for name in (VARIABLE, "RAY_ADDRESS")}
+    try:
+        with silence(), authentication(mode) if mode else nullcontext():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
+    finally:
+        os.environ.update({name: value for name, value in left_out.items() if value is not None})
+
+
+def _refuse_open(address: Address, head: Head, insecure: bool) -> None:
+    """Do nothing if the cluster may be joined.
+
+    Raises:
+        ConfigError: whoever reaches it can run code on it, and that was not asked for.
+    """
+    if head.mode == OPEN and not head.is_here and not insecure:
         raise ConfigError(
-            f"RAY_ADDRESS is {address!r}, a URL; accepted: host:port of the head node, as ray "
-            "start prints it, on a machine of the cluster; auto; or leave it out"
+            f"{address}, a Ray cluster on other machines that asks nobody for a token: whoever "
+            "reaches it can run code there, and on this machine once it has joined. Start its "
+            "nodes with RAY_AUTH_MODE=token and one token, or add --insecure (insecure=True in "
+            "Python)"
         )
-    outcome: list[str | Exception] = []
 
-    def reach() -> None:
-        try:
-            outcome.append(_reach(address))
-        except Exception as error:  # Ray's client has exceptions of many kinds
-            outcome.append(error)
 
-    # a thread can be given up, which a call into Ray cannot
-    thread = Thread(target=reach, daemon=True)
-    with _silence():
-        thread.start()
-        thread.join(seconds)
-    found = outcome[0] if outcome else TimeoutError(f"no answer within {seconds:g} s")
-    if isinstance(found, str):
-        return found
-    reason = (str(found).strip() or type(found).__name__).splitlines()[0]
-    raise ConfigError(
-        f"RAY_ADDRESS is {address!r}, but no Ray cluster there can be joined ({reason}); accepted: "
-        "host:port of the head node, as ray start prints it; auto; or leave it out to search on "
-        "this machine alone"
-    )
+def _refuse_another(address: Address) -> None:
+    """Do nothing if this process is connected to the cluster at ``address``.
+
+    Raises:
+        ConfigError: it is connected to another one.
+    """
+    connected = str(ray.get_runtime_context().gcs_address)
+    if _resolved(reached(address).place) != _resolved(connected):
+        raise ConfigError(
+            f"{address}, but this process is connected to the Ray at {connected}; call "
+            "ray.shutdown() first, or leave the address out"
+        )
+
+
+def _resolved(place: str) -> tuple[str, str]:
+    host, _, port = place.rpartition(":")
+    try:
+        return socket.gethostbyname(host.strip("[]")), port
+    except OSError:
+        return host, port
+
+
+def _populated(address: Address, tell: Callable[[str], object]) -> Machine:
+    """The cluster at ``address``, once it has a CPU.
+
+    Raises:
+        ConfigError: it gets none within ``JOIN_SECONDS``.
+    """
+    name = f"the Ray cluster at {address.place}"
+    end, told = time.monotonic() + JOIN_SECONDS, False
+    while not (machine := _resources(name)).cpus:
+        if time.monotonic() > end:
+            raise ConfigError(
+                f"{address}, but {machine} has no CPU for a trial, nor got one within "
+                f"{JOIN_SECONDS:g} s; start its workers first: a search asks no autoscaler for them"
+            )
+        if not told:
+            tell(f"{machine} has no CPU yet: waiting for {JOIN_SECONDS:g} s at most")
+            told = True
+        time.sleep(1)
+    return machine
 
 
 def _resources(name: str) -> Machine:
     """All that the Ray of this process has."""
-    found = ray.cluster_resources()  # type: ignore[no-untyped-call]
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    alive = sum(node["Alive"] for node in nodes)
-    return Machine(int(found.get("CPU", 0)), int(found.get("GPU", 0)), name, nodes=alive)
+    return Machine.of([_node(node["Resources"]) for node in nodes if node["Alive"]], name)
+
+
+def _node(resources: dict[str, float]) -> Node:
+    return Node(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
 
 
 def temp_folder() -> Path:
@@ -153,33 +184,6 @@ def temp_folder() -> Path:
         "Ray needs a folder for its sockets; set RAY_TMPDIR to one that can be written, whose path "
         f"has at most {MAX_TEMP_BYTES} bytes and no spaces"
     )
-
-
-def _reach(address: str) -> str:
-    found = canonicalize_bootstrap_address(address)
-    if found is None:
-        raise ConnectionError("Ray runs nowhere on this machine")
-    host, _, port = found.rpartition(":")
-    # refused and unreachable hosts say so at once; Ray's client would try again and again
-    with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
-        pass
-    if address == "auto":  # as ray.init does: a cluster of this user's, whose token is here
-        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-    GcsClient(address=found).internal_kv_get(b"", None)
-    return found
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Ray's C++ parts write to descriptor 2 themselves; what is wrong, its exceptions say too."""
-    saved = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _writable(folder: Path) -> bool:

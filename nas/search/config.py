@@ -23,7 +23,7 @@ from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
 from nas.samplers import NAMES
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
-from nas.search.machine import Machine
+from nas.search.machine import Machine, check_address
 from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
 from nas.stopping.contract import Scheduler
@@ -118,6 +118,13 @@ def _objective(value: str) -> str:
         raise ValueError(str(error).removeprefix("objective is ")) from None
 
 
+def _address(value: str) -> str:
+    try:
+        return check_address(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
 def _log_to(value: str) -> str:
     try:
         return check_log_to(value)
@@ -170,6 +177,8 @@ class SearchConfig(BaseModel):
     study: Annotated[str, Scope.CALL] = Field("resnext", min_length=1, max_length=MAX_STUDY_NAME)
     storage: Annotated[str, Scope.SECRET] = DEFAULT_STORAGE
     runs: Annotated[str, Scope.CALL] = "nas-runs"
+    address: Annotated[Annotated[str, AfterValidator(_address)] | None, Scope.CALL] = None
+    insecure: Annotated[bool, Scope.CALL] = False
     dataset: Annotated[str, AfterValidator(_dataset), Scope.FIXED] = DEFAULT
     resize: Annotated[bool, Scope.FIXED] = False
     objective: Annotated[str, AfterValidator(_objective), Scope.FIXED] = "fashion_mnist"

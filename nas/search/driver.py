@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # isort: off
-import nas.search.cluster  # noqa: F401 - before ray, which reads some of what it sets
+import nas.search.ray_settings  # noqa: F401 - before ray, which reads some of what it sets
 
 # isort: on
 import ray

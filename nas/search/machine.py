@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,59 @@ from nas.quantity import plural
 
 
 @dataclass(frozen=True)
+class Node:
+    """What one machine of a cluster has."""
+
+    cpus: int
+    gpus: int
+
+    def slots(self, cpus_per_trial: float, gpus_per_trial: float) -> int:
+        """How many trials run on it at once.
+
+        >>> Node(cpus=8, gpus=2).slots(1, 0.4)
+        4
+        """
+        slots = _parts(self.cpus, cpus_per_trial)
+        if gpus_per_trial:
+            # a trial's share of one GPU cannot come from two
+            on_gpus = (
+                _parts(1, gpus_per_trial) * self.gpus
+                if gpus_per_trial <= 1
+                else _parts(self.gpus, gpus_per_trial)
+            )
+            slots = min(slots, on_gpus)
+        return slots
+
+
+@dataclass(frozen=True)
 class Machine:
     """CPU cores and GPUs, of this machine or of a whole cluster."""
 
     cpus: int
     gpus: int
     name: str = "this machine"
-    nodes: int = 1
+    nodes: tuple[Node, ...] = ()
+    """Of a cluster, what each of its nodes has: no trial runs on two."""
 
     @classmethod
     def here(cls) -> "Machine":
         """The cores that this process may use, and the GPUs that it may see."""
         return cls(_cpus(), _gpus())
 
+    @classmethod
+    def of(cls, nodes: Sequence[Node], name: str) -> "Machine":
+        """A whole cluster."""
+        cpus, gpus = (sum(getattr(node, what) for node in nodes) for what in ("cpus", "gpus"))
+        return cls(cpus, gpus, name, tuple(nodes))
+
     def __str__(self) -> str:
-        return f"{self.name} ({plural(self.cpus, 'CPU')}, {plural(self.gpus, 'GPU')})"
+        on = f", {len(self.nodes)} nodes" if self.is_cluster else ""
+        return f"{self.name} ({plural(self.cpus, 'CPU')}, {plural(self.gpus, 'GPU')}{on})"
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is several machines."""
+        return len(self.nodes) > 1
 
     def defaults(self) -> dict[str, Any]:
         """Options for a first search that ends in minutes.
@@ -49,19 +87,25 @@ class Machine:
         Raises:
             ConfigError: not one does.
         """
-        if cpus_per_trial > self.cpus:
-            raise ConfigError(f"cpus-per-trial is {cpus_per_trial:g}, but {self} has fewer")
-        if gpus_per_trial > self.gpus:
-            raise ConfigError(f"gpus-per-trial is {gpus_per_trial:g}, but {self} has fewer")
-        slots = int(self.cpus / cpus_per_trial)
-        if gpus_per_trial:
-            # a trial's share of one GPU cannot come from two
-            on_gpus = (
-                int(1 / gpus_per_trial) * self.gpus
-                if gpus_per_trial <= 1
-                else int(self.gpus / gpus_per_trial)
+        nodes = self.nodes or (Node(self.cpus, self.gpus),)
+        for option, wanted, unit, most in (
+            ("cpus-per-trial", cpus_per_trial, "CPU", max(node.cpus for node in nodes)),
+            ("gpus-per-trial", gpus_per_trial, "GPU", max(node.gpus for node in nodes)),
+        ):
+            if wanted > most and not self.is_cluster:
+                raise ConfigError(f"{option} is {wanted:g}, but {self} has fewer")
+            if wanted > most:
+                raise ConfigError(
+                    f"{option} is {wanted:g}, but the largest node of {self} has "
+                    f"{plural(most, unit)}, and a trial runs on one node"
+                )
+        slots = sum(node.slots(cpus_per_trial, gpus_per_trial) for node in nodes)
+        if not slots:  # one node has the cores, another one the GPUs
+            most = max(node.cpus for node in nodes if node.gpus >= gpus_per_trial)
+            raise ConfigError(
+                f"cpus-per-trial is {cpus_per_trial:g} and gpus-per-trial {gpus_per_trial:g}, but "
+                f"the nodes of {self} with so many GPUs have at most {plural(most, 'CPU')}"
             )
-            slots = min(slots, on_gpus)
         return slots
 
 
@@ -82,10 +126,45 @@ class VirtualMachine(Machine):
         return {"trials": 100, "concurrency": self.workers, **self.recipe}
 
 
-def cluster_address() -> str | None:
-    """The Ray cluster that ``RAY_ADDRESS`` names; None where Ray is to be started here."""
-    address = os.environ.get("RAY_ADDRESS", "").strip()
-    return None if address in ("", "local") else address
+@dataclass(frozen=True)
+class Address:
+    """Where a cluster is said to be, and by what."""
+
+    place: str
+    option: str = "address"
+
+    def __str__(self) -> str:
+        return f"{self.option} is {self.place!r}"
+
+
+def cluster_address(given: str | None = None) -> Address | None:
+    """The Ray cluster that the option ``address`` names, else ``RAY_ADDRESS``.
+
+    None where Ray is to be started here.
+    """
+    place, option = given or "", "address"
+    if not place:
+        place, option = os.environ.get("RAY_ADDRESS", "").strip(), "RAY_ADDRESS"
+    return None if place in ("", "local") else Address(place, option)
+
+
+def check_address(text: str) -> str:
+    """The option ``address``, if it can be one.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    text = text.strip()
+    if not text or not text.isprintable() or " " in text:
+        raise ConfigError(
+            f"{text!r:.60} is no address; accepted: auto, local, or host:port of the head node"
+        )
+    return text
+
+
+def _parts(of: float, part: float) -> int:
+    """How often ``part`` is contained; Ray counts resources in ten-thousandths."""
+    return round(of * 10_000) // max(1, round(part * 10_000))
 
 
 def _cpus() -> int:

@@ -119,10 +119,10 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         NasError: something is; the message is one line.
     """
     storage = given["storage"]
-    if sqlite_path(check_url(storage)) and machine.nodes > 1:
+    if sqlite_path(check_url(storage)) and machine.is_cluster:
         raise ConfigError(
-            f"storage: SQLite is for one machine, and {machine.name} has {machine.nodes} nodes; "
-            f"use PostgreSQL: {POSTGRESQL}"
+            f"storage: SQLite is for one machine, and {machine.name} has {len(machine.nodes)} "
+            f"nodes; use PostgreSQL: {POSTGRESQL}"
         )
     named = given.get("objective")
     objective = None if named is None else find_objective(named)
@@ -157,6 +157,11 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         stored.refuse_another(other, study)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
+    if config.gpus_per_trial > 1 and objective.is_built_in:
+        raise ConfigError(
+            f"gpus-per-trial is {config.gpus_per_trial:g}, but a training uses one device; "
+            "accepted: at most 1, such as 0.25"
+        )
     if asked is None:
         asked = (
             SearchSpace.from_dict(stored.space, stored=True)

@@ -223,7 +223,7 @@ def within_prediction(
         StorageError: the table cannot be read.
     """
     device = _device(config)
-    if config.max_latency is None or device is None or machine.nodes > 1:
+    if config.max_latency is None or device is None or machine.is_cluster:
         return space, None
     table = LatencyTable.load(Conditions.of(space, device, config.latency_batch, 1))
     if table is None:

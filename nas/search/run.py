@@ -9,12 +9,13 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchFailedError, StorageError
+from nas.search.config import checked
 from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
@@ -96,7 +97,7 @@ def run_search(
     given = {name: value for name, value in {**named, **options}.items() if value is not None}
     given["storage"] = storage_url(storage)
     begun = time.monotonic()
-    with machine(keep=True) as found:
+    with machine(given, keep=True) as found:
         outcome = carry_out(prepare(given, found), watcher or Watcher(), begun)
     return study_of(outcome)
 
@@ -123,16 +124,29 @@ def study_of(outcome: Outcome) -> Study:
 
 
 @contextmanager
-def machine(*, keep: bool = False) -> Iterator[Machine]:
-    """What a search runs on: the Ray that this process is connected to, the cluster at RAY_ADDRESS,
-    joined meanwhile, or this machine.
+def machine(
+    given: Mapping[str, Any],
+    *,
+    keep: bool = False,
+    tell: Callable[[str], object] = log.warning,
+) -> Iterator[Machine]:
+    """What a search runs on: the Ray that this process is connected to, the cluster that the option
+    ``address`` or RAY_ADDRESS names, joined meanwhile, or this machine.
 
-    With ``keep``, the connection outlives the search.
+    Args:
+        given: options of the search.
+        keep: whether the connection outlives the search.
+        tell: is told, in one line, what is waited for.
+
+    Raises:
+        ConfigError: the cluster cannot be joined.
     """
-    if cluster_address() or connected():
+    said = {name: given[name] for name in ("address", "insecure") if given.get(name) is not None}
+    options = checked(said)
+    if cluster_address(options.get("address")) or connected():
         from nas.search.cluster import cluster
 
-        with cluster(keep=keep) as found:
+        with cluster(**options, keep=keep, tell=tell) as found:
             yield found
     else:
         yield Machine.here()
@@ -196,7 +210,8 @@ def _run(
     from nas.search.driver import run
 
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
-    with cluster(keep=keep), searcher() as current, stop_on_signal() as signalled:
+    joined = cluster(config.address, insecure=config.insecure, keep=keep)
+    with joined, searcher() as current, stop_on_signal() as signalled:
 
         def stopped() -> str | None:
             over = deadline is not None and time.monotonic() > deadline

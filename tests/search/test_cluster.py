@@ -8,28 +8,30 @@ import pytest
 from conftest import new_postgres_database
 from ray.cluster_utils import Cluster
 
+from nas.errors import ConfigError
+from nas.search.cluster import cluster
+from nas.search.machine import Node
 from nas.study.check import violations
 from nas.study.reader import open_study
 
 
 @pytest.fixture(scope="module")
 def address():
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    cluster.add_node(num_cpus=1)
-    yield cluster.address
-    cluster.shutdown()
+    two = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    two.add_node(num_cpus=1, num_gpus=1)
+    yield two.address
+    two.shutdown()
 
 
 def search(folder, address, storage):
-    arguments = ["search", "--objective", "synthetic", "--trials", "4"]
+    arguments = ["search", "--objective", "synthetic", "--trials", "4", "--gpus-per-trial", "0"]
+    arguments += ["--address", address]
     return subprocess.run(
         [sys.executable, "-m", "nas", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
-        env={**os.environ, "RAY_ADDRESS": address, "NAS_STORAGE": storage},
+        env={**os.environ, "RAY_ADDRESS": "not:asked", "NAS_STORAGE": storage},
         timeout=300,
     )
 
@@ -50,3 +52,14 @@ def test_a_cluster_of_several_nodes_refuses_sqlite(address, tmp_path):
     assert f"the Ray cluster at {address} has 2 nodes; use PostgreSQL" in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_no_single_node_has_is_refused(address):
+    with cluster(address) as machine:
+        assert sorted(machine.nodes, key=lambda node: node.gpus) == [Node(1, 0), Node(1, 1)]
+        assert (machine.slots(1, 0), machine.slots(0.25, 0.25)) == (2, 4)
+        for asked in ((2, 0), (1, 2)):
+            with pytest.raises(ConfigError, match=r"but the largest node of .* has 1 [CG]PU"):
+                machine.slots(*asked)
+        with pytest.raises(ConfigError, match=r"address is 'auto', but"), cluster("auto"):
+            pass  # this process is connected to another one, or there is none

@@ -236,7 +236,7 @@ def test_none_is_no_number_where_there_must_be_one():
 def test_what_is_not_given_is_this():
     assert SearchConfig(trials=12, epochs=4).model_dump() == {
         "space": "resnext", "study": "resnext", "storage": "sqlite:///nas.db", "runs": "nas-runs",
-        "dataset": "fashion_mnist", "resize": False,
+        "address": None, "insecure": False, "dataset": "fashion_mnist", "resize": False,
         "objective": "fashion_mnist", "minimize": (), "trials": 12, "epochs": 4, "sampler": "model",
         "start_from": (), "scheduler": "asha", "grace": 2, "reduction": 3, "time_budget": None,
         "concurrency": None,

@@ -2,13 +2,16 @@
 
 import os
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas.errors import ConfigError
 from nas.search import machine
-from nas.search.machine import Machine, cluster_address
+from nas.search.machine import Address, Machine, Node, check_address, cluster_address
 
 
 @pytest.fixture
@@ -133,18 +136,32 @@ def test_the_defaults_of_a_first_search():
     assert Machine(2, 3).defaults() == {"trials": 192, "epochs": 8, "gpus_per_trial": 0.25}
 
 
-@pytest.mark.parametrize(
-    ("given", "address"), [("", None), (" ", None), ("local", None), ("h:1", "h:1")]
-)
-def test_a_cluster_is_joined_where_an_address_names_one(given, address, monkeypatch):
-    monkeypatch.setenv("RAY_ADDRESS", given)
-    assert cluster_address() == address
+@pytest.mark.parametrize("said", ["", " ", "local", "h:1", " h:1 ", None])
+def test_a_cluster_is_joined_where_the_option_or_ray_address_names_one(said, monkeypatch):
+    if said is None:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    else:
+        monkeypatch.setenv("RAY_ADDRESS", said)
+    named = Address("h:1", "RAY_ADDRESS") if said and "h" in said else None
+    assert cluster_address() == named
+    assert cluster_address("auto") == Address("auto", "address")  # the option goes first
+    assert cluster_address("local") is None
+    assert str(Address("h:1", "RAY_ADDRESS")) == "RAY_ADDRESS is 'h:1'"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a b:1", "a\n:1", "\x1b[2J"])
+def test_what_can_be_no_address_is_refused(text):
+    assert check_address(" h:1 ") == "h:1"
+    with pytest.raises(ConfigError, match="is no address; accepted: auto, local, or host:port"):
+        check_address(text)
 
 
 def test_a_machine_is_said_with_what_it_has():
     assert str(Machine(1, 2)) == "this machine (1 CPU, 2 GPUs)"
     assert str(Machine(8, 1, "box")) == "box (8 CPUs, 1 GPU)"
-    assert (Machine(1, 0).nodes, Machine(1, 0).name) == (1, "this machine")
+    assert (Machine(1, 0).nodes, Machine(1, 0).name) == ((), "this machine")
+    assert str(Machine.of([Node(2, 0), Node(6, 1)], "both")) == "both (8 CPUs, 1 GPU, 2 nodes)"
+    assert Machine.of([Node(2, 0)], "it") == Machine(2, 0, "it", (Node(2, 0),))
 
 
 def test_nvidias_program_has_ten_seconds_and_is_read_as_text(system, monkeypatch):
@@ -182,8 +199,70 @@ def test_all_that_there_is_may_be_one_trial_s():
     assert str(refused.value) == "gpus-per-trial is 3, but this machine (4 CPUs, 2 GPUs) has fewer"
 
 
-def test_an_address_is_taken_without_the_spaces_around_it(monkeypatch):
-    monkeypatch.setenv("RAY_ADDRESS", " h:1 ")
-    assert cluster_address() == "h:1"
-    monkeypatch.delenv("RAY_ADDRESS")
-    assert cluster_address() is None
+@pytest.mark.parametrize(
+    ("nodes", "asked", "slots"),
+    [
+        ([(2, 0), (2, 0)], (1, 0), 4),
+        ([(3, 0), (3, 0)], (2, 0), 2),  # what is left on two nodes is no trial's
+        ([(0, 0), (4, 1)], (1, 0), 4),
+        ([(8, 0), (2, 2)], (1, 0.25), 2),
+        ([(8, 4), (1, 4)], (2, 0.5), 4),
+        ([(8, 3), (8, 3)], (1, 2), 2),
+        ([(1, 1), (1, 1)], (0.1, 0.1), 20),
+    ],
+)
+def test_a_trial_runs_on_one_node(nodes, asked, slots):
+    assert Machine.of([Node(*node) for node in nodes], "it").slots(*asked) == slots
+
+
+@given(
+    nodes=st.lists(st.tuples(st.integers(0, 64), st.integers(0, 8)), min_size=1, max_size=8),
+    cpus=st.sampled_from([0.1, 0.25, 0.5, 1, 2, 3, 7]),
+    gpus=st.sampled_from([0, 0.1, 0.25, 0.3, 0.5, 1]),
+)
+def test_slots_are_what_placing_one_trial_after_another_finds(nodes, cpus, gpus):
+    placed = 0
+    for has, cards in nodes:
+        left, shares = Fraction(has), [Fraction(1)] * cards
+        while left >= Fraction(str(cpus)):
+            if gpus:
+                card = max(range(len(shares)), key=shares.__getitem__, default=None)
+                if card is None or shares[card] < Fraction(str(gpus)):
+                    break
+                shares[card] -= Fraction(str(gpus))
+            left -= Fraction(str(cpus))
+            placed += 1
+    machine = Machine.of([Node(*node) for node in nodes], "it")
+    try:
+        assert machine.slots(cpus, gpus) == placed
+    except ConfigError:
+        assert placed == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked", "said"),
+    [
+        (
+            [(2, 0), (2, 0)],
+            (3, 0),
+            "cpus-per-trial is 3, but the largest node of it (4 CPUs, 0 GPUs, 2 nodes) has 2 CPUs, "
+            "and a trial runs on one node",
+        ),
+        (
+            [(4, 1), (4, 1)],
+            (1, 2),
+            "gpus-per-trial is 2, but the largest node of it (8 CPUs, 2 GPUs, 2 nodes) has 1 GPU, "
+            "and a trial runs on one node",
+        ),
+        (
+            [(8, 0), (1, 1)],
+            (2, 1),
+            "cpus-per-trial is 2 and gpus-per-trial 1, but the nodes of it (9 CPUs, 1 GPU, 2 "
+            "nodes) with so many GPUs have at most 1 CPU",
+        ),
+    ],
+)
+def test_what_no_node_has_is_refused_with_what_the_largest_one_has(nodes, asked, said):
+    with pytest.raises(ConfigError) as refused:
+        Machine.of([Node(*node) for node in nodes], "it").slots(*asked)
+    assert str(refused.value) == said

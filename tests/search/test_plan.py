@@ -13,7 +13,7 @@ from nas.data import open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import ConfigError, NasError
 from nas.search.config import resolve
-from nas.search.machine import Machine
+from nas.search.machine import Machine, Node
 from nas.search.plan import Plan, prepare, run_name
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
@@ -23,7 +23,7 @@ from nas.study.store import StudyStore
 
 LAPTOP = Machine(cpus=2, gpus=0)
 
-CLUSTER = Machine(cpus=64, gpus=0, name="the Ray cluster at head:6379", nodes=3)
+CLUSTER = Machine.of([Node(64, 0)] * 3, "the Ray cluster at head:6379")
 HERE = Machine(cpus=4, gpus=0)
 URL = "sqlite:///nas.db"
 OF_THE_CALL = {
@@ -51,7 +51,7 @@ def test_sqlite_is_refused_for_a_cluster_with_what_to_use(tmp_path):
 
 def test_postgresql_is_good_for_a_cluster_and_sqlite_for_one_node(postgres, tmp_path):
     assert prepare(options(new_postgres_database(postgres)), CLUSTER).config.concurrency > 1
-    one = Machine(cpus=64, gpus=0, name="the Ray cluster at head:6379")
+    one = Machine.of([Node(64, 0)], "the Ray cluster at head:6379")
     prepare(options(f"sqlite:///{tmp_path}/nas.db"), one)
 
 
@@ -179,7 +179,7 @@ def test_what_the_machine_alone_decides_is_not_taken_from_the_study(stored):
     fresh = resolve({"study": "it's", "storage": URL, "trials": 4}, None, Machine(cpus=8, gpus=0))
     for name in (
         "runs", "time_budget", "max_consecutive_failures", "trial_timeout", "concurrency",
-        "cpus_per_trial", "gpus_per_trial", "data", "device", "log_to",
+        "cpus_per_trial", "gpus_per_trial", "data", "device", "log_to", "address", "insecure",
     ):  # fmt: skip
         assert getattr(bare, name) == getattr(fresh, name), name
     assert bare.objective == "synthetic"
@@ -227,9 +227,23 @@ def refusal(given, machine=LAPTOP):
     return str(refused.value)
 
 
+def steady(architecture, config, report):
+    """An objective of a user's own, which may use what GPUs it gets."""
+    report(val_accuracy=0.5)
+
+
+def test_a_training_on_two_gpus_is_refused_but_not_an_objective_of_ones_own(given):
+    machine = Machine(cpus=8, gpus=2)
+    assert refusal({**given, "gpus_per_trial": 2}, machine) == (
+        "gpus-per-trial is 2, but a training uses one device; accepted: at most 1, such as 0.25"
+    )
+    own = {**given, "objective": steady, "gpus_per_trial": 2}
+    assert prepare(own, machine).config.gpus_per_trial == 2
+
+
 @pytest.mark.parametrize("nodes", [2, 3])
 def test_a_cluster_of_two_nodes_or_more_needs_postgresql(given, nodes):
-    cluster = Machine(cpus=64, gpus=0, name="box", nodes=nodes)
+    cluster = Machine.of([Node(64, 0)] * nodes, "box")
     assert refusal(given, cluster) == (
         f"storage: SQLite is for one machine, and box has {nodes} nodes; use PostgreSQL: "
         "postgresql+psycopg://user:password@host/database"

@@ -11,7 +11,7 @@ from nas.cli.app import main
 from nas.errors import InfeasibleError, SpaceError, StorageError
 from nas.search import latency_build
 from nas.search.latency_build import build_table
-from nas.search.machine import Machine
+from nas.search.machine import Machine, Node
 from nas.search.plan import prepare
 from nas.search.predicting import Conditions, Errors, LatencyTable, within_prediction
 from nas.space import SearchSpace
@@ -158,7 +158,7 @@ def test_a_search_with_a_budget_proposes_within_its_prediction(tmp_path, monkeyp
     assert "predicted to be above 7.7 s by more than 10 % are not proposed" in note
     with pytest.raises(SpaceError, match="max-latency is 1 s but the smallest of"):
         prepare({**given, "max_latency": "1s"}, LAPTOP)
-    for elsewhere in (Machine(2, 0, nodes=2), Machine(2, 1)):
+    for elsewhere in (Machine.of([Node(1, 0)] * 2, "it"), Machine(2, 1)):
         config = bound.config.model_copy(update={"gpus_per_trial": float(elsewhere.gpus)})
         assert within_prediction(bound.space, config, elsewhere) == (bound.space, None)
     one = search(sampler="random", trials=4, proposed=bound.proposed)

@@ -13,6 +13,8 @@ OTHERWISE = {
     "study": "mine",
     "storage": "sqlite:///other.db",
     "runs": "elsewhere",
+    "address": "head:6379",
+    "insecure": True,
     "dataset": "digits",
     "resize": True,
     "objective": "synthetic",
@@ -48,6 +50,7 @@ OTHERWISE = {
 OF_THE_CALL = {
     "study", "storage", "runs", "time_budget", "max_consecutive_failures", "trial_timeout",
     "concurrency", "cpus_per_trial", "gpus_per_trial", "data", "device", "log_to",
+    "address", "insecure",
 }  # fmt: skip
 
 
@@ -78,6 +81,8 @@ def test_the_defaults_are_these():
         "space": "resnext",
         "study": "resnext",
         "runs": "nas-runs",
+        "address": None,
+        "insecure": False,
         "dataset": "fashion_mnist",
         "resize": False,
         "objective": "fashion_mnist",

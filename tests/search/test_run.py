@@ -191,8 +191,8 @@ def ray(monkeypatch):
     asked = SimpleNamespace(started=0, given=None, reason=None, during=lambda: None)
 
     @contextmanager
-    def start(*, keep):
-        assert not keep
+    def start(address, *, insecure, keep):
+        assert (address, insecure, keep) == (None, False, False)
         asked.started += 1
         yield Machine(cpus=2, gpus=0)
 
