@@ -18,6 +18,7 @@ from nas.cli.shapes import read_shape
 from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
 from nas.cli.table import table_commands
+from nas.cli.watch import watch_commands
 from nas.errors import NasError
 from nas.output import check_file
 from nas.quantity import count
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("search")(search_command)
+app.add_typer(watch_commands)
 app.add_typer(population_commands)
 app.add_typer(study_commands)
 app.add_typer(space_commands, name="space")

@@ -98,10 +98,14 @@ class View(Watcher):
 
     def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
+        self.told(number, source.number, source.values[0] if source.values else None)
+
+    def told(self, number: int, source: int, value: float | None) -> None:
+        """A trial was told what became of another one."""
         self.counts["reused"] += 1
-        value = self.measure.shown(source.values[0]) if source.values else "     –"
-        same = f"same network as trial {source.number}"
-        self.line(f"trial {number:>4}  reused       {value}  {same}", "cyan")
+        shown = "     –" if value is None else self.measure.shown(value)
+        same = f"same network as trial {source}"
+        self.line(f"trial {number:>4}  reused       {shown}  {same}", "cyan")
 
     def line(self, text: str, style: str) -> None:
         """A trial came to an end."""
@@ -125,6 +129,9 @@ class View(Watcher):
 
 class LinesView(View):
     """One line per trial that ended: for files and pipes."""
+
+    def draw(self) -> None:
+        """There is nothing else to show."""
 
     def line(self, text: str, style: str) -> None:
         """Print it at once."""
@@ -150,6 +157,10 @@ class LiveView(LinesView):
     def starting(self) -> None:
         """See ``Watcher``."""
         super().starting()
+        self.draw()
+
+    def draw(self) -> None:
+        """Begin to show what runs."""
         self._live.start()
 
     def __exit__(self, *_: object) -> None:

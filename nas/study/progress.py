@@ -91,6 +91,18 @@ class Progress:
         found.insert(3, "state", state)
         return found
 
+    def of(self, name: str) -> pd.Series:
+        """The row of one study.
+
+        Raises:
+            StorageError: the database cannot be read, or does not have the study any more.
+        """
+        rows = self.read()
+        rows = rows[rows["study"] == name]
+        if rows.empty:
+            raise StorageError(f"study {name!r} is not in the database any more")
+        return rows.iloc[0]
+
 
 def _time(stored: object) -> datetime | None:
     """None also for what is no time: the study's own pages say so."""
