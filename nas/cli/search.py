@@ -306,6 +306,15 @@ def search_command(
             rich_help_panel=WHERE,
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Of the trials trained in full, the best so many leave their last checkpoint in "
+            "--runs; no other that ended does. (default: 0)",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
     log_to: Annotated[
         str | None,
         typer.Option(

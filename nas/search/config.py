@@ -197,6 +197,7 @@ class SearchConfig(BaseModel):
     max_failures: Annotated[Whole, Field(ge=0, le=1000), Scope.KEPT] = 2
     max_consecutive_failures: Annotated[Count, Scope.CALL] = 10
     trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
+    keep: Annotated[Whole, Field(ge=0, le=10_000_000), Scope.KEPT] = 0
     seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
     data: Annotated[str | None, Scope.CALL] = None
     train_images: Annotated[Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED] = None

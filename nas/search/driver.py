@@ -7,9 +7,11 @@ study database is the only truth. Each Tune trial is one attempt.
 
 from __future__ import annotations
 
+import math
+import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +23,33 @@ import ray
 from ray import cloudpickle, tune
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from nas.objectives.contract import Objective
 from nas.search.budget import Budget
+from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
 from nas.search.curves import Curves, curves_folder
 from nas.search.duration import format_duration
 from nas.search.searcher import Job, Searcher
 from nas.search.trial import Worker, WorkerError
+from nas.study.database.outages import UnavailableError
 
 FURTHER = "metrics/"
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
 # Tune keeps every trial that it ran, 0.1 MB each: after so many, another Tuner goes on.
 TRIALS_OF_A_TUNER = 400
+CLEAR_SECONDS = 5.0  # between looks at what trials that ended left on disk
 
 
 class StopSearch(BaseException):
-    """Raised inside Tune's loop to leave it at once; actors die with our connection."""
+    """Raised inside Tune's loop to leave it at once; actors die with our connection.
+
+    Its message is the reason; there is none where the study is finished.
+    """
 
 
 def run(
@@ -52,20 +62,32 @@ def run(
     by the next driver of the study.
     """
     config = searcher.config
+    checkpoints = Checkpoints(
+        Path(config.runs) / name, config.keep, minimizes=searcher.store.measure.minimizes
+    )
     folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
+    reason, outside = None, sys.exception()
     try:
-        while True:
-            bridge = _Bridge(searcher, stopped)
-            _tuner(bridge, name, objective, curves).fit()
-            if not bridge.is_full or searcher.finished:
-                return None
+        with _without_snapshots():
+            while True:
+                bridge = _Bridge(searcher, stopped, checkpoints, resumes=objective.resumes)
+                _tuner(bridge, name, objective, curves).fit()
+                if not bridge.is_full or searcher.finished:
+                    break
     except StopSearch as stop:
-        return str(stop)
+        error = stop.__context__
+        if error is not None and error is not outside:  # Tune cleans up after its own, too
+            raise error from None
+        reason = str(stop) or None
     finally:
         searcher.interrupt()
+        with suppress(UnavailableError):  # no process of ours writes any more
+            seconds = math.inf if reason is None else MOST_SECONDS
+            checkpoints.clear(searcher.store.trials(), seconds=seconds)
         if curves:
             curves.close()
+    return reason
 
 
 def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | None) -> tune.Tuner:
@@ -89,23 +111,47 @@ def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | No
             name=name,
             storage_path=str(Path(config.runs).absolute()),
             callbacks=[_Watch(bridge), *([_Log(bridge, curves)] if curves else [])],
-            checkpoint_config=CheckpointConfig(
-                num_to_keep=1,
-                checkpoint_frequency=int(objective.resumes),
-                checkpoint_at_end=None if objective.resumes else False,
-            ),
+            # which results are followed by one, _Watch says
+            checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             failure_config=FailureConfig(max_failures=0),  # retries are attempts: ours
             verbose=0,
         ),
     )
 
 
+@contextmanager
+def _without_snapshots() -> Iterator[None]:
+    """Tune writes all that it knows of all trials again with each of their checkpoints: 27 kB a
+    trial, in memory and on disk, which nothing of ours reads."""
+    written = TuneController.checkpoint
+
+    def checkpoint(controller: TuneController, force: bool = False, wait: bool = False) -> None:
+        """Nothing: the study database is the state."""
+
+    TuneController.checkpoint = checkpoint  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        TuneController.checkpoint = written  # type: ignore[method-assign]
+
+
 class _Bridge:
     """Tune's trial ids on one side, our jobs on the other."""
 
-    def __init__(self, searcher: Searcher, stopped: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        stopped: Callable[[], str | None],
+        checkpoints: Checkpoints,
+        *,
+        resumes: bool,
+    ) -> None:
         self.searcher = searcher
         self.stopped = stopped
+        self._checkpoints = checkpoints
+        self._resumes = resumes
+        self._cleared = 0.0
+        self._live: dict[str, str] = {}  # folders of the Tune trials that have not come to an end
         self.jobs: dict[str, Job] = {}
         self.executions: dict[str, str] = {}  # the run of each Tune trial that reported last
         self.progress: dict[str, float] = {}  # when each Tune trial that runs last gave a sign
@@ -131,6 +177,7 @@ class _Bridge:
         if job is None:
             return TuneSearcher.FINISHED if searcher.finished else None
         self.jobs[trial_id] = job
+        self._live[trial_id] = attempt_folder(job.number, job.attempt)
         config = searcher.config
         return {
             "objective": config.objective,
@@ -190,7 +237,31 @@ class _Bridge:
     def folder(self, trial_id: str) -> str:
         """Where Tune keeps what the attempt writes."""
         job = self.jobs[trial_id]
-        return f"{job.number:05d}-{job.attempt}"
+        return attempt_folder(job.number, job.attempt)
+
+    def saves(self, result: Mapping[str, Any]) -> bool:
+        """Whether a result is followed by a checkpoint: to go on from, or to be kept."""
+        if not result.get("done"):
+            return self._resumes
+        config = self.searcher.config
+        return self._resumes and config.keep > 0 and result.get("epoch") == config.epochs
+
+    def ended(self, trial: Any) -> None:
+        """A Tune trial has come to an end: nothing is written any more."""
+        self._live.pop(trial.trial_id, None)
+        for made in (
+            trial.storage.trial_working_directory,
+            trial.storage.trial_driver_staging_path,
+        ):
+            with suppress(OSError):  # it is on another node, or has the error that _cause reads
+                Path(made).rmdir()
+
+    def clear(self) -> None:
+        """Now and then, delete what trials that ended left on disk."""
+        now = time.monotonic()
+        if now > self._cleared + CLEAR_SECONDS:
+            self._cleared = now
+            self._checkpoints.clear(self.searcher.store.known, self._live.values())
 
 
 class _Suggest(TuneSearcher):
@@ -242,6 +313,7 @@ class _Watch(Callback):
         if reason:
             raise StopSearch(reason)
         self._bridge.searcher.heartbeat()
+        self._bridge.clear()
         for trial in trials:
             self._bridge.watch(trial)
 
@@ -250,6 +322,20 @@ class _Watch(Callback):
             actor = trial.temporary_state.ray_actor
             address, process = ray.get(actor.get_current_ip_pid.remote())
             self._bridge.places[trial.trial_id] = f"{address}/{process}"
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        result[SHOULD_CHECKPOINT] = self._bridge.saves(result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._bridge.ended(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._bridge.ended(trial)
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        raise StopSearch  # else Tune looks for a snapshot
 
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any

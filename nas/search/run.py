@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchFailedError, StorageError
+from nas.search.checkpoints import Checkpoints
 from nas.search.config import checked
 from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
@@ -198,6 +199,9 @@ def _run(
     if plan.continued:
         with searcher() as earlier:
             if earlier.finished:
+                folder, minimizes = plan.log.parent, plan.objective.measure.minimizes
+                left = Checkpoints(folder, config.keep, minimizes=minimizes)
+                left.clear(earlier.store.known)  # by a driver that was killed at the end
                 return None, earlier.exhausted
     if plan.table:
         from nas.search import virtual

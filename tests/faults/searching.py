@@ -103,3 +103,4 @@ class Search:
         assert twice(study) == []
         assert list(study.frame()["number"]) == list(range(trials))
         assert set(study.frame()["state"]) <= {"COMPLETE", "PRUNED", "FAIL"}
+        assert list(self.folder.glob("nas-runs/*/*-*")) == []  # checkpoints, and Tune's snapshots

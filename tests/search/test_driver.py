@@ -39,6 +39,13 @@ def rows(folder: Path, query: str):
     return found
 
 
+def left_by_trials(folder: Path) -> list[str]:
+    """What lies in the folder of the study, but for what each search has there once."""
+    once = ["search.log", "outbox.jsonl.lock", "tuner.pkl", ".validate_storage_marker"]
+    found = (path.name for path in folder.glob("nas-runs/*/*") if path.name not in once)
+    return sorted(found)
+
+
 def test_a_search_on_real_images_stores_every_trial(tmp_path, monkeypatch, capfd):
     arguments = ["search", "--space", "resnext", "--trials", "3", "--epochs", "2", "--max-macs"]
     arguments += ["3000000", "--train-images", "2000", "--time-budget", "5m"]
@@ -85,6 +92,7 @@ def test_a_search_on_real_images_stores_every_trial(tmp_path, monkeypatch, capfd
 
 
 def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path):
+    """And of checkpoints, it keeps those of trials that wait, and of the best."""
     arguments = ["search", "--objective", "synthetic", "--trials", "400", "--scheduler", "none"]
     before = []
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -110,14 +118,26 @@ def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path):
         assert len(done) > len(before)
         assert [row for row in done if row in before] == before
         before = done
+        query = "SELECT number FROM nas_trials WHERE state = 'WAITING'"
+        waiting = {row["number"] for row in rows(tmp_path, query)}
+        assert {int(name[:5]) for name in left_by_trials(tmp_path)} <= waiting
 
+    poorest = min(before, key=lambda row: row["val_accuracy"])["number"]
+    by_a_dead_driver = next(tmp_path.glob("nas-runs/*")) / f"{poorest:05d}-1" / "checkpoint_000003"
+    by_a_dead_driver.mkdir(parents=True)
     count = len(rows(tmp_path, "SELECT * FROM nas_trials"))
-    on = nas(tmp_path, "search", "--trials", str(count + 2))
+    on = nas(tmp_path, "search", "--trials", str(count + 2), "--keep", "1")
     assert on.returncode == 0, on.stderr
     after = rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number")
     assert [row["number"] for row in after] == list(range(count + 2))
     assert {row["state"] for row in after} == {"COMPLETE"}
     assert [row for row in after if row in before] == before
+    of_this_call = [row for row in after if row not in before]
+    best = max(of_this_call, key=lambda row: row["val_accuracy"])["number"]
+    assert [int(name[:5]) for name in left_by_trials(tmp_path)] == [best]
+    assert len(list(tmp_path.glob("nas-runs/*/0*/checkpoint_*/checkpoint.pt"))) == 1
+    assert nas(tmp_path, "search", "--trials", str(count + 2)).returncode == 0
+    assert left_by_trials(tmp_path) == []
 
 
 @pytest.fixture(scope="module")

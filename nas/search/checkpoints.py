@@ -1,0 +1,88 @@
+"""What attempts leave on disk: a checkpoint is needed until its trial is over, and goes then.
+
+A trial that runs or waits to be carried on needs the last checkpoint of its attempts, on whatever
+machine its next driver runs. Of one that ended, nothing is read again: ``nas retrain`` trains anew,
+on all images.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
+
+log = logging.getLogger(__name__)
+
+_ATTEMPT = re.compile(r"(\d{5,})-\d+")
+MOST_SECONDS = 1.0  # that a driver with leases to renew deletes at a time
+
+
+def attempt_folder(number: int, attempt: int) -> str:
+    """The name of what an attempt writes into, below the folder of its study.
+
+    >>> attempt_folder(7, 1)
+    '00007-1'
+    """
+    return f"{number:05d}-{attempt}"
+
+
+class Checkpoints:
+    """The folders of attempts below the folder of one study, which several drivers may share."""
+
+    def __init__(self, folder: Path, keep: int = 0, *, minimizes: bool = False) -> None:
+        """``keep`` of the trials trained in full stay, those with the highest first value; the
+        lowest, where that is minimized."""
+        self._folder = folder
+        self._keep = keep
+        self._sign = -1 if minimizes else 1
+        self._stuck: set[str] = set()  # what could not be deleted, and was said to be so
+
+    def clear(
+        self,
+        trials: Sequence[FrozenTrial],
+        busy: Collection[str] = (),
+        seconds: float = MOST_SECONDS,
+    ) -> None:
+        """Delete the folders of trials that ended.
+
+        Args:
+            trials: as the database has them, by number: what it does not say to have ended stays.
+            busy: names of folders that a process of ours may be writing into.
+            seconds: that this may take; what is left is for the next time.
+        """
+        deadline = time.monotonic() + seconds
+        over = self._of_ended(trials)
+        in_full = {n for n in over.values() if trials[n].state == TrialState.COMPLETE}
+        best = sorted(in_full, key=lambda n: (-self._sign * trials[n].values[0], n))[: self._keep]
+        for name in sorted(name for name, number in over.items() if number not in best):
+            if name in busy or name in self._stuck:
+                continue
+            if time.monotonic() > deadline:
+                return
+            try:
+                shutil.rmtree(self._folder / name)
+            except FileNotFoundError:  # another driver was faster
+                continue
+            except OSError as error:
+                self._stuck.add(name)
+                log.warning("cannot delete %s (%s)", self._folder / name, error.strerror)
+
+    def _of_ended(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        """By name of a folder, the number of its trial."""
+        try:
+            with os.scandir(self._folder) as entries:
+                names = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
+        except OSError:
+            return {}  # nothing was written yet
+        numbers = {name: int(m[1]) for name in names if (m := _ATTEMPT.fullmatch(name))}
+        return {
+            name: number
+            for name, number in numbers.items()
+            if number < len(trials) and trials[number].state.is_finished()
+        }
