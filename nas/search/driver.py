@@ -67,19 +67,13 @@ def run(
     )
     folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
-    reason, outside = None, sys.exception()
+    reason, is_full = None, True
     try:
         with _without_snapshots():
-            while True:
+            while reason is None and is_full and not searcher.finished:
                 bridge = _Bridge(searcher, stopped, checkpoints, resumes=objective.resumes)
-                _tuner(bridge, name, objective, curves).fit()
-                if not bridge.is_full or searcher.finished:
-                    break
-    except StopSearch as stop:
-        error = stop.__context__
-        if error is not None and error is not outside:  # Tune cleans up after its own, too
-            raise error from None
-        reason = str(stop) or None
+                reason = _fit(_tuner(bridge, name, objective, curves))
+                is_full = bridge.is_full
     finally:
         searcher.interrupt()
         with suppress(UnavailableError):  # no process of ours writes any more
@@ -88,6 +82,19 @@ def run(
         if curves:
             curves.close()
     return reason
+
+
+def _fit(tuner: tune.Tuner) -> str | None:
+    """Run a Tuner to its end; the reason, where there is one to end the search."""
+    outside = sys.exception()
+    try:
+        tuner.fit()
+    except StopSearch as stop:
+        error = stop.__context__
+        if error is not None and error is not outside:  # Tune cleans up after its own, too
+            raise error from None
+        return str(stop) or None
+    return None
 
 
 def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | None) -> tune.Tuner:
