@@ -46,7 +46,7 @@ def edit(url, statement):
 
 @pytest.mark.parametrize("sampler", ["tpe", "evolution"])
 def test_the_front_is_optunas_own_for_every_sampler_that_learns(search, sampler):
-    one = search(sampler=sampler, trials=12, minimize="macs", epochs=1)
+    one = search(sampler=sampler, trials=10, minimize="macs", epochs=1)
     one.run()
     url = one.config.storage
     study, optunas = open_study(url, "resnext"), theirs(url)
@@ -118,7 +118,7 @@ def test_two_drivers_share_a_front_and_one_that_died_is_carried_on(search, clock
 
 @pytest.mark.parametrize("sampler", ["tpe", "model"])
 def test_stopped_and_failed_trials_are_no_hindrance_to_a_sampler(search, sampler):
-    one = search(sampler=sampler, trials=15, **MACS)
+    one = search(sampler=sampler, trials=12, **MACS)
     while (job := one.searcher.next_job()) is not None:
         if job.number % 4 == 1:
             one.searcher.report(job, {"failure": "loss is not finite"})
