@@ -160,8 +160,11 @@ class LiveView(LinesView):
         self.draw()
 
     def draw(self) -> None:
-        """Begin to show what runs."""
-        self._live.start()
+        """Show what runs, as it is now."""
+        if self._live.is_started:
+            self._live.refresh()
+        else:
+            self._live.start(refresh=True)
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()

@@ -75,9 +75,9 @@ def watch(
     console.print(Text(visible(title)))
     idle = 0
     with view:
-        view.draw()
         while True:
             _show(view, look)
+            view.draw()
             if now["state"] == "finished" and not look.running:
                 break
             idle = 0 if look.running or look.ended else idle + 1

@@ -51,7 +51,10 @@ class _Fit:
 
 
 class ModelSampler(LargestSampler):
-    """The largest one first, then a few of the upper sizes, then what a model finds promising."""
+    """The largest one first, then a few of the upper sizes, then what a model finds promising.
+
+    For a front, all sizes come first alike.
+    """
 
     def choose(self, history: History, number: int, rng: random.Random) -> Choice | None:
         """See ``OwnSampler``."""
@@ -70,12 +73,13 @@ class ModelSampler(LargestSampler):
 
     def _first(self, history: History, rng: random.Random) -> Candidate | None:
         """What is tried before there is a model."""
-        tried = len(history.tried)
-        if not tried:
+        tried, is_front = len(history.tried), history.objectives > 1
+        if not tried and not is_front:
             return self.largest(history, rng)
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
         fresh = [one for one in known if self.is_new(one, history)]
-        return fresh[int(_place(tried) * len(fresh))] if fresh else None
+        place = _spread(tried + 1) if is_front else _place(tried)
+        return fresh[int(place * len(fresh))] if fresh else None
 
     def _promising(self, history: History, fit: _Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""
@@ -172,15 +176,22 @@ def _place(tried: int) -> float:
     """Where in the order of sizes, from 0 for the largest to 1, a first trial is.
 
     Where many are under way before five have ended, they cover all sizes, the larger ones more
-    densely: squares of the van der Corput sequence.
+    densely.
     """
-    if tried < len(SPREAD):
-        return SPREAD[tried]
+    return SPREAD[tried] if tried < len(SPREAD) else _spread(tried) ** 2
+
+
+def _spread(number: int) -> float:
+    """The van der Corput sequence: 1/2, 1/4, 3/4, 1/8, … from 1 on.
+
+    >>> [_spread(number) for number in (1, 2, 3, 4)]
+    [0.5, 0.25, 0.75, 0.125]
+    """
     share, part = 0.0, 0.5
-    while tried:
-        tried, bit = divmod(tried, 2)
+    while number:
+        number, bit = divmod(number, 2)
         share, part = share + bit * part, part / 2
-    return share**2
+    return share
 
 
 @cache
