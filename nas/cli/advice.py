@@ -99,7 +99,7 @@ def print_ending(
         why = f"The time budget is over ({format_duration(seconds)}). What ran is kept; to go on:"
         commands = [(why, again or plan.command())]
     elif reason:
-        why = f"Stopped by {reason}" if outcome.signal else f"Stopped: {reason}"
+        why = f"Stopped by {reason}" if outcome.exit_code else f"Stopped: {reason}"
         commands = [(f"{why}; everything is stored. To go on:", again or plan.command())]
     elif exhausted:
         console.print(

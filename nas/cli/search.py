@@ -182,8 +182,8 @@ def search_command(
         str | None,
         typer.Option(
             metavar="INTEGER",
-            help="Trials of the whole study, those of earlier runs included. "
-            "(default: by the machine)",
+            help="Trials of the whole study, those of earlier runs included; or +50: so many more "
+            "than it was asked for, for its running drivers, too. (default: by the machine)",
             rich_help_panel=HOW,
         ),
     ] = None,

@@ -15,7 +15,7 @@ from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.search.budget import ABOVE, Budget
 from nas.search.plan import Plan, prepare
 from nas.search.run import Outcome, carry_out, machine
-from nas.search.signals import EXIT_CODES, TIME_OVER
+from nas.search.signals import TIME_OVER
 from nas.study.storage_url import storage_url
 
 
@@ -47,8 +47,8 @@ def show(
 
     Raises:
         typer.Exit: with 1 where not one trial was completed, so many failed in a row that it makes
-            no sense to go on, or results wait for the database; with 130 and 143 where SIGINT and
-            SIGTERM stopped it, everything safely stored.
+            no sense to go on, or results wait for the database; with 130 where SIGINT or
+            ``nas stop`` ended it, and 143 where SIGTERM did, everything safely stored.
     """
     config, begun = plan.config, time.monotonic() if begun is None else begun
     deadline = plan.deadline(begun)
@@ -72,8 +72,7 @@ def _silent(line: str) -> None:
 
 def _summarise(console: Console, outcome: Outcome, again: str | None) -> int:
     """Print how it ended, and what may be wanted next; the exit code."""
-    plan, signal = outcome.plan, outcome.signal
-    code = EXIT_CODES[signal] if signal else 1
+    plan, code = outcome.plan, outcome.exit_code or 1
     if outcome.unwritten:
         print_outage(console, plan, again)
         return code
@@ -82,7 +81,7 @@ def _summarise(console: Console, outcome: Outcome, again: str | None) -> int:
 
     study = open_study(plan.config.storage, plan.config.study)
     best = not study.best().empty if again else print_best(console, study)
-    if again is None or signal:
+    if again is None or outcome.exit_code:
         above = 0
         if str(Budget.of(plan.config)):
             above = int(study.frame()["reason"].str.contains(ABOVE, regex=False).sum())

@@ -1,4 +1,4 @@
-"""``nas watch``: a search as it runs, from any machine that reaches its database."""
+"""A search from another machine, by its database: ``nas watch`` shows it, ``nas stop`` ends it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import typer
 from rich.console import Console as RichConsole
 from rich.text import Text
 
-from nas.cli.console import Console
+from nas.cli.console import Console, say
+from nas.cli.studies import Storage
 from nas.cli.view import LinesView, LiveView
 from nas.quantity import plural
 from nas.search.config import SearchConfig
 from nas.search.searcher import Job
 from nas.study.states import STATES
-from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
+from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import visible
 
 if TYPE_CHECKING:
@@ -30,14 +31,11 @@ NO_DRIVER = "No driver works on it at present."
 
 watch_commands = typer.Typer()
 
+StudyName = Annotated[str, typer.Argument(help="Name of the study.")]
+
 
 @watch_commands.command("watch")
-def watch_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    storage: Annotated[
-        str, typer.Option(envvar=VARIABLE, help="The study database.", show_envvar=True)
-    ] = DEFAULT_STORAGE,
-) -> None:
+def watch_command(study: StudyName, storage: Storage = DEFAULT_STORAGE) -> None:
     """Follow a search from any machine that reaches its database; reads only.
 
     Shows what runs, and a line for each trial that ends, until the study is finished. Ctrl-C ends
@@ -49,6 +47,23 @@ def watch_command(
 
     found = open_study(storage, study)
     watch(Console(highlight=False), found, Following(found), Progress(storage))
+
+
+@watch_commands.command("stop")
+def stop_command(study: StudyName, storage: Storage = DEFAULT_STORAGE) -> None:
+    """End a running search from any machine that may write its database.
+
+    Each driver of the study ends within seconds as at Ctrl-C, everything safely stored, and exits
+    with 130. A later nas search goes on.
+    """
+    from nas.study.reader import open_study
+    from nas.study.requests import ask_to_stop
+
+    drivers = ask_to_stop(open_study(storage, study))
+    if not drivers:
+        say(f"{study}: no driver works on it at present; one that is just starting will stop")
+        return
+    say(f"Asked {plural(len(drivers), 'driver')} of {study} to stop: {', '.join(drivers)}")
 
 
 def watch(

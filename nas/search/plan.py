@@ -29,6 +29,7 @@ from nas.space.messages import shown as spelled
 from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
 from nas.study.provenance import provenance
 from nas.study.record import SYNTHETIC, StudyRecord, read_record, table_path
+from nas.study.requests import asked_for
 from nas.study.shell import nas_command
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Plan:
     """What a person should know before it begins, a sentence each."""
     proposed: SearchSpace | None = None
     """The part of the space that is proposed from, where predicted latencies narrow it."""
+    more: int = 0
+    """By how many trials the study is extended, for all of its drivers."""
 
     def command(self, **changes: Any) -> str:
         """The command that carries the study on in the same way, but for ``changes``."""
@@ -139,6 +142,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     minimize = read_minimized(given.get("minimize", ()))
     directions = [measure.direction, *("minimize" for _ in minimize)]
     stored = read_record(storage, study, directions) if study else None
+    given, more = _with_trials(given, storage, study if stored else None)
     if objective is None:
         objective = _stored_objective(stored, study)
         table = _table(objective)
@@ -230,12 +234,31 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         results=start.results,
         notes=notes,
         proposed=proposed,
+        more=more,
     )
     check_file(plan.log, "runs")
     check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
     if stored:
         stored.refuse_another(record, study)
     return plan
+
+
+def _with_trials(
+    given: Mapping[str, Any], storage: str, study: str | None
+) -> tuple[Mapping[str, Any], int]:
+    """The options with a number of trials in place of one such as +50, and by how many the stored
+    ``study`` is extended; where there is none yet, it gets these.
+
+    Raises:
+        ConfigError: what follows the + is no number of trials.
+    """
+    word = given.get("trials")
+    if not isinstance(word, str) or not word.strip().startswith("+"):
+        return given, 0
+    more: int = checked({"trials": word.strip()[1:]})["trials"]
+    if study is None:
+        return {**given, "trials": more}, 0
+    return {**given, "trials": asked_for(storage, study) + more}, more
 
 
 def _table(objective: Objective | None) -> Table | None:

@@ -20,8 +20,9 @@ from nas.search.config import checked
 from nas.search.machine import Machine, cluster_address
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
-from nas.search.signals import EXIT_CODES, TIME_OVER, stop_on_signal
+from nas.search.signals import ASKED, EXIT_CODES, STOPPED, TIME_OVER, stop_on_signal
 from nas.study.database.engines import shown
+from nas.study.requests import Requests, extend
 from nas.study.storage_url import storage_url
 from nas.study.store import StudyStore
 
@@ -38,7 +39,8 @@ class Outcome:
 
     plan: Plan
     reason: str | None
-    """Why it was stopped before its end: the time budget, a signal, or failures in a row."""
+    """Why it was stopped before its end: the time budget, a signal, ``nas stop``, or failures in a
+    row."""
     exhausted: str | None
     """In one clause, that every network of the space has been tried, if that is so."""
     seconds: float
@@ -49,6 +51,11 @@ class Outcome:
         return self.plan.outbox.exists()
 
     @property
+    def exit_code(self) -> int | None:
+        """Of a command, where a signal or ``nas stop`` ended the search."""
+        return STOPPED.get(self.reason or "")
+
+    @property
     def signal(self) -> str | None:
         """SIGINT or SIGTERM, where that stopped the search."""
         return self.reason if self.reason in EXIT_CODES else None
@@ -57,7 +64,7 @@ class Outcome:
 def run_search(
     space: str | SearchSpace | None = None,
     *,
-    trials: int | None = None,
+    trials: int | str | None = None,
     objective: Any = None,
     storage: str | None = None,
     study: str | None = None,
@@ -66,14 +73,16 @@ def run_search(
 ) -> Study:
     """Search a design space for its best network; the same call again carries the study on.
 
-    Prints nothing. Ctrl-C ends the search in order, everything safely stored, and then raises
-    ``KeyboardInterrupt``. Ray, once started, is kept for the next call of the process.
+    Prints nothing. Ctrl-C, or ``nas stop`` from elsewhere, ends the search in order, everything
+    safely stored, and then raises ``KeyboardInterrupt``. Ray, once started, is kept for the next
+    call of the process.
 
     Args:
         space: the name of a bundled space, the path of a YAML file, or a ``SearchSpace``; by
             default that of the study where there is one, else ``resnext``.
-        trials: how many the whole study has, those of earlier calls included; by default what
-            suits the machine.
+        trials: how many the whole study has, those of earlier calls included; or ``"+50"``, so many
+            more than it was asked for, also for the drivers that run; by default what suits the
+            machine.
         objective: what a trial trains: ``fashion_mnist`` (the default), ``synthetic``,
             ``package.module:name``, or a function, generator function or class of your own
             (docs/objectives.md).
@@ -112,6 +121,8 @@ def study_of(outcome: Outcome) -> Study:
     plan, reason = outcome.plan, outcome.reason
     if outcome.signal:
         signal.raise_signal(getattr(signal, outcome.signal))  # its former handler decides
+    if reason == ASKED:
+        raise KeyboardInterrupt(f"the search of {plan.config.study} was stopped by {ASKED}")
     if outcome.unwritten:
         raise StorageError(
             f"the study database {shown(plan.config.storage)} cannot be reached or written; what "
@@ -196,8 +207,12 @@ def _run(
             current.start(plan.results, plan.enqueued)
             yield current
 
+    requests = Requests()
     if plan.continued:
         with searcher() as earlier:
+            requests.look(earlier.store.attempts)  # what was asked before is not asked of this call
+            if plan.more:
+                extend(earlier.store.engine, earlier.store.attempts.study_id, plan.more)
             if earlier.finished:
                 folder, minimizes = plan.log.parent, plan.objective.measure.minimizes
                 left = Checkpoints(folder, config.keep, minimizes=minimizes)
@@ -207,7 +222,8 @@ def _run(
         from nas.search import virtual
 
         with searcher() as current, stop_on_signal() as signalled:
-            reason = virtual.run(current, signalled, plan.table)
+            requested = _following(requests, current)
+            reason = virtual.run(current, lambda: signalled() or requested(), plan.table)
             return reason, None if reason else current.exhausted
     watcher.starting()
     from nas.search.cluster import cluster
@@ -216,13 +232,27 @@ def _run(
     # Ray takes SIGTERM for itself when it starts, so our handlers come after it
     joined = cluster(config.address, insecure=config.insecure, keep=keep)
     with joined, searcher() as current, stop_on_signal() as signalled:
+        requested = _following(requests, current)
 
         def stopped() -> str | None:
             over = deadline is not None and time.monotonic() > deadline
-            return signalled() or (TIME_OVER if over else None)
+            return signalled() or requested() or (TIME_OVER if over else None)
 
         reason = run(current, stopped, run_name(config), plan.objective)
         return reason, None if reason else current.exhausted
+
+
+def _following(requests: Requests, searcher: Searcher) -> Callable[[], str | None]:
+    """What carries out what is asked for from elsewhere; it returns ASKED where that is to stop."""
+    attempts = searcher.store.attempts
+    requests.look(attempts)
+
+    def look() -> str | None:
+        requests.look(attempts)
+        searcher.extend(requests.trials)
+        return ASKED if requests.stopped else None
+
+    return look
 
 
 @contextmanager

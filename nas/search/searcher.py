@@ -160,6 +160,12 @@ class Searcher:
         if first:
             log.info("%s put first", plural(first, "network"))
 
+    def extend(self, trials: int) -> None:
+        """Go on to so many trials of the study, where that is more."""
+        if trials > self.config.trials:
+            log.info("the study is to have %d trials, not %d", trials, self.config.trials)
+            self.config = self.config.model_copy(update={"trials": trials})
+
     def next_job(self) -> Job | None:
         """The next attempt to run; None where all trials are taken (others may still run some).
 

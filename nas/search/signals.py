@@ -8,7 +8,11 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
-TIME_OVER = "time budget"  # of the reasons why a search ends, the one that is no signal
+# Of the reasons why a search ends, those that are no signals
+TIME_OVER = "time budget"
+ASKED = "nas stop"  # from elsewhere; otherwise as SIGINT
+STOPPED = {**EXIT_CODES, ASKED: EXIT_CODES["SIGINT"]}
+"""The exit code of a search that was stopped, by the reason."""
 
 
 class Signalled(BaseException):

@@ -1,13 +1,16 @@
 """Searches on a table: the searcher and the database of all searches, in virtual time."""
 
 import json
+import re
 import sqlite3
 
 import pytest
 from tables import EPOCHS, NETWORKS, SPACE
 
 import nas
+from nas.cli.app import main
 from nas.errors import NasError
+from nas.study import requests
 from nas.study.table import table_of
 
 
@@ -44,6 +47,19 @@ def on_table(table_file, tmp_path, monkeypatch):
         return nas.run_search(objective=f"table:{file}", **storage, **given | options)
 
     return run
+
+
+class Asks(Watch):
+    """``ask`` is called after the third epoch."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.ask = ask
+
+    def measured(self, job, result):
+        super().measured(job, result)
+        if len(self.epochs) == 3:
+            self.ask()
 
 
 def curves(study):
@@ -152,3 +168,43 @@ def test_a_part_of_its_space_can_be_searched(on_table):
     study = on_table(max_macs=500_000, trials=4)
     assert study.frame()["macs"].max() <= 500_000
     assert study.space.name == SPACE["name"]
+
+
+def test_a_search_that_was_asked_to_stop_ends_as_by_a_signal_and_a_later_one_goes_on(
+    on_table, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(requests, "LOOK_SECONDS", 0)
+    storage = f"sqlite:///{tmp_path}/nas.db"
+
+    def stop():
+        assert main(["stop", "tiny", "--storage", storage]) == 0
+
+    with pytest.raises(KeyboardInterrupt, match="tiny was stopped by nas stop"):
+        on_table(watcher=Asks(stop), concurrency=2)
+    assert re.fullmatch(r"Asked 1 driver of tiny to stop: .+/\d+/.+\n", capsys.readouterr().out)
+    states = nas.open_study(storage, "tiny").frame()["state"]
+    assert set(states) <= {"COMPLETE", "WAITING"} and "WAITING" in set(states)
+    stop()
+    assert "no driver works on it at present" in capsys.readouterr().out
+    assert set(on_table().frame()["state"]) == {"COMPLETE"}  # neither request is for this search
+
+
+def test_a_running_search_goes_on_to_the_trials_that_another_call_asks_for(
+    on_table, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(requests, "LOOK_SECONDS", 0)
+    counts = []
+
+    def more():
+        other = Asks(lambda: counts.append(nas.open_study(storage, "tiny").trials))
+        counts.append(on_table(trials="+3", watcher=other).trials)
+
+    storage = f"sqlite:///{tmp_path}/nas.db"
+    study = on_table(trials=4, watcher=Asks(more))
+    assert (counts[-1], study.trials) == (7, 7)
+    assert nas.open_study(storage, "tiny").record.config["trials"] == 7
+    assert on_table(trials=9).trials == 9
+    assert on_table(trials="+1").trials == 10  # to those that it has, where they are more
+    assert on_table(study="new", trials="+5").trials == 5
+    with pytest.raises(NasError, match="trials is 'five'; it must be a whole number"):
+        on_table(trials="+five")
