@@ -3,8 +3,8 @@
 Tests and code are run in a copy of the working tree, where the mutant lies in its file: processes
 that a test starts meet it too, and a kill leaves the working tree as it was. One run of the tests
 without a bug finds which lines each of them executes; a mutant meets the tests of its line,
-quick ones first. Tests that need Ray, PostgreSQL or minutes stay out of it. What failed with the
-bug is run without it, so that a machine that is busy notices nothing.
+quick ones first. Tests that need Ray, PostgreSQL or minutes stay out of it. What takes seconds and
+failed with the bug is run without it, so that a machine that is busy notices nothing.
 """
 
 import compileall
@@ -64,6 +64,7 @@ LIBRARIES = [
     "sqlalchemy", "tensorboardX", "torch", "typer", "yaml",
 ]  # fmt: skip
 SLOW_SECONDS = 30.0  # a test that takes longer here is not run for each mutant
+QUICK_SECONDS = 1.0
 MEMORY = 8 << 30  # bytes that a test may write to
 
 
@@ -90,9 +91,9 @@ def copied(root: Path, folder: Path) -> Iterator[Path]:
         cwd=root, check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     for name in listed.stdout.splitlines():
-        if (root / name).is_file():
+        if (root / name).is_file() or (root / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / name, folder / name)
+            shutil.copy(root / name, folder / name, follow_symlinks=False)
     # a source that changes twice in a second is compiled anew: its bytecode holds its digest
     compileall.compile_dir(
         folder / "nas", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
@@ -145,7 +146,7 @@ def survey(folder: Path, part: str, cache: Path) -> Tests:
 def judge(folder: Path, path: str, source: str, tests: Tests, line: int) -> dict[str, Any]:
     """How the tests of ``line`` took ``source`` at ``path``: noticed or survived, and by whom.
 
-    Unclear is what fails without the bug, too.
+    Unclear is what fails without the bug, too; what is quick waits for nothing, and is believed.
     """
     chosen = {test: tests.seconds[test] for test in tests.of(path, line)}
     place = folder / path
@@ -159,7 +160,7 @@ def judge(folder: Path, path: str, source: str, tests: Tests, line: int) -> dict
     finally:
         place.write_bytes(before)
     outcome = "noticed" if by else "survived"
-    if by and _failure(folder, suspects)[1]:
+    if by and sum(suspects.values()) > QUICK_SECONDS and _failure(folder, suspects)[1]:
         outcome = "unclear"
     return {
         "outcome": outcome,
