@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from searches import SPACE, Search
 from small_studies import Clock
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from nas.analysis import compare
 from nas.errors import AnalysisError, ConfigError
@@ -195,6 +195,14 @@ def test_a_network_is_tried_first_by_its_key_or_as_a_trial(started, first, caplo
     assert len(told(again)) == 4
     assert caplog.messages[-1] == "1 network put first"
     assert again.store.trials()[3].state == TrialState.WAITING
+
+
+def test_a_study_may_be_named_as_a_trial_is(first, url):
+    with create_engine(url).begin() as connection:
+        connection.execute(text("UPDATE studies SET study_name = 'a#1'"))
+    given = {**OPTIONS, "trials": 3, "study": "b", "storage": url, "start_from": "a#1#2"}
+    plan = prepare({**given, "space": SearchSpace.from_dict(SPACE)}, HERE)
+    assert plan.enqueued == [open_study(url, "a#1").setting(2)]
 
 
 def test_a_published_network_is_tried_first_and_what_is_searched_beside_it_is_drawn(started):

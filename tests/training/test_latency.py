@@ -84,3 +84,11 @@ def test_what_takes_seconds_is_measured_five_times():
     times = measure_latencies(NETWORKS[:1], (1, 8, 8), 10, clock=lambda: 2 * next(moments))
     assert times == [Latency(2.0, 0.0)]
     assert next(moments) == 2 * 5
+
+
+def test_networks_and_images_are_on_the_device_that_is_asked_for(monkeypatch):
+    cases = []
+    monkeypatch.setattr(latency, "time_in_turns", lambda found, **_: cases.extend(found) or [])
+    measure_latencies(NETWORKS, (1, 8, 8), 10, device="meta")
+    assert {images.device.type for _, images in cases} == {"meta"}
+    assert {next(network.parameters()).device.type for network, _ in cases} == {"meta"}
