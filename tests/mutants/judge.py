@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,21 @@ def nearest(path: str) -> str:
 
 def digest(root: Path, part: str) -> str:
     """Of the tests nearest to ``part``: what survived other tests is judged again."""
-    files = [root / "tests/conftest.py"]
-    for test in NEAREST[part]:
-        place = root / test
-        files += sorted(place.rglob("*.py")) if place.is_dir() else [place]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    return _digest([root / "tests/conftest.py", *_files(root, part, "*.py")])
+
+
+def _files(root: Path, part: str, pattern: str) -> list[Path]:
+    places = [root / test for test in NEAREST[part]]
+    return [
+        file
+        for place in places
+        for file in (sorted(place.rglob(pattern)) if place.is_dir() else [place])
+    ]
+
+
+def _digest(files: Iterable[Path]) -> str:
+    content = b"".join(file.read_bytes() for file in files if file.exists())
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @contextlib.contextmanager
@@ -106,12 +116,20 @@ def copied(root: Path, folder: Path) -> Iterator[Path]:
 
 @dataclass
 class Tests:
-    """What a run without a bug tells about the tests of one part."""
+    """What a run without a bug tells about some tests."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     """Of each test, by its node id."""
     lines: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Which tests execute a line, by path and line."""
+
+    def add(self, other: "Tests") -> None:
+        """Take in what another run told."""
+        self.seconds |= other.seconds
+        for path, lines in other.lines.items():
+            own = self.lines.setdefault(path, {})
+            for line, tests in lines.items():
+                own[line] = own.get(line, []) + tests
 
     def of(self, path: str, line: int) -> list[str]:
         """The tests that meet ``line``, quick ones first.
@@ -127,15 +145,23 @@ class Tests:
 
 
 def survey(folder: Path, part: str, cache: Path) -> Tests:
-    """Run the tests of ``part`` once, or read what the same tests of the same code said before."""
-    sources = sorted((folder / "nas").rglob("*.py"))
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    known = cache / f"{part.replace('/', '.')}.{digest(folder, part)}.{code}.json"
+    """Run the tests of ``part`` once, or read what the same file of the same code said before."""
+    code = _digest(sorted((folder / "nas").rglob("*.py")))
+    found = Tests()
+    for file in _files(folder, part, "test_*.py"):
+        found.add(_surveyed(folder, file, code, cache))
+    return found
+
+
+def _surveyed(folder: Path, file: Path, code: str, cache: Path) -> Tests:
+    name = str(file.relative_to(folder))
+    own = _digest([folder / "tests/conftest.py", file.with_name("conftest.py"), file])
+    known = cache / f"{name.replace('/', '.')}.{own}.{code}.json"
     with FileLock(known.with_suffix(".lock")):  # one process surveys, the others wait for it
         if not known.exists():
-            print(f"without a bug: {', '.join(NEAREST[part])}", flush=True)
+            print(f"without a bug: {name}", flush=True)
             with (folder / "survey.txt").open("w") as report:
-                _fork(folder, 3600, report.fileno(), lambda: _survey(folder, part, known))
+                _fork(folder, 3600, report.fileno(), lambda: _survey(folder, name, known))
             for test in _failed(folder / "survey.txt"):
                 print(f"fails, and is left out: {test}", flush=True)
         if not known.exists():
@@ -261,14 +287,15 @@ class _Chosen:
         self.begun.write_text(nodeid)
 
 
-def _survey(folder: Path, part: str, known: Path) -> int:
+def _survey(folder: Path, file: str, known: Path) -> int:
     measured = Coverage(data_file=None, include=[f"{folder}/nas/*"], config_file=False)
     measured.start()
     plugin = _Survey(measured)
     without = [f"--deselect={test}" for test in NEED_RAY]
-    code = _pytest(folder, [*without, *NEAREST[part]], plugin)
+    code = _pytest(folder, [*without, file], plugin)
     measured.stop()
-    if code in (0, 1):  # tests that fail here without a bug are left out
+    # tests that fail here without a bug are left out; of some files, all tests are
+    if code in (0, 1, pytest.ExitCode.NO_TESTS_COLLECTED):
         known.parent.mkdir(parents=True, exist_ok=True)
         known.write_text(json.dumps(asdict(plugin.tests(folder))))
     return code
