@@ -108,6 +108,12 @@ def test_a_row_is_that_of_the_winners_that_were_drawn():
     assert set(rows["study"]) == {"s"}
 
 
+def test_of_equal_errors_the_one_of_the_earlier_network_is_lower():
+    won = winners(np.tile([0.2, 0.1], 20), 1, 500, 7)
+    ranks = np.random.default_rng(7).integers(40, size=500)
+    assert won.tolist() == np.array([*range(1, 40, 2), *range(0, 40, 2)])[ranks].tolist()
+
+
 def test_a_network_that_was_drawn_twice_wins_as_one():
     errors = np.arange(8) / 10
     frame = study(errors, width=np.arange(8))

@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from nas.errors import ConfigError, SpaceError
 from nas.space import TRAINING_KEYS, SearchSpace, amount, available, json_schema
@@ -362,6 +363,27 @@ def test_the_schema_is_one_and_says_nothing_of_null():
     jsonschema.Draft202012Validator.check_schema(json_schema())
     assert '"null"' not in json.dumps(json_schema())
     assert "null" not in json.dumps(json_schema())
+
+
+def test_editors_are_told_what_each_key_is_unless_its_name_says_it():
+    schema = json_schema()
+    parts = {"file": schema, **schema["$defs"]}
+    silent = {
+        name: [key for key, field in part["properties"].items() if "description" not in field]
+        for name, part in parts.items()
+    }
+    assert {name: keys for name, keys in silent.items() if keys} == {
+        "file": ["name", "description", "stem", "stages", "order", "limits", "training"],
+        "Bounds": ["min", "max"],
+        "OrderPart": [key for key in STAGE_KEYS if key not in ("stride", "residual")],
+        "TrainingPart": list(TRAINING_KEYS),
+    }
+
+
+def test_what_was_read_and_checked_does_not_change():
+    stage = StagePart(width=8)
+    with pytest.raises(ValidationError, match="frozen"):
+        stage.width = 0
 
 
 def test_all_stage_keys_are_known_to_ties_and_settings():
