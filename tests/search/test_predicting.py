@@ -3,8 +3,11 @@
 import json
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+import torch
 from searches import SPACE
 
 from nas.cli.app import main
@@ -30,6 +33,7 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_CACHE", str(cache))
         patch.setattr(latency_build, "SAMPLED", 50)
+        patch.setattr(latency_build, "time", SimpleNamespace(monotonic=iter([8, 15.26]).__next__))
         yield build_table(TINY, fitted=10, held_out=10), cache
 
 
@@ -44,6 +48,13 @@ def test_a_table_predicts_networks_that_it_did_not_see(table):
     assert 0 <= table.errors.median <= table.errors.most
     shallow, deep = table.predict(of_depth(2)), table.predict(of_depth(6))
     assert 0 < shallow.seconds < deep.seconds < 10
+
+
+def test_a_table_says_what_it_was_made_with_and_when(table):
+    about = dict(table.about)
+    passed = datetime.now(UTC) - datetime.fromisoformat(about.pop("measured"))
+    assert timedelta(0) <= passed < timedelta(days=1)
+    assert about == {"torch": torch.__version__, "seconds": 7.3, "space": "tiny"}
 
 
 def test_a_table_is_found_by_what_it_holds_for_and_by_nothing_else(table):
