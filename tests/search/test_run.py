@@ -188,12 +188,12 @@ def continued(stored):
 def ray(monkeypatch):
     """What is asked of Ray, and what the driver is given; its answer is a reason."""
     cluster, driver = (pytest.importorskip(f"nas.search.{name}") for name in ("cluster", "driver"))
-    asked = SimpleNamespace(started=0, given=None, reason=None, during=lambda: None)
+    asked = SimpleNamespace(started=0, keep=None, given=None, reason=None, during=lambda: None)
 
     @contextmanager
     def start(address, *, insecure, keep):
-        assert (address, insecure, keep) == (None, False, False)
-        asked.started += 1
+        assert (address, insecure) == (None, False)
+        asked.started, asked.keep = asked.started + 1, keep
         yield Machine(cpus=2, gpus=0)
 
     def run(searcher, stopped, name, objective):
@@ -220,7 +220,7 @@ def test_a_driver_is_given_the_study_under_a_name_of_its_own(continued, ray):
     assert searching._run(continued, view, None, False) == (None, None)
     assert view.started_ray == 1
     searcher, _, name = ray.given
-    assert ray.started == 1
+    assert (ray.started, ray.keep) == (1, False)
     assert name == run_name(continued.config)
     assert (searcher.space, searcher.config) == (continued.space, continued.config)
     assert searcher._watcher is view
@@ -228,6 +228,13 @@ def test_a_driver_is_given_the_study_under_a_name_of_its_own(continued, ray):
     owner = searcher.store.attempts.owner
     assert re.fullmatch(rf"{re.escape(socket.gethostname())}/{os.getpid()}/[0-9a-f]{{8}}", owner)
     assert searcher.store.outbox.path == continued.outbox
+
+
+@pytest.mark.parametrize(("how", "kept"), [({}, True), ({"keep": False}, False)])
+def test_ray_stays_up_for_the_next_search_unless_it_is_told_not_to(continued, ray, how, kept):
+    ray.reason = "time budget"
+    outcome = searching.carry_out(continued, Watcher(), time.monotonic(), **how)
+    assert (outcome.reason, ray.keep) == ("time budget", kept)
 
 
 @pytest.mark.parametrize(("ahead", "reason"), [(None, None), (3600, None), (-1, "time budget")])
