@@ -422,6 +422,14 @@ def test_a_searched_hyper_parameter_has_the_bounds_of_the_training_config(key):
             SearchSpace.from_dict(document)
 
 
+def test_a_stored_space_is_read_whatever_bounds_it_was_written_under():
+    document = yaml.safe_load(WHOLE) | {"training": {"momentum": {"choice": [0.5, 2]}}}
+    with pytest.raises(SpaceError, match="training.momentum: 2 is not a number"):
+        SearchSpace.from_dict(document)
+    stored = SearchSpace.from_dict(document, stored=True)
+    assert stored.parameters["training.momentum"].values == (0.5, 2.0)
+
+
 def test_spaces_are_read_without_torch_ray_or_optuna():
     program = (
         "import sys; from nas.space import SearchSpace; SearchSpace.load('resnext').sample(0); "
