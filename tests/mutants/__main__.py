@@ -85,7 +85,7 @@ def _sample(only: Iterable[str], size: int, seed: int) -> list[Mutant]:
     ]
     mutants = [
         mutant
-        for path in files
+        for path in dict.fromkeys(files)
         if path not in NOT_MUTATED and "/migrations/" not in path
         for mutant in mutants_of(ROOT, path)
     ]
