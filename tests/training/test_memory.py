@@ -5,6 +5,7 @@ import torch
 from nas.architecture import Architecture, Stage, Stem
 from nas.network import build
 from nas.training import TrainingConfig
+from nas.training import memory as measuring
 from nas.training.memory import training_memory
 
 NET = Architecture(Stem(4), (Stage("basic", 1, 4),))
@@ -38,3 +39,21 @@ def test_random_numbers_go_on_undisturbed():
     torch.manual_seed(0)
     memory(4)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_gpu_is_asked_for_the_peak_of_steps_in_the_numerics_that_it_trains_in(monkeypatch):
+    gpu, config, asked = torch.device("cuda:1"), TrainingConfig(batch_size=4), []
+    settled = config.replace(precision="bfloat16")
+
+    def settle(*about):
+        asked.append(about)
+        return settled
+
+    def allocated(network, images, labels, *rest):
+        asked.append((tuple(images.shape), tuple(labels.shape), *rest))
+        return 7
+
+    monkeypatch.setattr(measuring, "resolve_numerics", settle)
+    monkeypatch.setattr(measuring, "_allocated", allocated)
+    assert training_memory(NET, config, gpu, (1, 8, 6), 3) == 7
+    assert asked == [(NET, config, gpu, (1, 8, 6), 3), ((4, 1, 8, 6), (4,), settled, gpu)]
