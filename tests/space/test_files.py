@@ -424,7 +424,7 @@ def test_a_searched_hyper_parameter_has_the_bounds_of_the_training_config(key):
 
 def test_a_stored_space_is_read_whatever_bounds_it_was_written_under():
     document = yaml.safe_load(WHOLE) | {"training": {"momentum": {"choice": [0.5, 2]}}}
-    with pytest.raises(SpaceError, match="training.momentum: 2 is not a number"):
+    with pytest.raises(SpaceError, match=r"training\.momentum: 2 is not a number"):
         SearchSpace.from_dict(document)
     stored = SearchSpace.from_dict(document, stored=True)
     assert stored.parameters["training.momentum"].values == (0.5, 2.0)
