@@ -34,7 +34,7 @@ def built(tmp_path_factory):
         patch.setenv("NAS_CACHE", str(cache))
         patch.setattr(latency_build, "SAMPLED", 50)
         patch.setattr(latency_build, "time", SimpleNamespace(monotonic=iter([8, 15.26]).__next__))
-        yield build_table(TINY, fitted=10, held_out=10), cache
+        return build_table(TINY, fitted=10, held_out=10), cache
 
 
 @pytest.fixture
