@@ -3,6 +3,7 @@
 import re
 import shutil
 import sqlite3
+import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -241,7 +242,17 @@ def test_an_attempt_that_nobody_runs_is_in_no_upgrades_way(sqlite_study, later_n
     assert upgrade(sqlite_study).after == NEXT
 
 
-def test_a_lease_is_compared_with_the_time_in_utc(sqlite_study, later_nas):
+@pytest.fixture
+def far_east(monkeypatch):
+    """The clock on the wall is nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "XXX-09:00")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_lease_is_compared_with_the_time_in_utc(sqlite_study, later_nas, far_east):
     later_nas()
     for minutes, runs in ((1, True), (-1, False)):
         lease = f"{utc_now() + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S.%f}"
