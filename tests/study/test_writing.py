@@ -17,6 +17,7 @@ from nas.study.database.clock import utc_now
 from nas.study.networks import (
     add_architecture,
     drop_orphans,
+    find_architectures,
     read_architectures,
     stored_architecture,
 )
@@ -81,6 +82,17 @@ def test_networks_are_of_one_study_and_those_of_no_trial_are_dropped_there(open_
     assert read_architectures(one.engine, 1, [kept.key, "x"]) == {kept.key: kept}
     drop_orphans(one.engine, 1)
     assert keys(one) == {(1, kept.key), (2, kept.key), (2, orphan.key)}
+
+
+def test_networks_of_all_studies_are_found_by_how_their_keys_begin(open_store, helpers):
+    one, other = open_store("a", "s"), open_store("a", "t")
+    for store, depth in ((one, 1), (one, 2), (other, 2), (other, 3)):
+        helpers.add(store, depth)
+    networks = {network.key: network for network in map(helpers.network, (1, 2, 3))}
+    assert find_architectures(one.engine, "") == networks
+    for key, network in networks.items():
+        assert find_architectures(one.engine, key[:12]) == {key: network}
+    assert find_architectures(one.engine, "g") == {}
 
 
 # --- trials, value by value ---
