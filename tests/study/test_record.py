@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pandas as pd
@@ -14,7 +15,7 @@ from optuna.trial import create_trial
 from nas.errors import DamagedError, StorageError
 from nas.search.config import Scope, options
 from nas.study.reader import studies
-from nas.study.record import StudyRecord, label_of, read_record, untrained
+from nas.study.record import StudyRecord, label_of, read_record, table_path, untrained
 
 OURS = StudyRecord(
     space={"name": "s", "stages": [{"depth": 1}, {"depth": 2}]},
@@ -348,3 +349,14 @@ def test_a_foreign_study_is_told_by_its_direction(tmp_path):
     assert refused(f"sqlite:///{tmp_path}/theirs.db", "theirs") == (
         f"{begin}not set, not maximize; choose another --study"
     )
+
+
+@pytest.mark.parametrize(
+    ("objective", "path"),
+    [
+        ("table:a:b.db", Path("a:b.db")), ("table:", None), ("table", None), ("synthetic", None),
+        ("package.module:name", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_table_is_named_by_its_word_and_its_file(objective, path):
+    assert table_path(objective) == path

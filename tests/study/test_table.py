@@ -1,5 +1,6 @@
 """What a table is made of."""
 
+from dataclasses import replace
 from statistics import fmean, variance
 
 import pytest
@@ -20,6 +21,16 @@ def test_a_table_has_the_curves_of_all_seeds_and_the_mean_of_their_last_values(t
     pairs = [[one[key] for one in values] for key in table.curves]
     assert table.spread == pytest.approx(fmean(variance(pair) for pair in pairs) ** 0.5)
     assert table.machine_seconds == pytest.approx(2 * NETWORKS * EPOCHS * 0.001)
+
+
+def test_an_epoch_takes_the_shortest_time_that_one_of_a_network_took(table_file):
+    table = table_of(f"table:{table_file}")
+    curves = {
+        key: [[{**result, "seconds": more + n} for n, result in enumerate(curve)] for curve in own]
+        for more, (key, own) in enumerate(table.curves.items(), 2)
+    }
+    seconds = [replace(table, curves=curves).seconds(key) for key in curves]
+    assert seconds == list(range(2, 2 + NETWORKS))
 
 
 def test_a_result_of_a_table_is_what_was_recorded(table_file):

@@ -451,9 +451,25 @@ def test_colour_images_train_with_all_augmentation(colours, numerics, tmp_path):
         torch.testing.assert_close(shipped(images), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_checkpoint_of_other_images_is_refused(colours, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("fingerprint", "d" * 64),
+        ("input_shape", [3, 9, 8]),
+        ("classes", ["red", "blue"]),
+        ("mean", [0.5, 0.5, 0.25]),
+        ("std", [0.5, 0.5, 0.25]),
+    ],
+)
+def test_a_checkpoint_of_other_images_is_refused(colours, name, other):
     config = TrainingConfig(epochs=1, precision="float32", channels_last="off")
-    Training(TINY, config, colours, "cpu").save(tmp_path / "checkpoint.pt")
-    other = replace(colours, fingerprint="d" * 64)
-    with pytest.raises(CheckpointError, match="is of images with fingerprint ccc"):
-        Training(TINY, config, other, "cpu").load(tmp_path / "checkpoint.pt")
+    training = Training(TINY, config, colours, "cpu")
+    state = training.state_dict()
+    state["dataset"] = {**state["dataset"], name: other}
+    with pytest.raises(CheckpointError) as refused:
+        training.load_state_dict(state)
+    own = getattr(colours, name)
+    assert str(refused.value) == (
+        f"the checkpoint is of images with {name} {other}, "
+        f"not {own if name == 'fingerprint' else list(own)}"
+    )
