@@ -10,6 +10,8 @@ from optuna.trial import TrialState
 from nas.architecture import Architecture, Stage, Stem
 from nas.objectives.contract import TrialConfig
 from nas.search.budget import ABOVE, MEASURED, Budget
+from nas.search.config import resolve
+from nas.search.machine import Machine
 from nas.search.trial import Worker
 from nas.study.check import violations
 from nas.study.provenance import processor
@@ -126,3 +128,21 @@ def test_the_study_has_what_was_measured_and_where(search, tmp_path):
 )
 def test_a_budget_is_said_in_its_units(budget, said):
     assert str(budget) == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "budget"),
+    [
+        ({}, Budget()),
+        ({"minimize": ["latency"]}, Budget(latency=True)),
+        ({"minimize": ["memory", "macs"]}, Budget(memory=True)),
+        (
+            {"max_latency": "2ms", "latency_batch": 8},
+            Budget(latency=True, max_latency=0.002, batch=8),
+        ),
+        ({"max_memory": "64MB"}, Budget(memory=True, max_memory=64_000_000)),
+    ],
+)
+def test_a_search_measures_what_it_bounds_or_minimizes(asked, budget):
+    config = resolve({"scheduler": "none", **asked}, None, Machine(cpus=2, gpus=0))
+    assert Budget.of(config) == budget

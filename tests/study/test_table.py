@@ -42,6 +42,10 @@ def test_a_result_of_a_table_is_what_was_recorded(table_file):
     assert [[result["val_accuracy"] for result in curve] for curve in recorded] == [
         [row["val_accuracy"] for row in rows]
     ]
+    seen = table.curve(key, 7)
+    assert [table.result(key, 7, n)["val_loss"] for n in range(1, EPOCHS + 1)] == [
+        result["val_loss"] for result in seen
+    ]
 
 
 def test_trials_that_were_stopped_early_are_no_curves_of_a_table(tmp_path):
