@@ -735,3 +735,19 @@ def test_what_a_space_says_of_its_images_is_binding():
     assert stored.says_images == (True, True)
     with pytest.raises(SpaceError, match="of images says classes: 10, but CIFAR-100 has 100"):
         stored.for_images((1, 28, 28), 100, "CIFAR-100")
+
+
+def test_a_network_that_no_setting_gives_is_refused_with_the_first_part_that_differs():
+    stage = {"block": "basic", "depth": {"int": [1, 2]}, "width": 8}
+    space = SearchSpace.from_dict({"name": "x", "stem": {"width": 8}, "stages": [stage]})
+    network = space.sample(0)
+    assert space.locate(network) == {"stages.0.depth": network.stages[0].depth}
+    stem = replace(network.stem, kernel=7, stride=2)
+    for other, said in (
+        (replace(network, stem=stem), "its stem.kernel is 7, not 3"),
+        (replace(network, conv_bias=True), "its conv_bias is true, not false"),
+        (replace(network, stages=network.stages * 2), "no setting of x has its stages"),
+    ):
+        with pytest.raises(SpaceError) as refused:
+            space.locate(other)
+        assert str(refused.value) == said
