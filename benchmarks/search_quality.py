@@ -270,27 +270,27 @@ def summary(found: list[dict[str, Any]], workers: int) -> Iterator[str]:
         full = here[0]["full"]
         grid = np.arange(full // 6, 100 * full + 1, full // 6)
         curves = {
-            way: np.array([regret(r, grid) for r in sorted(of, key=lambda r: r["seed"])])
-            for way, of in grouped(here).items()
+            way: {row["seed"]: regret(row, grid) for row in of} for way, of in grouped(here).items()
         }
-        random = curves["random", "none"]
-        goal = random.mean(axis=0)[-1]
-        baselines = [curves[name, "none"] for name in ("random", "largest")]
-        seeds = len(random)
-        yield f"\n{workers} workers, networks of at most {cap:.0%} of the MACs, {seeds} seeds\n"
-        yield "| sampler | scheduler | 5 | 10 | 25 | 50 | 100 | images to the goal | worse than |"
-        yield "|---|---|---|---|---|---|---|---|---|"
-        for (sampler, scheduler), curve in sorted(curves.items()):
+        goal = np.mean(list(curves["random", "none"].values()), axis=0)[-1]
+        yield f"\n{workers} workers, networks of at most {cap:.0%} of the MACs\n"
+        head = ["sampler", "scheduler", "seeds", "5", "10", "25", "50", "100"]
+        yield f"| {' | '.join([*head, 'images to the goal', 'worse than'])} |"
+        yield "|---" * (len(head) + 2) + "|"
+        for (sampler, scheduler), of in sorted(curves.items()):
+            curve = np.array(list(of.values()))
             cells = [told(curve[:, 6 * many - 1]) for many in (5, 10, 25, 50, 100)]
             there = np.flatnonzero(curve.mean(axis=0) <= goal)
             needed = f"{grid[there[0]] / full:.1f}" if len(there) else "–"
-            worse = [
-                name
-                for name, other in zip(("random", "largest"), baselines, strict=True)
-                if len(curve) == len(other) and significantly_worse(curve, other)
-            ]
-            words = " and ".join(worse) or "none"
-            yield f"| {sampler} | {scheduler} | {' | '.join(cells)} | {needed} | {words} |"
+            worse = []
+            for name in ("random", "largest"):
+                other = curves[name, "none"]
+                seeds = sorted(of.keys() & other.keys())
+                pairs = np.array([(of[seed], other[seed]) for seed in seeds])
+                if significantly_worse(pairs[:, 0], pairs[:, 1]):
+                    worse.append(name)
+            row = [sampler, scheduler, str(len(of)), *cells, needed, " and ".join(worse) or "none"]
+            yield f"| {' | '.join(row)} |"
 
 
 def of_fronts(found: list[dict[str, Any]], workers: int) -> Iterator[str]:
