@@ -10,6 +10,7 @@ from nas.data.registry import DATASETS, DEFAULT
 from nas.metrics import MINIMIZED
 from nas.samplers import NAMES
 from nas.search.config import read_config_file
+from nas.study.storage_url import has_password
 
 WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help
 
@@ -347,4 +348,5 @@ def search_command(
         if value not in (None, [], ()) and name not in ("config", "quiet", "verbose")
     }
     file = read_config_file(config) if config else {}
-    search({**file, **flags}, quiet=quiet, verbose=verbose)
+    shown = storage is not None and has_password(storage)
+    search({**file, **flags}, quiet=quiet, verbose=verbose, password_shown=shown)

@@ -18,9 +18,20 @@ from nas.search.run import Outcome, carry_out, machine
 from nas.search.signals import TIME_OVER
 from nas.study.storage_url import storage_url
 
+PASSWORD_SHOWN = (
+    "nas: the password in --storage is shown to all who list this machine's processes; put the URL "
+    "into NAS_STORAGE, or the password into PGPASSFILE"
+)
 
-def search(given: Mapping[str, Any], *, quiet: bool = False, verbose: bool = False) -> None:
-    """Run a search, or carry one on.
+
+def search(
+    given: Mapping[str, Any],
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    password_shown: bool = False,
+) -> None:
+    """Run a search, or carry one on; says so where a password is part of the command.
 
     Raises:
         NasError: it cannot begin.
@@ -29,6 +40,8 @@ def search(given: Mapping[str, Any], *, quiet: bool = False, verbose: bool = Fal
     begun = time.monotonic()
     with machine(given, tell=_silent if quiet else say) as found:
         plan = prepare({**given, "storage": storage_url(given.get("storage"))}, found)
+        if password_shown:
+            typer.echo(PASSWORD_SHOWN, err=True)
         show(plan, begun, quiet=quiet, verbose=verbose)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
 VARIABLE = "NAS_STORAGE"
@@ -31,3 +32,15 @@ def without_password(url: str) -> str:
         .difference_update_query(secrets)
         .render_as_string(hide_password=False)
     )
+
+
+def has_password(url: str) -> bool:
+    """Whether a password is part of the URL; of one that cannot be read, none is.
+
+    >>> has_password("postgresql://me:secret@host/db"), has_password("postgresql://me@host/db")
+    (True, False)
+    """
+    try:
+        return without_password(url) != url
+    except (ArgumentError, ValueError):
+        return False

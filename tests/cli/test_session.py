@@ -53,6 +53,15 @@ def test_a_verbose_search_shows_what_it_logs_too_and_another_one_does_not(stored
         assert ("Continuing resnext" in said) is (words != ["--quiet"])
 
 
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_password_in_the_command_is_warned_of_in_one_line(stored, capfd, monkeypatch, shown):
+    given = f"{stored['storage']}?password=canary" if shown else stored["storage"]
+    monkeypatch.setattr(session, "prepare", lambda *_: prepare(stored, Machine(cpus=2, gpus=0)))
+    assert main(["search", "--storage", given, "--quiet"]) == 0
+    said = capfd.readouterr().err
+    assert said.splitlines() == [session.PASSWORD_SHOWN] * shown and "canary" not in said
+
+
 def test_a_quiet_search_says_its_best_and_its_end_alone(stored, capfd):
     assert carry_on(stored, quiet=True) == 0
     said = capfd.readouterr().out
