@@ -11,6 +11,7 @@ import typer
 
 from nas.cli.compare import population_commands
 from nas.cli.console import Console, Table, plain, prepare_output, say
+from nas.cli.doctor import doctor_commands
 from nas.cli.latency import latency_commands
 from nas.cli.numbers import number_option
 from nas.cli.search import search_command
@@ -40,6 +41,7 @@ app.command("search")(search_command)
 app.add_typer(watch_commands)
 app.add_typer(population_commands)
 app.add_typer(study_commands)
+app.add_typer(doctor_commands)
 app.add_typer(space_commands, name="space")
 app.add_typer(table_commands, name="table")
 app.add_typer(latency_commands, name="latency")

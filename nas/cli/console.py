@@ -26,7 +26,7 @@ SPELLED = "nas.spelled"  # the name of our error handler, as that of "strict" or
 _SPELLINGS = {
     "–": "-", "—": "-", "−": "-", "×": "x", "·": ".", "…": "...", "●": "*", "→": "->", "≤": "<=",
     "≥": ">=", "±": "+-", "≈": "~", "²": "2", "α": "alpha", "½": "1/2", "│": "|", "─": "-",
-    "└": "+", "’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " ",
+    "└": "+", "✓": "+", "✗": "x", "’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " ",
 }  # fmt: skip
 _BRAILLE = range(0x2800, 0x2900)
 _UPPER, _LOWER = 0b00011011, 0b11100100  # which dots of a braille sign are in which half

@@ -13,8 +13,9 @@ from nas.cli.console import Console, say
 from nas.cli.screen import screen
 from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.search.budget import ABOVE, Budget
-from nas.search.plan import Plan, prepare
-from nas.search.run import Outcome, carry_out, machine
+from nas.search.joining import machine
+from nas.search.plan import Plan
+from nas.search.run import Outcome, carry_out, prepared
 from nas.search.signals import TIME_OVER
 from nas.study.storage_url import storage_url
 
@@ -39,7 +40,7 @@ def search(
     """
     begun = time.monotonic()
     with machine(given, tell=_silent if quiet else say) as found:
-        plan = prepare({**given, "storage": storage_url(given.get("storage"))}, found)
+        plan = prepared({**given, "storage": storage_url(given.get("storage"))}, found)
         if password_shown:
             typer.echo(PASSWORD_SHOWN, err=True)
         show(plan, begun, quiet=quiet, verbose=verbose)

@@ -11,10 +11,11 @@ from typing import Any
 from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import FIXED, silently
+from nas.search.joining import machine
 from nas.search.latency import measure_study
 from nas.search.machine import cluster_address
-from nas.search.plan import Plan, prepare
-from nas.search.run import machine
+from nas.search.plan import Plan
+from nas.search.run import prepared
 from nas.search.searcher import Watcher
 from nas.search.testing import evaluate_trials
 from nas.space import SearchSpace, Setting
@@ -97,7 +98,7 @@ def make(
             random.Random(seed).shuffle(chosen)
             study = f"{loaded.name}-seed{seed}"
             asked = {"time_budget": "none", **options, **fixed, "study": study, "seed": seed}
-            plan = prepare({**asked, "trials": len(chosen)}, found)
+            plan = prepared({**asked, "trials": len(chosen)}, found)
             run(replace(plan, enqueued=chosen))
             studies.append(open_study(plan.config.storage, study))
             if plan.dataset is not None:

@@ -11,8 +11,9 @@ from typing import Any
 from nas.data.registry import DEFAULT, parse
 from nas.errors import ConfigError
 from nas.objectives.contract import find_objective
-from nas.search.plan import Plan, prepare
-from nas.search.run import carry_out, machine, study_of
+from nas.search.joining import machine
+from nas.search.plan import Plan
+from nas.search.run import carry_out, prepared, study_of
 from nas.search.searcher import Watcher
 from nas.space import Bands, SearchSpace
 from nas.study.reader import Study, open_study
@@ -107,7 +108,7 @@ def train(
         NasError: one cannot be trained; the message is one line.
     """
     with machine(populations[0].options, keep=keep) as found:
-        plans = [prepare({**one.search_options, "storage": storage}, found) for one in populations]
+        plans = [prepared({**one.search_options, "storage": storage}, found) for one in populations]
         for plan in plans:
             run(plan)
     return [open_study(storage, one.study) for one in populations]

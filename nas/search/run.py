@@ -6,18 +6,17 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchFailedError, StorageError
 from nas.search.checkpoints import Checkpoints
-from nas.search.config import checked
-from nas.search.machine import Machine, cluster_address
+from nas.search.joining import machine
+from nas.search.machine import Machine
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
 from nas.search.signals import ASKED, EXIT_CODES, STOPPED, TIME_OVER, stop_on_signal
@@ -108,7 +107,7 @@ def run_search(
     given["storage"] = storage_url(storage)
     begun = time.monotonic()
     with machine(given, keep=True) as found:
-        outcome = carry_out(prepare(given, found), watcher or Watcher(), begun)
+        outcome = carry_out(prepared(given, found), watcher or Watcher(), begun)
     return study_of(outcome)
 
 
@@ -135,39 +134,18 @@ def study_of(outcome: Outcome) -> Study:
     return open_study(plan.config.storage, plan.config.study)
 
 
-@contextmanager
-def machine(
-    given: Mapping[str, Any],
-    *,
-    keep: bool = False,
-    tell: Callable[[str], object] = log.warning,
-) -> Iterator[Machine]:
-    """What a search runs on: the Ray that this process is connected to, the cluster that the option
-    ``address`` or RAY_ADDRESS names, joined meanwhile, or this machine.
-
-    Args:
-        given: options of the search.
-        keep: whether the connection outlives the search.
-        tell: is told, in one line, what is waited for.
+def prepared(given: Mapping[str, Any], found: Machine) -> Plan:
+    """``prepare``; on several nodes, also what they must have in common (``doctor.preflight``).
 
     Raises:
-        ConfigError: the cluster cannot be joined.
+        NasError: the search cannot be carried out.
     """
-    said = {name: given[name] for name in ("address", "insecure") if given.get(name) is not None}
-    options = checked(said)
-    if cluster_address(options.get("address")) or connected():
-        from nas.search.cluster import cluster
+    plan = prepare(given, found)
+    if found.is_cluster and plan.table is None:
+        from nas.search.doctor import preflight
 
-        with cluster(**options, keep=keep, tell=tell) as found:
-            yield found
-    else:
-        yield Machine.here()
-
-
-def connected() -> bool:
-    """Whether this process is connected to a Ray, found out without loading it."""
-    ray = sys.modules.get("ray")
-    return ray is not None and ray.is_initialized()
+        preflight(plan)
+    return plan
 
 
 def carry_out(plan: Plan, watcher: Watcher, begun: float, *, keep: bool = True) -> Outcome:

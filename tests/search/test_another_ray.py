@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,8 +9,8 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
+from clusters import folder_of_ray, start_head, started_in
 
 from nas.cli.app import main
 from nas.errors import ConfigError
@@ -44,34 +43,8 @@ def ended_well(search: subprocess.Popen[str]) -> bool:
 @pytest.fixture
 def short_folder():
     """One that Ray can keep its sockets in, and that no other test's Ray uses."""
-    folder = Path(tempfile.mkdtemp(prefix="nas", dir="/tmp"))
-    yield folder
-    for process in started_in(folder):
-        process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def started_in(folder: Path) -> list[psutil.Process]:
-    """The processes of the Ray whose sessions are in ``folder``."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if process.pid != os.getpid() and any(str(folder) in word for word in words):
-            found.append(process)
-    return found
-
-
-def start_head(folder: Path, **environment: str) -> Address:
-    """Where the head node of a real cluster is, whose sessions are in ``folder``."""
-    head = ["start", "--head", "--port=0", "--num-cpus=1", "--include-dashboard=false"]
-    subprocess.run(
-        [sys.executable, "-m", "ray.scripts.scripts", *head, f"--temp-dir={folder}/ray"],
-        env={**os.environ, "RAY_TMPDIR": str(folder), **environment},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    return Address((folder / "ray" / "ray_current_cluster").read_text().strip())
+    with folder_of_ray() as folder:
+        yield folder
 
 
 def test_a_search_starts_its_own_ray_beside_one_that_runs_and_one_that_was_killed(
