@@ -56,7 +56,7 @@ def test_a_verbose_search_shows_what_it_logs_too_and_another_one_does_not(stored
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_password_in_the_command_is_warned_of_in_one_line(stored, capfd, monkeypatch, shown):
     given = f"{stored['storage']}?password=canary" if shown else stored["storage"]
-    monkeypatch.setattr(session, "prepare", lambda *_: prepare(stored, Machine(cpus=2, gpus=0)))
+    monkeypatch.setattr(session, "prepared", lambda *_: prepare(stored, Machine(cpus=2, gpus=0)))
     assert main(["search", "--storage", given, "--quiet"]) == 0
     said = capfd.readouterr().err
     assert said.splitlines() == [session.PASSWORD_SHOWN] * shown and "canary" not in said
