@@ -227,8 +227,8 @@ def searched():
 
     def search(url, name="s", end=False) -> str:
         space = SearchSpace.from_dict(SPACE)
-        given = {"trials": 12, "epochs": 4, "sampler": "tpe", "reduction": 2, "study": name}
-        given |= {"storage": url, "objective": "synthetic"}
+        given = {"trials": 12, "epochs": 4, "sampler": "tpe", "grace": 1, "reduction": 2}
+        given |= {"study": name, "storage": url, "objective": "synthetic"}
         config = resolve(given, None, Machine(cpus=2, gpus=0))
         record = StudyRecord(
             space.to_dict(), space.hash, config.to_dict(), "synthetic", provenance()

@@ -294,7 +294,7 @@ def test_a_front_is_of_what_was_trained_in_full_and_shows_what_was_stopped_apart
     front = axes.lines[-1]
     assert points(front) == [[2000, 0.8], [5000, 0.9]]
     assert front.get_drawstyle() == "steps-post"
-    assert front.get_linewidth() == 1
+    assert front.get_linewidth() == 2
     labels = ["trained in full (4 epochs)", "stopped early, accuracy then", "Pareto front"]
     assert legend(axes) == (labels, BEST, 10)
     assert y_ticks(axes, 0.25) == ["25 %"]

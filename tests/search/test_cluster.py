@@ -9,7 +9,9 @@ from conftest import new_postgres_database
 from ray.cluster_utils import Cluster
 
 from nas.errors import ConfigError
+from nas.search import cluster as ray_cluster
 from nas.search.cluster import cluster
+from nas.search.head import OPEN, Head
 from nas.search.machine import Node
 from nas.study.check import violations
 from nas.study.reader import open_study
@@ -54,12 +56,17 @@ def test_a_cluster_of_several_nodes_refuses_sqlite(address, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_no_single_node_has_is_refused(address):
+def test_what_no_single_node_has_is_refused_nor_is_another_cluster_joined(address, monkeypatch):
     with cluster(address) as machine:
         assert sorted(machine.nodes, key=lambda node: node.gpus) == [Node(1, 0), Node(1, 1)]
         assert (machine.slots(1, 0), machine.slots(0.25, 0.25)) == (2, 4)
         for asked in ((2, 0), (1, 2)):
             with pytest.raises(ConfigError, match=r"but the largest node of .* has 1 [CG]PU"):
                 machine.slots(*asked)
-        with pytest.raises(ConfigError, match=r"address is 'auto', but"), cluster("auto"):
-            pass  # this process is connected to another one, or there is none
+        with cluster(address) as again:
+            assert again == machine
+        elsewhere = Head("203.0.113.7:1", OPEN, frozenset())
+        monkeypatch.setattr(ray_cluster, "reached", lambda named: elsewhere)
+        refused = r"address is '203.*', but this process is connected to the Ray at"
+        with pytest.raises(ConfigError, match=refused), cluster(elsewhere.place):
+            pass
