@@ -95,7 +95,7 @@ def test_a_random_draw_of_an_added_network_is_trained(search):
 
 
 def test_costs_of_an_added_result_are_those_of_its_network(search, caplog):
-    one = search(trials=4, scheduler="none", minimize=["macs"])
+    one = search(trials=4, sampler="model", scheduler="none", minimize=["macs"])
     setting = one.space.sample_setting(random.Random(1))
     macs = one.space.cost(one.space.architecture(setting)).macs
     theirs = optuna_study(one)
