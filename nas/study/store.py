@@ -21,7 +21,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Engine, Row, insert
+from sqlalchemy import Connection, Engine, Row, Table, insert
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
@@ -108,6 +108,11 @@ class StudyStore:
         """The engine that Optuna and our tables share."""
         engine: Engine = self._storage.engine
         return engine
+
+    @property
+    def optuna_tables(self) -> Mapping[str, Table]:
+        """Optuna's tables of trials, by name."""
+        return self._trials.tables
 
     def close(self) -> None:
         """Give all connections back; SQLite then folds its write-ahead log into the file."""

@@ -172,7 +172,7 @@ class Trials:
                 connection.execute(insert(table), _attributes(identifier, attributes))
         self._insert_values(connection, identifier, values)
         if curve:
-            self.set_steps(connection, identifier, curve)
+            self._insert_steps(connection, identifier, curve)
         return int(number)
 
     def set_params(
@@ -216,7 +216,7 @@ class Trials:
         )
         connection.execute(statement.from_select([c.name for c in row.selected_columns], row))
 
-    def set_steps(
+    def _insert_steps(
         self, connection: Connection, identifier: int, curve: Mapping[int, float]
     ) -> None:
         """Write intermediate values that a trial does not have yet."""
@@ -249,7 +249,7 @@ class Trials:
             connection.execute(
                 delete(table).where(table.c.trial_id == identifier, table.c.step.in_(wrong))
             )
-        self.set_steps(
+        self._insert_steps(
             connection, identifier, {s: v for s, v in curve.items() if known.get(s) != v}
         )
 

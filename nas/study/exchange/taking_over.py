@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
-from sqlalchemy import Connection, MetaData, Table, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from nas.architecture import Architecture
 from nas.cost import Cost
@@ -149,9 +149,7 @@ class _Writing:
         self._study_id = store.attempts.study_id
         self._distributions = distributions
         self._json = {path: distribution_to_json(one) for path, one in distributions.items()}
-        found = MetaData()
-        found.reflect(connection, only=lambda name, _: name.startswith("trial"))
-        self.theirs: Mapping[str, Table] = found.tables  # Optuna's, as they are
+        self.theirs = store.optuna_tables
         networks = tables.architectures
         query = select(networks.c.key).where(networks.c.study_id == self._study_id)
         self._keys = set(connection.scalars(query))
