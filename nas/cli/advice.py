@@ -27,7 +27,8 @@ def print_header(console: Console, plan: Plan) -> None:
     """What is going to happen, and where."""
     config, space = plan.config, plan.space
     images = plan.record.images
-    trained_on = f" on {images.training:,} training images" if images else ""
+    part = f", {config.epoch_images:,} in each epoch" if config.epoch_images else ""
+    trained_on = f" on {images.training:,} training images{part}" if images else ""
     console.print(f"[bold]{'Continuing' if plan.continued else 'Searching'}[/] ", end="")
     console.print(
         f"{config.study}: {space.name} ({plural(space.size(), 'architecture', count)}) on "

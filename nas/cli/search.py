@@ -43,7 +43,16 @@ TrainImages = Annotated[
     str | None,
     typer.Option(
         metavar="INTEGER",
-        help="Training images per epoch; none for all. (default: without a GPU 20,000 at most)",
+        help="Training images that are used; none for all. (default: without a GPU 20,000 at most)",
+        rich_help_panel=WHAT,
+    ),
+]
+EpochImages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTEGER",
+        help="Training images after which an epoch ends, so that trials can be stopped before they "
+        "have seen all. (default: all that are used)",
         rich_help_panel=WHAT,
     ),
 ]
@@ -169,6 +178,7 @@ def search_command(
     dataset: DatasetName = None,
     resize: Resize = None,
     train_images: TrainImages = None,
+    epoch_images: EpochImages = None,
     objective: Objective = None,
     minimize: Annotated[
         list[str] | None,

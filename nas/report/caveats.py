@@ -92,9 +92,10 @@ def _of_training(study: Study, best: pd.DataFrame) -> Iterator[str]:
                 f"Trained anew, trial {number} reached {percent(tested['test_accuracy']).strip()} "
                 f"on the test images, which were read once, on {tested['evaluated']:%Y-%m-%d}."
             )
-    asked = config.get("train_images")
+    asked, part = config.get("train_images"), config.get("epoch_images")
     yield (
         f"Trials were trained for at most {plural(config.get('epochs', 0), 'epoch')}"
+        + (f" of {part:,} images each," if part else "")
         + (f" on {asked:,} images" if asked else "")
         + ": networks that learn slowly may come out ahead in longer training."
     )

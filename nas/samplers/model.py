@@ -2,7 +2,7 @@
 
 Candidates are mutations of the best results and the space's own draws; the one with the largest
 expected improvement is next. Mutating the best explains most of what such guidance gains: White et
-al. 2021, arXiv:2107.07343. Several objectives take turns of weights, as in ParEGO: Knowles 2006.
+al. 2021, arXiv:2107.07343. For a front, it is the expected improvement of the dominated area.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from nas.samplers.base import Choice
+from nas.samplers.budgets import area_improvement, as_costs, budgets
 from nas.samplers.candidates import Candidate, Candidates
 from nas.samplers.history import History
 from nas.samplers.largest import LargestSampler
 from nas.samplers.surrogate import Hyper, Process, as_gaussian, expected_improvement
-from nas.samplers.targets import targets
+from nas.samplers.targets import crowding, fronts, targets
 
 Array = NDArray[np.float64]
 
 FITTED = 5  # results with which a model begins
+FRONT = 8  # with which one of a front begins
 # The first trials: so far down from the largest, among all sizes; see ``_place`` for further ones
 SPREAD = (0.0, 0.02, 0.1, 0.25, 0.05, 0.5)
 SIZES = 256  # draws that stand for them
@@ -36,29 +38,29 @@ MOST = 256  # results that are fitted: the best half, the last quarter, a quarte
 STEADY = 50  # results up to which each new one is fitted at once; later every 1/50 of them
 SETTLED = 1.2  # length and noise are chosen again when there are so many times the results
 RUNNING = 64  # trials under way that are believed to have what is predicted of them
-WEIGHTS = 8  # of several objectives, in turns
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What a process is fitted to, and the results to be mutated with their numbers."""
+    """What processes are fitted to, and the results to be mutated with their numbers."""
 
-    features: Array
-    values: Array
-    variances: Array
-    hyper: Hyper
+    features: Array  # (n, d)
+    values: Array  # (n,) of the first objective
+    variances: Array  # (n,) of those values
+    costs: Array  # (n, k) of further objectives
+    hypers: tuple[Hyper, ...]  # of the value, then of each cost
     best: list[tuple[int, Candidate]]
 
 
 class ModelSampler(LargestSampler):
     """The largest one first, then a few of the upper sizes, then what a model finds promising.
 
-    For a front, all sizes come first alike.
+    For a front, the middle, the smallest and the largest come first, then what lies between them.
     """
 
     def choose(self, history: History, number: int, rng: random.Random) -> Choice | None:
         """See ``OwnSampler``."""
-        if len(history) < FITTED:
+        if len(history) < (FITTED if history.objectives == 1 else FRONT):
             found = self._first(history, rng)
             return Choice(found, "largest") if found else None
         # on one core: others train, and sums that are split among cores differ in the last bits
@@ -67,8 +69,7 @@ class ModelSampler(LargestSampler):
 
     def _guided(self, history: History, number: int) -> Choice | None:
         """What a model finds promising."""
-        fit = self._fitted(history, number % WEIGHTS if history.objectives > 1 else 0)
-        found = self._promising(history, fit)
+        found = self._promising(history, self._fitted(history))
         return Choice(found, "guided") if found else None
 
     def _first(self, history: History, rng: random.Random) -> Candidate | None:
@@ -78,8 +79,8 @@ class ModelSampler(LargestSampler):
             return self.largest(history, rng)
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
         fresh = [one for one in known if self.is_new(one, history)]
-        place = _spread(tried + 1) if is_front else _place(tried)
-        return fresh[int(place * len(fresh))] if fresh else None
+        place = _place_in_front(tried) if is_front else _place(tried)
+        return fresh[min(int(place * len(fresh)), len(fresh) - 1)] if fresh else None
 
     def _promising(self, history: History, fit: _Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""
@@ -87,10 +88,40 @@ class ModelSampler(LargestSampler):
         fresh = [one for key, one in found.items() if key not in history.keys]
         if not fresh:
             return None
-        process, best = self._believing(history, fit)
-        gains = expected_improvement(*process.predict(_features(fresh)), best)
+        gains = self._gains(history, fit, fresh)
         ranking = np.argsort(-gains, kind="stable")
         return next((fresh[i] for i in ranking if self.is_new(fresh[i], history)), None)
+
+    def _gains(self, history: History, fit: _Fit, fresh: list[Candidate]) -> Array:
+        """(n,) what each candidate is expected to improve; what is under way is believed to have
+        what is predicted of it."""
+        known, points = fit.features, _features(fresh)
+        process = Process(known, fit.values, fit.variances, fit.hypers[0])
+        values, costs = process.predict(known)[0], fit.costs
+        unsure = np.zeros(len(known))
+        models = [
+            Process(known, cost, unsure, hyper)
+            for cost, hyper in zip(costs.T, fit.hypers[1:], strict=True)
+        ]
+        best = float(values.max())
+        under_way = [history.running[n] for n in sorted(history.running)[-RUNNING:]]
+        if under_way:
+            there = _features(under_way)
+            means = process.predict(there)[0]
+            process = Process(
+                np.vstack([known, there]),
+                np.concatenate([fit.values, means]),
+                np.concatenate([fit.variances, np.zeros(len(there))]),
+                fit.hypers[0],
+            )
+            values = np.concatenate([values, means])
+            costs = np.vstack([costs, _predicted(models, there)])
+        means, deviations = process.predict(points)
+        if not models:
+            return expected_improvement(means, deviations, best)
+        own = _predicted(models, points)
+        at = budgets(np.vstack([costs, own]), self._seed)
+        return area_improvement(means, deviations, own, values, costs, at)
 
     def _ranked(self, history: History, fit: _Fit) -> list[Candidate]:
         everything = self.everything()
@@ -101,75 +132,55 @@ class ModelSampler(LargestSampler):
             found += self.mutations(candidate, MUTATIONS, number)
         return found
 
-    def _believing(self, history: History, fit: _Fit) -> tuple[Process, float]:
-        """The process that also believes its means of what is under way, and what is to be
-        improved on: the best mean of a result."""
-        process = Process(fit.features, fit.values, fit.variances, fit.hyper)
-        best = float(process.predict(fit.features)[0].max())
-        under_way = [history.running[n] for n in sorted(history.running)[-RUNNING:]]
-        if under_way:
-            points = _features(under_way)
-            process = Process(
-                np.vstack([fit.features, points]),
-                np.concatenate([fit.values, process.predict(points)[0]]),
-                np.concatenate([fit.variances, np.zeros(len(points))]),
-                fit.hyper,
-            )
-        return process, best
-
-    def _fitted(self, history: History, turn: int) -> _Fit:
+    def _fitted(self, history: History) -> _Fit:
         """Of the results up to the last point at which there is a new fit."""
         count = _point(len(history))
-        known = self._fits.get(turn)
-        if known is None or known[0] != count:
-            known = self._fits[turn] = count, self._fit(history, count, turn)
-        return known[1]
+        if self._fit is None or self._fit[0] != count:
+            self._fit = count, self._new_fit(history, count)
+        return self._fit[1]
 
-    def _fit(self, history: History, count: int, turn: int) -> _Fit:
+    def _new_fit(self, history: History, count: int) -> _Fit:
         results = history.first(count)
         values, variances = targets(results, history.objectives)
-        scores = self._scalar(values, turn)
-        order = np.argsort(-scores, kind="stable")
+        if history.objectives == 1:
+            order = np.argsort(-values[:, 0], kind="stable")
+        else:
+            rank = fronts(values)
+            order = np.lexsort((-crowding(values, rank), rank))
         chosen = _chosen(order)
         features = _features([results[i].candidate for i in chosen])
+        scores, costs = as_gaussian(values[:, 0])[chosen], as_costs(values[:, 1:])[chosen]
         return _Fit(
             features,
-            scores[chosen],
+            scores,
             variances[chosen],
-            self._hyper(history, count, turn, (features, scores[chosen], variances[chosen])),
+            costs,
+            self._hypers_of(history, count, (features, scores, variances[chosen], costs)),
             [(results[i].number, results[i].candidate) for i in order[:BEST]],
         )
 
-    def _hyper(
-        self, history: History, count: int, turn: int, fitted: tuple[Array, Array, Array]
-    ) -> Hyper:
+    def _hypers_of(
+        self, history: History, count: int, fitted: tuple[Array, Array, Array, Array]
+    ) -> tuple[Hyper, ...]:
         """Length and noise: those of the last settled number of results."""
         settled = _settled(count)
-        known = self._hypers.get(turn)
-        if known is None or known[0] != settled:
+        if self._hypers is None or self._hypers[0] != settled:
             if settled == count:
-                hyper = Process(*fitted).hyper
+                features, scores, variances, costs = fitted
+                unsure = np.zeros(len(scores))
+                found = (
+                    Process(features, scores, variances).hyper,
+                    *(Process(features, cost, unsure).hyper for cost in costs.T),
+                )
             else:  # the study was carried on in between
-                hyper = self._fit(history, settled, turn).hyper
-            known = self._hypers[turn] = settled, hyper
-        return known[1]
-
-    def _scalar(self, values: Array, turn: int) -> Array:
-        """(n,) one value for each row of (n, k) objectives, by the weights whose turn it is."""
-        columns = np.column_stack([as_gaussian(column) for column in values.T])
-        if columns.shape[1] == 1:
-            return columns[:, 0]
-        rng = self._rng("weights", turn)
-        weights = np.array([rng.expovariate(1) for _ in range(columns.shape[1])])
-        if len(weights) == 2:  # evenly from one to the other
-            weights = np.array([turn + 0.5, WEIGHTS - turn - 0.5])
-        short = (columns - columns.max(axis=0)) * weights / weights.sum()
-        return as_gaussian(short.min(axis=1) + 0.05 * short.sum(axis=1))
+                found = self._new_fit(history, settled).hypers
+            self._hypers = settled, found
+        return self._hypers[1]
 
     def _forget(self, candidates: Candidates | None) -> None:
         super()._forget(candidates)
-        self._fits: dict[int, tuple[int, _Fit]] = {}
-        self._hypers: dict[int, tuple[int, Hyper]] = {}
+        self._fit: tuple[int, _Fit] | None = None
+        self._hypers: tuple[int, tuple[Hyper, ...]] | None = None
 
 
 def _place(tried: int) -> float:
@@ -179,6 +190,15 @@ def _place(tried: int) -> float:
     densely.
     """
     return SPREAD[tried] if tried < len(SPREAD) else _spread(tried) ** 2
+
+
+def _place_in_front(tried: int) -> float:
+    """The same for a front: the middle, both ends, the quarters, the eighths, …
+
+    >>> [_place_in_front(tried) for tried in range(6)]
+    [0.5, 1.0, 0.0, 0.25, 0.75, 0.125]
+    """
+    return (0.5, 1.0, 0.0)[tried] if tried < 3 else _spread(tried - 1)
 
 
 def _spread(number: int) -> float:
@@ -198,6 +218,12 @@ def _spread(number: int) -> float:
 def _libraries() -> ThreadpoolController:
     """Those of linear algebra that this process has loaded."""
     return ThreadpoolController()
+
+
+def _predicted(models: list[Process], points: Array) -> Array:
+    """(n, k) means of k processes."""
+    found = [model.predict(points)[0] for model in models]
+    return np.array(found).reshape(len(models), len(points)).T
 
 
 def _features(candidates: list[Candidate]) -> Array:

@@ -208,6 +208,7 @@ class SearchConfig(BaseModel):
     seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
     data: Annotated[str | None, Scope.CALL] = None
     train_images: Annotated[Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED] = None
+    epoch_images: Annotated[Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Scope.CALL] = "auto"
     max_params: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
     max_macs: Annotated[Amount | None, Unlimited, Scope.LIMIT] = None
@@ -240,8 +241,8 @@ class SearchConfig(BaseModel):
             )
         if self._outside.keys() & self.training.keys():
             raise ConfigError(
-                "training: epochs, train_images and seed stand outside of it, where the options "
-                "of these names are; split_seed is the seed"
+                "training: epochs, train_images, epoch_images and seed stand outside of it, where "
+                "the options of these names are; split_seed is the seed"
             )
         self.training_config()
 
@@ -255,6 +256,7 @@ class SearchConfig(BaseModel):
         return {
             "epochs": self.epochs,
             "train_images": self.train_images,
+            "epoch_images": self.epoch_images,
             "seed": self.seed,
             "split_seed": self.seed,
         }

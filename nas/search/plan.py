@@ -389,9 +389,15 @@ def _with_images(config: SearchConfig, dataset: Dataset, asked: bool) -> SearchC
     """The config with as many training images as there are, where nobody ``asked`` for so many.
 
     Raises:
-        ConfigError: somebody did.
+        ConfigError: somebody did, or for more images of an epoch than are used.
     """
     training, _ = dataset.counts(config.training_config().validation)
+    used = min(config.train_images or training, training)
+    if config.epoch_images is not None and config.epoch_images > used:
+        raise ConfigError(
+            f"epoch-images is {config.epoch_images:,}, but {used:,} images of {dataset.title} are "
+            f"trained on; accepted: 10 to {used:,}, or none for all"
+        )
     if config.train_images is None or config.train_images <= training:
         return config
     if asked:

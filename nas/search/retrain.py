@@ -76,7 +76,8 @@ def retrain(
         check_url(url)  # before hours are spent on what cannot be recorded
     searched = study.space.training(study.setting(number))
     options = SearchConfig(**study.record.config)
-    config = options.training_config(**searched).replace(epochs=epochs, train_images=None)
+    every = {"train_images": None, "epoch_images": None}
+    config = options.training_config(**searched).replace(epochs=epochs, **every)
     origin = {
         "study": study.name,
         "trial": number,

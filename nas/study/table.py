@@ -30,7 +30,7 @@ from nas.study.record import table_path
 Curve: TypeAlias = Sequence[Mapping[str, Any]]  # results by epoch, the first one first
 
 # In these the studies of a table are alike, and what is searched on it is like them.
-RECIPE = ("dataset", "resize", "epochs", "train_images", "training")
+RECIPE = ("dataset", "resize", "epochs", "train_images", "epoch_images", "training")
 SUFFIXES = (".sqlite", ".db")  # of a table's file
 ENUMERATED = 4096  # settings that a space on a table has at most
 

@@ -47,7 +47,7 @@ class TrainingConfig(BaseModel):
     )
 
     epochs: int = Field(4, ge=1)
-    """Passes over the training images; the learning rate's cycle is as long."""
+    """Passes over ``epoch_images``; the learning rate's cycle is as long."""
     batch_size: int = Field(64, ge=4, le=65536)
     """Images a step at most; an epoch's steps are equally large, within one image."""
     peak_lr: float = Field(0.3, gt=0, le=100)
@@ -80,6 +80,9 @@ class TrainingConfig(BaseModel):
     that."""
     train_images: int | None = Field(None, ge=10)
     """How many of the training images are used, evenly over the classes; none means all."""
+    epoch_images: int | None = Field(None, ge=10)
+    """After how many training images an epoch ends and validates; none means after all of them.
+    With fewer, the next epoch goes on among those that are left, until all were seen."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the forward pass; weights are always float32. Auto is chosen by ``resolve_numerics``."""
     channels_last: Switch = "auto"

@@ -67,6 +67,10 @@ class DeviceData:
                     f"training: train_images is {config.train_images}; there are {len(train)}"
                 )
             train = train[: config.train_images]
+        if config.epoch_images is not None and config.epoch_images > len(train):
+            raise ConfigError(
+                f"training: epoch_images is {config.epoch_images}; there are {len(train)}"
+            )
         if own is not None:
             validation = np.arange(len(own.labels))
         return cls(

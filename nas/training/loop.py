@@ -143,17 +143,16 @@ class Training:
             val_balanced_accuracy=balanced,
             learning_rate=last_rate,
             seconds=end - start,
-            images_per_second=len(self.data.train_labels) / (trained - start),
+            images_per_second=self._epoch_images / (trained - start),
             precision=config.precision,
             channels_last=config.channels_last,
         )
 
     def _train(self, number: int, config: TrainingConfig) -> tuple[float, float]:
-        """One pass over the training images: mean loss, last learning rate."""
+        """One epoch: mean loss, last learning rate."""
         images, labels = self.data.train_images, self.data.train_labels
-        generator = torch.Generator(self.device).manual_seed(_seed(config.seed, f"epoch {number}"))
-        order = torch.randperm(len(labels), generator=generator, device=self.device)
-        batches = order.tensor_split(math.ceil(len(labels) / config.batch_size))
+        order, generator = self._order(number, config)
+        batches = order.tensor_split(math.ceil(len(order) / config.batch_size))
         first = (number - 1) * len(batches)
         rate, total = 0.0, torch.zeros((), device=self.device)
         weights, means = _floats(self.learner), _floats(self.model)
@@ -171,7 +170,34 @@ class Training:
             # a plain mean of the first steps, so that nothing is left of the initial weights
             torch._foreach_lerp_(means, weights, max(1 - config.averaging, 1 / (step + 1)))
             total += loss.detach() * len(batch)  # read once an epoch: a GPU need not wait
-        return total.item() / len(labels), rate
+        return total.item() / len(order), rate
+
+    @property
+    def _epoch_images(self) -> int:
+        return self.config.epoch_images or len(self.data.train_labels)
+
+    def _order(self, number: int, config: TrainingConfig) -> tuple[Tensor, torch.Generator]:
+        """The images of an epoch, in order, and the generator of their augmentation.
+
+        Each pass over all images is in an order of its own; an epoch is a part of these passes laid
+        end to end.
+        """
+        images, size = len(self.data.train_labels), self._epoch_images
+        start = (number - 1) * size
+        passes = range(start // images, -(-(start + size) // images))
+        generators = [self._generator(config, f"epoch {one + 1}") for one in passes]
+        orders = [
+            torch.randperm(images, generator=generator, device=self.device)
+            for generator in generators
+        ]
+        if size == images:
+            return orders[0], generators[0]
+        first = start - passes[0] * images
+        part = torch.cat(orders)[first : first + size]
+        return part, self._generator(config, f"part {number}")
+
+    def _generator(self, config: TrainingConfig, purpose: str) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(_seed(config.seed, purpose))
 
     def evaluate(self, data: LabelledImages) -> tuple[float, float]:
         """Mean cross-entropy and accuracy (fraction of 1) on other images, such as test images."""

@@ -418,6 +418,16 @@ def test_more_images_than_there_are_are_refused(digits):
         digits(train_images=1000, training={"validation": 0.5})
 
 
+def test_more_images_in_an_epoch_than_are_used_are_refused(digits):
+    assert digits(train_images=100, epoch_images=100).config.epoch_images == 100
+    with pytest.raises(ConfigError) as refused:
+        digits(train_images=100, epoch_images=101)
+    assert str(refused.value) == (
+        "epoch-images is 101, but 100 images of Digits are trained on; accepted: 10 to 100, or "
+        "none for all"
+    )
+
+
 def test_a_study_goes_on_with_its_data_set_and_refuses_another(digits, tmp_path):
     begin(digits(study="s"))
     again = prepare({"storage": URL, "study": "s"}, HERE)

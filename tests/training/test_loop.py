@@ -141,7 +141,7 @@ def orders_of(training, epochs):
     for _ in range(epochs):
         training.epoch()
     handle.remove()
-    count = len(training.data.train_labels)
+    count = training.config.epoch_images or len(training.data.train_labels)
     return [seen[start : start + count] for start in range(0, len(seen), count)]
 
 
@@ -159,6 +159,29 @@ def test_each_epoch_has_an_order_of_its_own_which_seed_and_epoch_decide(train, t
     resumed.load(tmp_path / "checkpoint.pt")
     assert orders_of(resumed, 2) == orders[1:]
     assert orders_of(train(config.replace(seed=1)), 1) != orders[:1]
+
+
+def test_epochs_of_fewer_images_are_parts_of_passes_over_all(train, tmp_path):
+    """300 images in epochs of 120: the second pass begins within the third epoch."""
+    config = QUICK.replace(train_images=300, epoch_images=120, epochs=5, flip=False)
+    training = train(config)
+    parts = orders_of(training, 2)
+    training.save(tmp_path / "checkpoint.pt")
+    parts += orders_of(training, 3)
+    assert [len(part) for part in parts] == [120] * 5
+    seen = [number for part in parts for number in part]
+    whole = orders_of(train(QUICK.replace(train_images=300, flip=False)), 2)
+    assert [seen[:300], seen[300:]] == whole
+    resumed = train(config)
+    resumed.load(tmp_path / "checkpoint.pt")
+    assert orders_of(resumed, 3) == parts[2:]
+
+
+def test_an_epoch_of_all_images_is_an_epoch_without_a_number_of_them(train):
+    options = {"train_images": 200, "flip": True, "crop_padding": 2}
+    one, other = train(QUICK.replace(**options)), train(QUICK.replace(**options, epoch_images=200))
+    for _ in range(2):
+        assert one.epoch().train_loss == other.epoch().train_loss
 
 
 def inputs_of(network, images):
@@ -393,6 +416,8 @@ def test_what_cannot_be_trained_is_refused_before_the_first_epoch(train_data):
         Training(TINY, QUICK, train_data, "cdua")
     with pytest.raises(NasError, match="train_images is 50001; there are 50000"):
         Training(TINY, QUICK.replace(train_images=50_001, validation=None), train_data, "cpu")
+    with pytest.raises(NasError, match="epoch_images is 201; there are 200"):
+        Training(TINY, QUICK.replace(train_images=200, epoch_images=201), train_data, "cpu")
 
 
 def test_balanced_accuracy_is_the_mean_over_the_classes_that_have_images(train):
