@@ -210,8 +210,7 @@ def search_command(
         str | None,
         typer.Option(
             help=", ".join(NAMES) + ", or a sampler of Optuna's or your own as "
-            "package.module:name, such as optuna.samplers:CmaEsSampler. (default: model; "
-            "tpe with --minimize)",
+            "package.module:name, such as optuna.samplers:CmaEsSampler. (default: model)",
             rich_help_panel=HOW,
         ),
     ] = None,

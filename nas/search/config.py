@@ -132,11 +132,6 @@ def _log_to(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
-def _default_sampler(known: Mapping[str, Any]) -> str:
-    """What needs the fewest images, for one network and for a front: docs/search-quality.md."""
-    return "tpe" if known.get("minimize") else "model"
-
-
 def _grace(known: Mapping[str, Any]) -> int:
     """A third of the epochs, rounded up.
 
@@ -190,9 +185,7 @@ class SearchConfig(BaseModel):
     minimize: Annotated[tuple[str, ...], BeforeValidator(_minimize), Scope.FIXED] = ()
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
-    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = Field(
-        default_factory=lambda known: _default_sampler(known)
-    )
+    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
     start_from: Annotated[tuple[str, ...], BeforeValidator(_start_from), Scope.CALL] = ()
     scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
     grace: Annotated[Count, Scope.FIXED] = Field(default_factory=lambda known: _grace(known))
