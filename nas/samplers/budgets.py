@@ -39,7 +39,8 @@ def budgets(costs: Array, seed: int) -> Array:
         places = (np.arange(BUDGETS)[:, None] + 0.5) / BUDGETS
     else:
         places = np.random.default_rng(seed).random((BUDGETS, costs.shape[1]))
-    return least + places * (most - least)
+    found: Array = least + places * (most - least)
+    return found
 
 
 def area_improvement(

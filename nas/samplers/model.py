@@ -58,6 +58,9 @@ class ModelSampler(LargestSampler):
     For a front, the middle, the smallest and the largest come first, then what lies between them.
     """
 
+    _fit: tuple[int, _Fit] | None
+    _hypers: tuple[int, tuple[Hyper, ...]] | None
+
     def choose(self, history: History, number: int, rng: random.Random) -> Choice | None:
         """See ``OwnSampler``."""
         if len(history) < (FITTED if history.objectives == 1 else FRONT):
@@ -179,8 +182,7 @@ class ModelSampler(LargestSampler):
 
     def _forget(self, candidates: Candidates | None) -> None:
         super()._forget(candidates)
-        self._fit: tuple[int, _Fit] | None = None
-        self._hypers: tuple[int, tuple[Hyper, ...]] | None = None
+        self._fit = self._hypers = None
 
 
 def _place(tried: int) -> float:

@@ -134,7 +134,7 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"max_macs": "60X"}, 'max-macs: "60X" is not a count; accepted: a whole number'),
         ({"training": {"lr": 1}}, "unknown key 'lr'"),
         ({"training": {"peak_lr": -1.0}}, "peak_lr is -1.0"),
-        ({"training": {"epochs": 3}}, "epochs, train_images and seed stand outside"),
+        ({"training": {"epochs": 3}}, "epochs, train_images, epoch_images and seed stand outside"),
         ({"training": {"split_seed": 3}}, "stand outside of it"),
         ({"training": 5}, "training is 5"),
     ],
@@ -242,7 +242,7 @@ def test_what_is_not_given_is_this():
         "concurrency": None,
         "cpus_per_trial": 1, "gpus_per_trial": 0, "max_failures": 2, "max_consecutive_failures": 10,
         "trial_timeout": 1800.0, "keep": 0, "seed": 0, "data": None, "train_images": None,
-        "device": "auto",
+        "epoch_images": None, "device": "auto",
         "max_params": None, "max_macs": None, "band": None, "max_latency": None,
         "max_memory": None, "latency_batch": 1, "flip": None, "stream": None,
         "log_to": "none", "training": {},
@@ -260,6 +260,7 @@ def test_what_is_not_given_is_this():
         ("keep", 0, 10_000_000, -1, 10_000_001),
         ("seed", 0, 2**32 - 1, -1, 2**32),
         ("train_images", 10, 10_000_000, 9, 10_000_001),
+        ("epoch_images", 10, 10_000_000, 9, 10_000_001),
         ("cpus_per_trial", 0.001, 1024, 0, 1024.5),
         ("gpus_per_trial", 0, 64, -0.1, 65),
         ("max_params", 1, 10**15, 0, None),
@@ -300,8 +301,8 @@ def test_what_two_options_contradict_each_other_in_is_said():
     assert resolve({"epochs": 4, "grace": 4}, None, LAPTOP).grace == 4
     assert said(gpus_per_trial=1.5) == "gpus-per-trial is 1.5; above 1 it must be a whole number"
     assert said(training={"seed": 1}) == (
-        "training: epochs, train_images and seed stand outside of it, where the options of these "
-        "names are; split_seed is the seed"
+        "training: epochs, train_images, epoch_images and seed stand outside of it, where the "
+        "options of these names are; split_seed is the seed"
     )
     assert said(study="x\n") == "study: 'x\\n' begins or ends with a space"
     assert said(study="a\tb") == "study: 'a\\tb' has a control character in it"
