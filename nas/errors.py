@@ -53,7 +53,17 @@ class CheckpointError(NasError):
 
 
 class AnalysisError(NasError):
-    """Trials that a statistic cannot honestly use, or an option of it that there is not."""
+    """Trials that a statistic cannot honestly use, or an option of it that there is not.
+
+    The message is ``reason`` and, for who calls it from Python or a shell, a ``remedy``. Where
+    another choice of one of the rules would help, ``rule`` names it: a page that has a control for
+    it says so instead.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", rule: str = "") -> None:
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason = reason
+        self.rule = rule
 
 
 class SearchFailedError(NasError):

@@ -231,15 +231,18 @@ def compare(
     """
     fraction(level, "level")
     if rules.get("stopped") == "bound":
-        raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
+        raise AnalysisError(
+            "stopped is 'bound', which only edf can use", "accepted: refuse, drop", "stopped"
+        )
     if draws < 100:
         raise AnalysisError(f"draws is {draws}; accepted: 100 or more")
     spaces = [population(a, rules), population(b, rules)]
     if spaces[0].epochs != spaces[1].epochs:
         each = " and ".join(f"{s.study} {plural(s.epochs, 'epoch')}" for s in spaces)
         raise AnalysisError(
-            f"the spaces were trained for unequal times: {each}; "
-            "compare studies of equal epochs, or choose one that both have with epochs=…"
+            f"the spaces were trained for unequal times: {each}",
+            "compare studies of equal epochs, or choose one that both have with epochs=…",
+            "epochs",
         )
     places = [np.zeros(len(space), dtype=np.intp) for space in spaces]
     if cost is not None:

@@ -48,7 +48,9 @@ def edf(
     fraction(level, "level")
     found = populations(trials, **rules)
     if cost is not None and any(len(population.stopped) for population in found.values()):
-        raise AnalysisError("a complexity-normalised edf takes no bounds; accepted: refuse, drop")
+        raise AnalysisError(
+            "a complexity-normalised edf takes no bounds", "accepted: refuse, drop", "stopped"
+        )
     weights = complexity_weights(list(found.values()), cost, bins) if cost else None
     return pd.concat(
         [
@@ -77,7 +79,9 @@ def complexity_edges(spaces: Sequence[Population], cost: str, bins: int) -> Floa
     values = [space.cost(cost) for space in spaces]
     low, high = max(v.min() for v in values), min(v.max() for v in values)
     if low >= high:
-        raise AnalysisError(f"the spaces share no range of {cost}; sample both in one band of it")
+        raise AnalysisError(
+            f"the spaces share no range of {cost}", "sample both in one band of it", "cost"
+        )
     return np.linspace(low, high, bins + 1)
 
 
@@ -96,7 +100,9 @@ def complexity_bins(space: Population, cost: str, edges: Floats) -> Places:
         first = int(np.argmin(counts))
         raise AnalysisError(
             f"{space.study} has no network with {cost} from {edges[first]:.4g} to "
-            f"{edges[first + 1]:.4g}; take fewer bins than {bins}, or train more networks"
+            f"{edges[first + 1]:.4g}",
+            f"take fewer bins than {bins}, or train more networks",
+            "cost",
         )
     return place
 

@@ -108,7 +108,9 @@ def differences(trials: pd.DataFrame, knob: str, **rules: Unpack[Rules]) -> pd.D
             table["blocks"] = ours[depths].sum(axis=1)
         found.append(pd.concat([table, ours[[*shared, "macs", "params"]]], axis=1))
     if not sum(map(len, found)):
-        raise AnalysisError(f"no two networks are equal in all but {knob}; train pairs with --flip")
+        raise AnalysisError(
+            f"no two networks are equal in all but {knob}", "train pairs with --flip"
+        )
     return pd.concat(found, ignore_index=True)
 
 
@@ -198,11 +200,13 @@ def _asked(space: Population, knob: str | Iterable[str] | None) -> list[str]:
     asked = [knob] if isinstance(knob, str) else list(knob)
     for name in asked:
         if name not in known:
-            raise AnalysisError(f"{space.study} has no knob {name!r}; {choose(name, known)}")
+            raise AnalysisError(f"{space.study} has no knob {name!r}", choose(name, known), "knob")
         if name not in flips:
             count = space.trials[name].nunique()
             raise AnalysisError(
                 f"{name} has {plural(count, 'value')} among {plural(len(space), 'network')} of "
-                f"{space.study}: nothing to flip between; {choose(name, flips)}"
+                f"{space.study}: nothing to flip between",
+                choose(name, flips),
+                "knob",
             )
     return asked

@@ -119,7 +119,8 @@ def _knobs(space: Population) -> list[str]:
     if constant:
         raise AnalysisError(
             f"all networks of {space.study} have the same {', '.join(constant)}, so nothing "
-            "can be said of its importance; drop the column"
+            "can be said of its importance",
+            "drop the column",
         )
     return named
 

@@ -55,8 +55,8 @@ def refuse_scores(frame: pd.DataFrame) -> None:
     """
     if not measure_of(frame).is_fraction:
         raise AnalysisError(
-            "this statistic is of validation accuracies, and the study is judged by a score; its "
-            "frame has the column score"
+            "this statistic is of validation accuracies, and the study is judged by a score",
+            "its frame has the column score",
         )
 
 

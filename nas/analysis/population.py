@@ -173,8 +173,9 @@ def populations(
     if len(set(reached.values())) > 1:
         each = ", ".join(f"{name} {number}" for name, number in reached.items())
         raise AnalysisError(
-            f"the studies were trained for unequal epochs ({each}); "
-            "compare studies of equal epochs, or choose one that all have with epochs=…"
+            f"the studies were trained for unequal epochs ({each})",
+            "compare studies of equal epochs, or choose one that all have with epochs=…",
+            "epochs",
         )
     return found
 
@@ -195,7 +196,9 @@ def population(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> Po
 def whole(trials: pd.DataFrame, rules: Rules, *, flips: bool = False) -> dict[str, Population]:
     """``populations``, for a statistic that cannot use the bounds of stopped trials."""
     if rules.get("stopped") == "bound":
-        raise AnalysisError("stopped is 'bound', which only edf can use; accepted: refuse, drop")
+        raise AnalysisError(
+            "stopped is 'bound', which only edf can use", "accepted: refuse, drop", "stopped"
+        )
     return populations(trials, **rules, flips=flips)
 
 
@@ -227,8 +230,9 @@ def _population(
     if len(early) and stopped == "refuse":
         raise AnalysisError(
             f"{len(early)} of {len(trials)} trials of {study} were stopped early, and without them "
-            "the space looks better than it is; use a study with --scheduler none, or "
-            "stopped='drop' (edf also takes 'bound')"
+            "the space looks better than it is",
+            "use a study with --scheduler none, or stopped='drop' (edf also takes 'bound')",
+            "stopped",
         )
     full = trials[(trials["state"] == "COMPLETE") & measured]
     failed = int((trials["state"] == "FAIL").sum())
@@ -257,14 +261,17 @@ def _chosen(study: str, trials: pd.DataFrame, policy: str, flips: bool) -> list[
         raise AnalysisError(
             f"{count} of {len(trials)} trials of {study} were proposed by a guided or quasi-random "
             "sampler or by hand, or taken over from another study, so they are no random sample of "
-            "the space; use a study with "
-            "--sampler random, only its rows frame[frame.policy == 'random'], or policy='any'"
+            "the space",
+            "use a study with --sampler random, only its rows frame[frame.policy == 'random'], or "
+            "policy='any'",
+            "policy",
         )
     if beside and policy == "random":
         raise AnalysisError(
             f"{beside} of {len(trials)} trials of {study} are flips of others in one knob, so they "
-            "are no independent draws; use frame[frame.policy == 'random'], one value of the "
-            "knob, or policy='any'"
+            "are no independent draws",
+            "use frame[frame.policy == 'random'], one value of the knob, or policy='any'",
+            "policy",
         )
     even = (trials["policy"] == "quasi_random")[guided].any()
     kind = "quasi-random" if even else "guided"
@@ -282,8 +289,9 @@ def _at_one_fidelity(
     known = ", ".join(map(str, fidelities))
     if epochs is None and len(fidelities) > 1:
         raise AnalysisError(
-            f"trials of {study} were trained for unequal epochs ({known}); choose one, as "
-            f"epochs={fidelities[-1]}"
+            f"trials of {study} were trained for unequal epochs ({known})",
+            f"choose one, as epochs={fidelities[-1]}",
+            "epochs",
         )
     chosen = fidelities[0] if epochs is None else epochs
     if chosen not in fidelities:
