@@ -67,6 +67,7 @@ _JSON = {
     "nas_epochs": ("metrics",),
     "nas_architectures": ("description",),
     "nas_evaluations": ("training",),
+    "nas_notes": ("tags",),
     "trial_params": ("distribution_json",),
 }
 _NO_TABLES = {
@@ -119,7 +120,7 @@ def damage(connection: Connection, study_id: int) -> Iterator[str]:
     """
     if connection.dialect.name != "sqlite":
         return
-    for table in (*OPTUNA.sorted_tables, *tables.metadata.sorted_tables):
+    for table in (*OPTUNA.sorted_tables, *tables.ours(connection)):
         if "study_id" in table.columns:
             rows = "study_id = :study"
         elif "trial_id" in table.columns:

@@ -52,10 +52,10 @@ class Progress:
 
     def __init__(self, url: str, now: Callable[[], datetime] | None = None) -> None:
         self.url = url
-        self._engine = engines.engine_for(url, read_only=True)
-        self._now = now or DatabaseClock(self._engine)
+        self.engine = engines.engine_for(url, read_only=True)
+        self._now = now or DatabaseClock(self.engine)
         with engines.translate_errors(url):
-            if not has_studies(self._engine, url):
+            if not has_studies(self.engine, url):
                 raise StorageError(f"{engines.shown(url)} has no studies of nas in it")
 
     def read(self) -> pd.DataFrame:
@@ -69,7 +69,7 @@ class Progress:
         Raises:
             StorageError: the database cannot be read.
         """
-        with engines.translate_errors(self.url), self._engine.connect() as connection:
+        with engines.translate_errors(self.url), self.engine.connect() as connection:
             rows = connection.execute(text(_PROGRESS), {"now": self._now()}).fetchall()
         about = [listed(row) for row in rows]
         found = pd.DataFrame(

@@ -58,6 +58,9 @@ def loose(tmp_path_factory):
             "INSERT INTO nas_latencies SELECT study_id, key, 'cpu', 1, 1, 0.5, "
             "'2026-01-01 00:00:00.000000' FROM nas_architectures"
         )
+        connection.execute(
+            "INSERT INTO nas_notes SELECT study_id, 0, 'look', '[]', created FROM nas_studies"
+        )
         for name in EXPECTED:
             connection.executescript(
                 f"CREATE TABLE copied AS SELECT * FROM {name}; DROP TABLE {name}; "

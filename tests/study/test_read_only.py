@@ -20,6 +20,7 @@ from nas.report.report import report
 from nas.study.check import violations
 from nas.study.database.engines import check_url, engine_for, locked
 from nas.study.database.outages import UnavailableError
+from nas.study.notes import read_notes, why_not_writable
 from nas.study.progress import Progress
 from nas.study.reader import open_study, studies
 from nas.study.store import StudyStore
@@ -128,6 +129,8 @@ def test_what_can_only_be_read_is_read_whole(kind, reading, good, folder, capsys
     with reading(file):
         study = open_study(url, "s")
         pd.testing.assert_frame_equal(study.frame(), before)
+        assert read_notes(study) == {}
+        assert "cannot write" in str(why_not_writable(study))
         assert violations(study) == []
         with study.engine.connect() as connection:
             found = connection.exec_driver_sql("SELECT revision FROM nas_releases").scalars()

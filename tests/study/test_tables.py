@@ -85,6 +85,11 @@ EXPECTED = {
         {"milliseconds": REAL, "measured": TIME},
         set(),
     ),
+    "nas_notes": (
+        {"study_id": WHOLE, "trial": WHOLE},
+        {"note": LONG, "tags": LONG, "changed": TIME},
+        set(),
+    ),
 }
 
 
@@ -141,5 +146,5 @@ def test_an_epoch_is_of_an_attempt(made):
     ]
 
 
-def test_the_code_reads_and_writes_one_revision():
-    assert tables.REVISION == "0003"
+def test_the_code_writes_one_revision_and_reads_the_one_before():
+    assert (tables.REVISION, tables.READABLE) == ("0004", "0003")

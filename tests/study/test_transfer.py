@@ -23,6 +23,7 @@ from nas.study.evaluation import evaluated, record_evaluation
 from nas.study.exchange import transfer
 from nas.study.exchange.transfer import export_study, import_study
 from nas.study.latencies import record_latencies
+from nas.study.notes import Note, read_notes, write_note
 from nas.study.reader import open_study, studies
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore
@@ -39,6 +40,7 @@ def study(searched, database_url):
     found = open_study(database_url, "s")
     milliseconds = dict.fromkeys(found.frame()["key"].unique(), 1.5)
     record_latencies(found, milliseconds, device="cpu", batch=1, threads=1)
+    write_note(found, 0, Note("look again", ("odd",)))
     return database_url
 
 
@@ -63,6 +65,7 @@ def everything(url, name="s"):
         "optuna": [{**vars(t), "_trial_id": None, "_values": t.values} for t in trials],
         "attempts": rows(url, name),
         "evaluated": evaluated(url, name, 0) | {"study_id": None},
+        "notes": read_notes(study),
     }
 
 
@@ -337,6 +340,7 @@ def test_a_published_study_has_every_result_and_no_name_of_a_host_or_path(study,
     assert set(attempts["host"]) == {"host-1/2"}
     assert "ValueError: no (attempt 1 on host-1/2)" in set(attempts["reason"].dropna())
     assert published.record.config["data"] is None
+    assert read_notes(published) == {}
 
 
 # --- row by row, of a study written by hand, on SQLite ---
@@ -362,6 +366,7 @@ def still(by_hand, tmp_path):
         "'2026-01-01 00:00:30.000000')",
         "INSERT INTO nas_latencies SELECT study_id, key, 'cpu', 1, 4, 1.5, "
         "'2026-01-01 00:00:40.000000' FROM nas_architectures",
+        "INSERT INTO nas_notes VALUES (1, 0, 'look', '[\"odd\"]', '2026-01-01 00:00:50.000000')",
         "INSERT INTO study_user_attributes VALUES (NULL, 1, 'note', '5')",
         "INSERT INTO study_system_attributes VALUES (NULL, 1, 'version', '7')",
         "INSERT INTO trial_system_attributes VALUES (NULL, 3, 'grid', '6')",

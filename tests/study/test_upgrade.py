@@ -138,6 +138,7 @@ def make_first(url):
         url,
         "DROP VIEW nas_trials",
         "DROP TABLE nas_latencies",
+        "DROP TABLE nas_notes",
         "ALTER TABLE nas_studies DROP COLUMN objective",
         "ALTER TABLE nas_epochs DROP COLUMN metrics",
         *(must.format(name) for name in METRICS if must),
@@ -357,7 +358,9 @@ def test_tables_are_made_once(tmp_path):
     for _ in range(2):
         create_tables(engine, url)
     assert run(url, "SELECT version_num FROM nas_version") == [(REVISION,)]
-    assert run(url, "SELECT revision FROM nas_releases") == [("0001",), ("0002",), ("0003",)]
+    assert run(url, "SELECT revision FROM nas_releases") == [
+        (f"{n:04}",) for n in range(1, int(REVISION) + 1)
+    ]
     engine.dispose()
 
 

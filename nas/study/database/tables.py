@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Engine,
     Float,
@@ -18,12 +19,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    inspect,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nas.metrics import METRICS
 
-REVISION = "0003"  # of the last migration: what this version of nas reads and writes
+REVISION = "0004"  # of the last migration: what this version of nas writes
+READABLE = "0003"  # the oldest one that is read as it is: what came later are tables of their own
 
 metadata = MetaData()
 
@@ -121,6 +124,24 @@ latencies = Table(
     Column("milliseconds", Float(53), nullable=False),  # median forward pass of a batch
     Column("measured", DateTime, nullable=False),
 )
+
+
+notes = Table(
+    "nas_notes",
+    metadata,
+    # what people say of a study and of its trials; a database of revision 0003 has no such table
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("trial", Integer, primary_key=True, autoincrement=False),  # -1: of the study itself
+    Column("note", Text, nullable=False),
+    Column("tags", Text, nullable=False),  # a list of words, JSON
+    Column("changed", DateTime, nullable=False),
+)
+
+
+def ours(connection: Connection) -> list[Table]:
+    """Our tables that the database has, in an order in which each can be filled."""
+    known = metadata.sorted_tables
+    return [t for t in known if t is not notes or inspect(connection).has_table(t.name)]
 
 
 def insert_new(table: Table, engine: Engine) -> Any:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from nas.errors import StorageError
 from nas.study.damage import refuse_views
 from nas.study.database import engines
-from nas.study.database.tables import REVISION, attempts, releases
+from nas.study.database.tables import READABLE, REVISION, attempts, releases
 from nas.study.shell import nas_command
 
 if TYPE_CHECKING:
@@ -47,16 +47,17 @@ def revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def has_studies(engine: Engine, url: str) -> bool:
+def has_studies(engine: Engine, url: str, *, oldest: str = READABLE) -> bool:
     """Whether our tables exist in the database at ``url``, which ``engine`` is connected to.
 
     Raises:
-        StorageError: they are those of an older or a newer nas; the message says what to do.
+        StorageError: they are those of a nas before the revision ``oldest``, or of a newer one; the
+            message says what to do.
     """
     with engine.connect() as connection:
         found = revision(connection)
         if found is not None:
-            _refuse_another(connection, found, url)
+            _refuse_another(connection, found, url, oldest)
         return found is not None
 
 
@@ -66,7 +67,7 @@ def create_tables(engine: Engine, url: str) -> None:
     Raises:
         StorageError: it has those of an older or a newer nas, and none was changed.
     """
-    if has_studies(engine, url):
+    if has_studies(engine, url, oldest=REVISION):
         return
     with engine.begin() as connection:
         _migrate(connection)
@@ -104,8 +105,8 @@ def upgrade(url: str) -> Upgrade:
         engine.dispose()
 
 
-def _refuse_another(connection: Connection, found: str, url: str) -> None:
-    if found < REVISION:
+def _refuse_another(connection: Connection, found: str, url: str, oldest: str) -> None:
+    if found < oldest:
         raise StorageError(
             f"the study database has revision {found} of an older nas, this one writes {REVISION}; "
             f"run: {nas_command('db upgrade', storage=url)}"

@@ -13,9 +13,11 @@ def anonymise(connection: sqlite3.Connection) -> None:
 
     Hosts become host-1, host-2, …; checkpoints, which do not travel with the file, lose their path,
     and that of a data set all but its last part; of a failure's traceback the first line stays.
+    Notes, which may say anything, stay behind.
     """
     parts = connection.execute("SELECT owner FROM nas_attempts UNION SELECT host FROM nas_attempts")
     hosts = sorted({part.partition("/")[0] for (part,) in parts if part})
+    connection.execute("DELETE FROM nas_notes")
     connection.execute(f"UPDATE nas_attempts SET checkpoint = NULL, reason = {FIRST_LINE}")
     for number, host in enumerate(hosts, start=1):
         for column in ("owner", "host"):

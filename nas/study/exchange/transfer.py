@@ -137,7 +137,7 @@ def _copy_optuna(
 
 
 def _copy_ours(source: Connection, target: Connection, old: int, new: int) -> None:
-    for table in tables.metadata.sorted_tables:
+    for table in tables.ours(source):
         if "study_id" not in table.columns:
             continue  # versions
         rows = _rows(source, select(table).where(table.c.study_id == old))
