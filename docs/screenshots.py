@@ -24,11 +24,14 @@ IMAGES = ROOT / "docs" / "images"
 REAL = ROOT / "studies" / "resnet_vs_plain-macs-4M-8M-flip-residual-2ep.sqlite"
 PAGES = {  # of the file: title, study, its charts
     "progress": ("Progress", "guided", 1),
+    "effect": ("Effect", "residual or plain", 1),
     "trials": ("Trials", "residual or plain", 0),
+    "trial": ("Trial", "guided", 1),
     "curves": ("Learning curves", "guided", 1),
     "front": ("Accuracy and cost", "resnext", 1),
     "architectures": ("Architectures", "residual or plain", 0),
     "knobs": ("Knobs", "resnext", 4),
+    "pair": ("Two knobs", "resnext", 2),
     "failures": ("Failures", "guided", 0),
     "workers": ("Workers", "residual or plain", 1),
     "again": ("Run it again", "residual or plain", 0),

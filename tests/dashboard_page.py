@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlsplit
+
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 
@@ -14,10 +17,11 @@ class DashboardPage:
         self.settled("Studies")
 
     def settled(self, title):
-        """Wait until the page called ``title`` is whole."""
+        """Wait until the page whose title begins with the words ``title`` is whole."""
 
         def whole() -> bool:
-            return title in [head.text for head in self.browser.all("h1")] and self.calm()
+            heads = [head.text for head in self.browser.all("h1")]
+            return any(f"{head} ".startswith(f"{title} ") for head in heads) and self.calm()
 
         self.browser.until(whole, f"page {title}")
         assert not self.browser.all("[data-testid=stException]")
@@ -43,6 +47,27 @@ class DashboardPage:
             if self.browser.all("[role=option]"):  # a box for several stays open
                 self.browser.one(f"input[aria-label*='{label}']").send_keys(Keys.ESCAPE)
 
+    def enter(self, label, text):
+        """Words into a box, in place of those that are there."""
+        box = self.browser.one(f"input[aria-label='{label}']")
+        self.browser.click(box)
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(text, Keys.ENTER)
+
+    def cell(self, row, place=0):
+        """Click on a cell of the table in this ``place`` of the page; row 0 is the first one."""
+        grid = self.browser.until(lambda: self._grid(place), "a table")
+        self.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
+        up = -grid.size["height"] // 2 + 35 * (row + 1) + 17
+        aside = -grid.size["width"] // 2 + 60
+        mouse = ActionChains(self.browser.driver)
+        mouse.move_to_element_with_offset(grid, aside, up).click().perform()
+
+    def address(self):
+        """Of the page: its path, and what stands behind it by name."""
+        parts = urlsplit(self.browser.driver.current_url)
+        return parts.path, dict(parse_qsl(parts.query))
+
     def press(self, name):
         self.browser.click(self.browser.until(lambda: self._button(name), name))
 
@@ -61,6 +86,10 @@ class DashboardPage:
     def charts(self):
         """The charts that have been drawn."""
         return self.browser.all("svg.marks")
+
+    def _grid(self, place):
+        grids = self.browser.all("[data-testid=stMain] [data-testid=data-grid-canvas]")
+        return grids[place] if len(grids) > place else None
 
     def _link(self, title):
         links = self.browser.all("[data-testid=stSidebarNav] a")
@@ -84,9 +113,11 @@ class DashboardPage:
 
     def _button(self, name):
         buttons = self.browser.all("button")
-        return next((button for button in buttons if button.text == name), None)
+        return next((button for button in buttons if button.text.split("\n")[-1] == name), None)
 
     def complaints(self) -> list[str]:
         """Of the page and of the console."""
         boxes = self.browser.all("[data-testid=stException]")
-        return [box.text for box in boxes] + self.browser.complaints()
+        found = [box.text for box in boxes] + self.browser.complaints()
+        # a page that is opened by its own address looks for the server below that first
+        return [one for one in found if "/_stcore/" not in one]

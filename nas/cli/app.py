@@ -134,11 +134,14 @@ def dashboard_command(
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine read the studies.")
     ] = "127.0.0.1",
     port: Annotated[int, number_option(least=1, most=65535, help="Port to listen on.")] = 8501,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Let nobody write notes and tags.")
+    ] = False,
 ) -> None:
-    """Show the studies of a database in a browser, live while they run; reads only."""
+    """Show the studies of a database in a browser, live while they run; writes notes alone."""
     from nas.dashboard.serve import serve
 
-    serve(storage, host, port)
+    serve(storage, host, port, read_only=read_only)
 
 
 @app.command("retrain")

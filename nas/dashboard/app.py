@@ -2,18 +2,21 @@
 
 import streamlit as st
 
-from nas.dashboard import data
+from nas.dashboard import data, links
 from nas.dashboard.text import no_study, refused
 from nas.dashboard.views import (
     architectures,
     compare,
     curves,
+    effect,
     failures,
     front,
     knobs,
     live,
+    pair,
     reproduce,
     studies,
+    trial,
     trials,
     workers,
 )
@@ -22,12 +25,15 @@ from nas.text import visible
 
 # The heading in the sidebar, and below it: title, address, function
 ONE_STUDY = {
-    "Progress": ("progress", live.page),
+    "Effect": (links.EFFECT, effect.page),
+    "Progress": (links.PROGRESS, live.page),
     "Trials": ("trials", trials.page),
+    "Trial": (links.TRIAL, trial.page),
     "Learning curves": ("curves", curves.page),
     "Accuracy and cost": ("front", front.page),
     "Architectures": ("architectures", architectures.page),
     "Knobs": ("knobs", knobs.page),
+    "Two knobs": ("pair", pair.page),
     "Failures": ("failures", failures.page),
     "Workers": ("workers", workers.page),
     "Run it again": ("again", reproduce.page),
@@ -35,23 +41,51 @@ ONE_STUDY = {
 
 
 def main() -> None:
-    """Choose the page and, for those of one study, the study."""
+    """Choose the study and, of its pages and those of the database, one."""
     st.set_page_config("nas", layout="wide")
     url = storage_url()
-    pages = {
-        title: st.Page(_page(page), title=title, url_path=path)
+    pairs = None
+    with refused(url):
+        _choose_study(data.names(url))
+        pairs = data.has_pairs(data.chosen(url))
+    pages = [
+        st.Page(
+            _page(page),
+            title=title,
+            url_path=path,
+            visibility="hidden" if path == links.EFFECT and not pairs else "visible",
+        )
         for title, (path, page) in ONE_STUDY.items()
-    }
+    ]
     overview = st.Page(lambda: studies.page(url), title="Studies", url_path="studies", default=True)
     comparison = st.Page(lambda: compare.page(url), title="Compare studies", url_path="compare")
-    chosen = st.navigation({"Database": [overview, comparison], "Study": list(pages.values())})
-    with refused(url):
-        names = data.names(url)
-        if names:
-            st.sidebar.selectbox(
-                "Study", names, key="study", bind="query-params", format_func=visible
-            )
-        chosen.run()
+    page = st.navigation({"Database": [overview, comparison], "Study": pages}, expanded=True)
+    links.follow()
+    if pairs is not None:  # the database could be read
+        with refused(url):
+            page.run()
+
+
+def _choose_study(names: list[str]) -> None:
+    """A box for it; the latest study is chosen before somebody chooses another one."""
+    if not names:
+        return
+    if st.session_state.get("study") not in names:
+        st.session_state["study"] = names[0]
+    # none by default: the address then names the study, whichever is the latest one later
+    if (
+        st.sidebar.selectbox(
+            "Study",
+            names,
+            None,
+            key="study",
+            bind="query-params",
+            format_func=visible,
+            required=True,
+        )
+        is None
+    ):
+        st.rerun()
 
 
 def _page(page: data.Page) -> data.View:

@@ -44,12 +44,18 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "host": "worker (host/process)",
     "started": st.column_config.DatetimeColumn("started (UTC)", format=UTC),
     "ended": st.column_config.DatetimeColumn("ended (UTC)", format=UTC),
+    "tags": st.column_config.TextColumn("tags", help="Of the trial's page."),
+    "note": st.column_config.TextColumn("note", help="Of the trial's page."),
     "reason": st.column_config.TextColumn("reason", help="Why it failed or was stopped."),
 }
 HIDDEN = (
     "study", "key", "val_accuracy", "val_balanced_accuracy", "params", "macs", "activations",
     "objective", "metric", "direction", "minimize", "latency", "memory",
 )  # fmt: skip
+
+
+# Columns beside those of the frame, in units that have three digits or so
+UNITS = ("accuracy", "params_k", "macs_m", "activations_k", "trial_ms", "memory_mb")
 
 
 def in_units(trials: pd.DataFrame) -> pd.DataFrame:
@@ -62,6 +68,17 @@ def in_units(trials: pd.DataFrame) -> pd.DataFrame:
         trial_ms=1e3 * trials["latency"],
         memory_mb=trials["memory"] / 1e6,
     )
+
+
+def label(name: str) -> str:
+    """What the head of a column says.
+
+    >>> label("macs_m"), label("stages.0.width"), label("metrics.recall")
+    ('MACs (M)', 'stages.0.width', 'recall')
+    """
+    config = TRIALS.get(name)
+    said = config if isinstance(config, str) else (config or {}).get("label")
+    return str(said or name.removeprefix(PREFIX))
 
 
 def knobs(trials: pd.DataFrame) -> list[str]:

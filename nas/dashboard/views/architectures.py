@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from nas.dashboard import drawings
+from nas.dashboard import charts, drawings
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.metrics import Measure
@@ -29,13 +29,20 @@ def page(source: Source) -> None:
         return
     measure = source.measure
     ranked = known.sort_values([measure.metric, "macs"], ascending=[measure.minimizes, True])
-    labels = {int(row["number"]): _label(row, measure) for row in ranked.to_dict("records")}
+    offered = ranked.head(charts.OFFERED)
+    charts.say_offered(len(offered), len(ranked))
+    labels = {int(row["number"]): _label(row, measure) for row in offered.to_dict("records")}
     left, right = st.columns(2)
     first = left.selectbox(
-        "Trial (the best first)", list(labels), format_func=labels.__getitem__, key="first"
+        "Trial (the best first)",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="first",
+        bind="query-params",
     )
     second = right.selectbox(
         "Compare with", list(labels), index=None, format_func=labels.__getitem__, key="second",
+        bind="query-params",
         placeholder="no other trial",
     )  # fmt: skip
     if second is None:

@@ -9,7 +9,7 @@ import streamlit as st
 from nas.analysis.comparison import compare
 from nas.analysis.edf import edf
 from nas.analysis.population import COSTS, Rules
-from nas.dashboard import charts, data
+from nas.dashboard import charts, data, links
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import no_study, nothing
 from nas.study.front import in_full, pareto_front
@@ -38,6 +38,7 @@ def page(url: str) -> None:
         default=data.with_results(url)[:2],
         max_selections=MOST,
         key="studies",
+        bind="query-params",
         format_func=visible,
     )  # fmt: skip
     sources = [found for name in chosen if (found := data.source(url, name))]
@@ -64,7 +65,7 @@ def page(url: str) -> None:
     costs = [UNMATCHED, *COSTS]
     chosen_cost = st.selectbox(
         "Matched by cost", costs, index=1, format_func=lambda cost: COSTS.get(cost, cost),
-        key="matched",
+        key="matched", bind="query-params",
     )  # fmt: skip
     matched = None if chosen_cost == UNMATCHED else chosen_cost
     rules = choose_rules("compare", bounds=True)
@@ -85,7 +86,7 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
     x, y, colour = charts.cost_axis(cost), charts.value_axis(), charts.study_colour(list(full))
     points = (
         alt.Chart(drawn[columns])
-        .mark_point(filled=True, size=40, opacity=0.5)
+        .mark_point(filled=True, size=40, opacity=0.5, cursor="pointer")
         .encode(
             x=x,
             y=y,
@@ -98,13 +99,15 @@ def _fronts(full: dict[str, pd.DataFrame], cost: str) -> None:
                 alt.Tooltip(f"{cost}:Q", title=COSTS[cost], format=".3~s"),
             ],
         )
+        .add_params(links.clickable("study"))
     )
     lines = (
         alt.Chart(fronts[columns])
         .mark_line(interpolate="step-after")
         .encode(x=x, y=y, color=colour)
     )
-    st.altair_chart((points + lines).properties(height=charts.HEIGHT), key="fronts")
+    chart = (points + lines).properties(height=charts.HEIGHT)
+    charts.show(chart, drawn[columns], key="fronts", opens=True)
 
 
 def _distributions(found: pd.DataFrame, names: list[str]) -> None:
@@ -141,7 +144,7 @@ def _distributions(found: pd.DataFrame, names: list[str]) -> None:
         .mark_area(interpolate="step-after", opacity=0.15)
         .encode(x=x, y=alt.Y("low:Q", scale=fraction), y2="high:Q", color=colour)
     )
-    st.altair_chart((band + lines).properties(height=charts.HEIGHT), key="edf")
+    charts.show((band + lines).properties(height=charts.HEIGHT), drawn, key="edf")
     st.caption("Bands: 95 % confidence for the whole curve.")
 
 

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import charts
+from nas.dashboard import charts, links
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.metrics import NAMED, PREFIX, Measure
@@ -28,7 +28,7 @@ def page(source: Source) -> None:
         "Learning curves",
         source.name,
         "What each epoch of training brought. A curve that ends early belongs to a trial that was "
-        "stopped, failed or still runs.",
+        "stopped, failed or still runs. Click a point to open its trial.",
     )
     trials = source.trials()
     measured = trials[trials["epochs"].notna() & (trials["policy"] != "reused")]
@@ -36,7 +36,8 @@ def page(source: Source) -> None:
         nothing("no trial has trained an epoch yet")
         return
     judged = source.measure
-    ranked = measured.sort_values(judged.metric, ascending=judged.minimizes)
+    ranked = measured.sort_values(judged.metric, ascending=judged.minimizes).head(charts.OFFERED)
+    charts.say_offered(len(ranked), len(measured))
     labels = {
         int(row["number"]): f"{row['number']}: {judged.shown(row[judged.metric]).strip()} after "
         f"{plural(row['epochs'], 'epoch')}, {row['state'].lower()}"
@@ -49,19 +50,23 @@ def page(source: Source) -> None:
         format_func=labels.__getitem__,
         max_selections=MOST,
         key="curves",
+        bind="query-params",
     )
     epochs = source.epochs()
-    offered = _offered(epochs, judged)
-    measure = st.selectbox("Measure", list(offered), format_func=offered.__getitem__)
+    offered = offered_measures(epochs, judged)
+    measure = st.selectbox(
+        "Measure", list(offered), format_func=offered.__getitem__, key="measure",
+        bind="query-params",
+    )  # fmt: skip
     if not chosen:
         nothing("no trial is chosen")
         return
-    lines = _lines(_last_attempts(epochs, chosen), measure, offered[measure])
-    st.altair_chart(lines, key="learning-curves")
+    drawn = _last_attempts(epochs, chosen)
+    charts.show(_lines(drawn, measure, offered[measure]), drawn, key="learning-curves", opens=True)
 
 
-def _offered(epochs: pd.DataFrame, judged: Measure) -> dict[str, str]:
-    """Columns that some epoch has a value in, with their names: what is judged comes first."""
+def offered_measures(epochs: pd.DataFrame, judged: Measure) -> dict[str, str]:
+    """Columns that some epoch has a value in, with their labels: what is judged comes first."""
     own = [name for name in epochs if str(name).startswith(PREFIX)]
     names = {judged.metric: judged.label, **MEASURES}
     names |= {str(name): str(name).removeprefix(PREFIX) for name in (*NAMED, *own)} | names
@@ -85,7 +90,7 @@ def _lines(epochs: pd.DataFrame, measure: str, label: str) -> alt.Chart:
     points = epochs[["number", "epoch", "val_accuracy"]].assign(value=epochs[measure])
     chart: alt.Chart = (
         alt.Chart(points)
-        .mark_line(point=True)
+        .mark_line(point=alt.OverlayMarkDef(size=60, cursor="pointer"))
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(format="d", tickMinStep=1)),
             y=value,
@@ -96,6 +101,7 @@ def _lines(epochs: pd.DataFrame, measure: str, label: str) -> alt.Chart:
                 alt.Tooltip("value:Q", title=label, format=shown),
             ],
         )
+        .add_params(links.clickable())
         .properties(height=charts.HEIGHT)
     )
     return chart

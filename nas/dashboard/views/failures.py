@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import columns
+from nas.dashboard import tables
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 
@@ -42,13 +42,8 @@ def page(source: Source) -> None:
         placeholder="",
     )
     st.subheader("Attempts")
-    st.dataframe(
-        bad,
-        column_order=["number", "attempt", "state", "epochs", "host", "device", "ended", "reason"],
-        column_config=columns.TRIALS,
-        hide_index=True,
-        placeholder="",
-    )
+    order = ["number", "attempt", "state", "epochs", "host", "device", "ended", "reason"]
+    tables.show_trials(bad, order, "bad-attempts")
     _whole_text(bad, failed)
 
 
@@ -71,6 +66,6 @@ def _whole_text(bad: pd.DataFrame, failed: pd.DataFrame) -> None:
         f"trial {n}, attempt {a}": r
         for n, a, r in zip(bad["number"], bad["attempt"], bad["reason"], strict=True)
     }
-    chosen = st.selectbox("The whole reason of", list(texts), key="failure")
+    chosen = st.selectbox("The whole reason of", list(texts), key="failure", bind="query-params")
     reason = texts[chosen]
     st.code("no reason given" if pd.isna(reason) else str(reason), language=None, wrap_lines=True)

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import charts, columns, drawings
+from nas.dashboard import charts, columns, links, tables
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.metrics import COST_WORDS, Measure
 from nas.study.front import front_words, pareto_front
 
 ROWS = 20  # of the table: more are scrolled
-LINE = "#D55E00"  # of the front: told from both kinds of trials by all eyes
 
 
 def page(source: Source) -> None:
-    """The scatter, the front as a table, the network of a point that is clicked."""
+    """The scatter, and the front as a table."""
     record, measure = source.study().record, source.measure
     heading(
         f"{measure.word.title()} and cost",
         source.name,
         "Each point is a network. The line is the Pareto front: networks that no other one "
-        f"beats in both {measure.word} and cost, among those trained in full. Click a point to see "
-        "its network.",
+        f"beats in both {measure.word} and cost, among those trained in full. Click a point to "
+        "open its trial.",
     )
     trials = source.trials()
     if trials["macs"].isna().all():
@@ -41,7 +41,7 @@ def page(source: Source) -> None:
     full = shown[shown["state"] == "COMPLETE"]
     # of a front, beside what is far below it, little is seen
     if 0 < len(full) < len(shown) and not st.toggle(
-        "Trials stopped early, too", value=not record.minimize, key="stopped"
+        "Trials stopped early, too", value=not record.minimize, key="stopped", bind="query-params"
     ):
         shown = full
     front = pareto_front(full, cost, measure)
@@ -52,18 +52,14 @@ def page(source: Source) -> None:
     kept = front.index.union(searched.index)
     drawn = pd.concat([charts.thinned(shown.drop(kept)), shown.loc[kept]])
     charts.say_thinned(len(drawn), len(shown))
-    picked = st.altair_chart(
-        _chart(_described(source, drawn), front, searched if several else None, cost, measure),
-        on_select="rerun",
-        selection_mode="point",
-        key="front",
-    )
+    points = _described(source, drawn)
+    chart = _chart(points, front, searched if several else None, cost, measure)
+    charts.show(chart, points, key="front", opens=True)
     if several:
         words = " and ".join(COST_WORDS[name] for name in record.minimize)
         st.caption(f"A ring is around the networks on the front of {measure.word}, {words}.")
     if front.empty:
         nothing("there is no front, as no trial was trained in full yet")
-    _network(source, picked)
     st.subheader(f"The front, from the cheapest to the {measure.superlative}")
     _table(searched, measure, record.minimize)
 
@@ -96,12 +92,12 @@ def _chart(
     ]
     line = (
         alt.Chart(front[[cost, measure.metric]])
-        .mark_line(interpolate="step-after", color=LINE, strokeWidth=2.5)
+        .mark_line(interpolate="step-after", color=charts.LINE, strokeWidth=2.5)
         .encode(x=charts.cost_axis(cost), y=charts.value_axis(measure))
     )
     scatter = (
         alt.Chart(points)
-        .mark_point(filled=True, size=60, opacity=0.8)
+        .mark_point(filled=True, size=60, opacity=0.8, cursor="pointer")
         .encode(
             x=charts.cost_axis(cost),
             y=charts.value_axis(measure),
@@ -109,26 +105,17 @@ def _chart(
             shape=charts.ending_shape(measure),
             tooltip=tooltip,
         )
-        .add_params(alt.selection_point("point", fields=["number"], empty=False))
+        .add_params(links.clickable())
     )
     layers = line + scatter
     if ringed is not None:
         layers += (
             alt.Chart(ringed[[cost, measure.metric]])
-            .mark_point(filled=False, size=180, color=LINE, strokeWidth=1.5)
+            .mark_point(filled=False, size=180, color=charts.LINE, strokeWidth=1.5)
             .encode(x=charts.cost_axis(cost), y=charts.value_axis(measure))
         )
     chart: alt.LayerChart = layers.properties(height=charts.HEIGHT)
     return chart
-
-
-def _network(source: Source, picked: object) -> None:
-    selection = getattr(picked, "selection", {})
-    points = selection.get("point") or []
-    if points:
-        number = int(points[0]["number"])
-        st.subheader(f"Trial {number}")
-        drawings.show(source, number)
 
 
 def _table(front: pd.DataFrame, measure: Measure, minimize: Sequence[str]) -> None:
@@ -136,11 +123,5 @@ def _table(front: pd.DataFrame, measure: Measure, minimize: Sequence[str]) -> No
     measured = {"latency": "trial_ms", "memory": "memory_mb"}
     shown += [column for name, column in measured.items() if name in minimize]
     shown.append("seconds")
-    st.dataframe(
-        columns.in_units(front),
-        column_order=shown,
-        column_config=columns.TRIALS,
-        hide_index=True,
-        placeholder="",
-        height="content" if len(front) <= ROWS else "auto",
-    )
+    height: Literal["content", "auto"] = "content" if len(front) <= ROWS else "auto"
+    tables.show_trials(columns.in_units(front), shown, "front-table", height=height)

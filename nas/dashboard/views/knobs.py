@@ -9,14 +9,17 @@ import streamlit as st
 from nas.analysis.effects import effects
 from nas.analysis.importance import importance, order
 from nas.analysis.population import Rules
-from nas.dashboard import charts
+from nas.dashboard import charts, filters, links
 from nas.dashboard.data import Source
-from nas.dashboard.parallel import parallel
+from nas.dashboard.links import CLICKED
+from nas.dashboard.parallel import BRUSH, on_brush, parallel
 from nas.dashboard.rules import choose_rules, explained_refusal, say_notes
 from nas.dashboard.text import heading, nothing
 from nas.metrics import Measure
+from nas.quantity import plural
 from nas.study.front import in_full
 
+AXES = 14  # of parallel coordinates: the names of more overlap
 LINES = 200  # of parallel coordinates: more are a carpet
 TITLE = "change in accuracy (percentage points, 95 % interval)"
 NUMBERS = ("importance", "low", "high")
@@ -41,47 +44,65 @@ def page(source: Source) -> None:
         nothing("all trials have the same setting")
         return
     st.subheader("One knob at a time")
-    chosen = st.selectbox("Knob", knobs, key="knob")
+    first = knobs.index(source.pairs) if source.pairs in knobs else 0
+    chosen = st.selectbox("Knob", knobs, first, key="knob", bind="query-params")
     _values(full, chosen, source.measure)
     st.subheader("What the statistics say")
     rules = choose_rules("knobs")
     _statistics(source, knobs, chosen, rules)
     st.subheader("All knobs at once")
+    _all_at_once(full, [*knobs, source.measure.metric], source.measure)
+
+
+def _all_at_once(full: pd.DataFrame, axes: list[str], measure: Measure) -> None:
     st.caption(
-        f"Each line is a trial, its colour the {source.measure.word}; the small numbers are the "
-        "values."
+        f"Each line is a trial, its colour the {measure.word}. Click a line to open its trial; "
+        "drag over a part of an axis to filter by it."
     )
-    drawn = charts.thinned(full, LINES)
+    knobs, result = axes[:-1], axes[-1]
+    if len(knobs) > AXES:
+        chosen = st.multiselect(
+            f"Axes (at most {AXES} of {len(knobs)} knobs)", knobs, knobs[:AXES],
+            max_selections=AXES, key="axes", bind="query-params",
+        )  # fmt: skip
+        axes = [*chosen, result]
+    wanted = filters.by_expression(full)
+    kept = full.index.isin(wanted.index)
+    drawn = pd.concat([charts.thinned(full[~kept], LINES // 2), charts.thinned(wanted, LINES)])
+    drawn = charts.thinned(full, LINES) if kept.all() else drawn
     charts.say_thinned(len(drawn), len(full))
-    st.altair_chart(parallel(drawn, knobs, source.measure), key="parallel")
+    st.text(f"{len(wanted):,} of {plural(len(full), 'trial')}")
+    chart = parallel(drawn, pd.Series(kept, full.index), axes, measure)
+    charts.show(
+        chart,
+        drawn[["number", *axes]],
+        key="parallel",
+        on_select=on_brush("parallel", drawn, axes, measure),
+        selections=[CLICKED, BRUSH],
+    )
 
 
 def _values(full: pd.DataFrame, chosen: str, measure: Measure) -> None:
     drawn = charts.thinned(full.dropna(subset=[chosen]))
     charts.say_thinned(len(drawn), len(full))
     values = drawn[chosen]
-    points = drawn[["number", measure.metric]].assign(
-        value=values.astype(float) if charts.is_range(values) else values.astype(str)
-    )
-    kind = "Q" if charts.is_range(values) else "O"
-    st.altair_chart(
+    points = drawn[["number", measure.metric]].assign(value=charts.plotted(values))
+    chart = (
         alt.Chart(points)
-        .mark_point(filled=True, size=45, opacity=0.6)
+        .mark_point(filled=True, size=45, opacity=0.6, cursor="pointer")
         .encode(
-            x=alt.X(
-                f"value:{kind}", title=chosen, sort=_order(values), scale=_scale(values),
-                axis=alt.Axis(labelAngle=0),
-            ),
+            x=charts.value_x("value", values, chosen),
             y=charts.value_axis(measure),
             tooltip=[
                 alt.Tooltip("number:Q", title="trial"),
-                alt.Tooltip(f"value:{kind}", title=chosen),
+                alt.Tooltip("value", title=chosen),
                 charts.value_tooltip(measure),
             ],
         )
-        .properties(height=320),
-        key="marginal",
-    )  # fmt: skip
+        .add_params(links.clickable())
+        .properties(height=320)
+    )
+    charts.show(chart, points, key="marginal", opens=True)
 
 
 def _statistics(source: Source, knobs: list[str], chosen: str, rules: Rules) -> None:
@@ -160,13 +181,3 @@ def _effects(found: pd.DataFrame, knob: str) -> None:
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color="#888888").encode(x="zero:Q")
     layers = (zero + whiskers + dots).properties(height=80 + 26 * len(flips))
     st.altair_chart(layers, key="effects")
-
-
-def _scale(values: pd.Series) -> alt.Scale | alt.typing.Optional[None]:
-    if not charts.is_range(values):
-        return alt.Undefined
-    return alt.Scale(type="log" if charts.is_log(values) else "linear", zero=False, padding=12)
-
-
-def _order(values: pd.Series) -> list[str] | None:
-    return None if charts.is_range(values) else [str(value) for value in sorted(values.unique())]

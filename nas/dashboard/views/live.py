@@ -6,9 +6,10 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import charts, columns, data
+from nas.dashboard import charts, columns, data, links, notes, tables
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, refused
+from nas.metrics import Measure
 from nas.quantity import plural
 from nas.study.front import pareto_front
 
@@ -19,6 +20,7 @@ def page(source: Source) -> None:
     """How far the study is, what runs now, what ended last."""
     heading("Progress", source.name, "Refreshed every two seconds while this page is open.")
     _live(source.url, source.name)
+    notes.edit(source)
 
 
 @st.fragment(run_every="2s")
@@ -67,25 +69,15 @@ def _running(source: Source) -> None:
         nothing("no trial is being trained")
         return
     epochs = int(source.study().record.config["epochs"])
-    st.dataframe(
+    tables.show_trials(
         _with_results(running, source),
-        column_order=[
-            "number",
-            "attempt",
-            "epochs",
-            source.measure.word,
-            "macs_m",
-            "host",
-            "started",
-        ],
-        column_config=columns.TRIALS
-        | {
+        ["number", "attempt", "epochs", source.measure.word, "macs_m", "host", "started"],
+        "running",
+        {
             "epochs": st.column_config.ProgressColumn(
                 "epochs", min_value=0, max_value=epochs, format=f"%d of {epochs}"
             ),
         },
-        hide_index=True,
-        placeholder="",
     )
 
 
@@ -93,32 +85,53 @@ def _by_number(source: Source) -> None:
     measure = source.measure
     st.subheader(f"{measure.word.title()} by trial")
     trials = source.trials()
-    shown = trials[trials["state"].isin(list(charts.ENDINGS)) & trials[measure.metric].notna()]
+    endings = [*charts.ENDINGS, "RUNNING"]
+    shown = trials[trials["state"].isin(endings) & trials[measure.metric].notna()]
     if shown.empty:
         nothing("no trial has ended with a result yet")
         return
-    drawn = charts.thinned(shown)
+    running = shown["state"] == "RUNNING"  # always drawn: there are as many as workers
+    drawn = pd.concat([charts.thinned(shown[~running]), shown[running].tail(charts.POINTS)])
     charts.say_thinned(len(drawn), len(shown))
     points = drawn[["number", measure.metric, "epochs"]].assign(
         ending=charts.endings(drawn, measure)
     )
-    st.altair_chart(
+    x = alt.X("number:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1))
+    dots = (
         alt.Chart(points)
-        .mark_point(filled=True, size=50)
+        .mark_point(filled=True, size=50, cursor="pointer")
         .encode(
-            x=alt.X("number:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1)),
+            x=x,
             y=charts.value_axis(measure),
-            color=charts.ending_colour(measure),
-            shape=charts.ending_shape(measure),
+            color=charts.ending_colour(measure, running=bool(running.any())),
+            shape=charts.ending_shape(measure, running=bool(running.any())),
             tooltip=[
                 alt.Tooltip("number:Q", title="trial"),
                 charts.value_tooltip(measure),
                 alt.Tooltip("epochs:Q", title="epochs"),
             ],
         )
-        .properties(height=280),
-        key="by-number",
+        .add_params(links.clickable())
     )
+    line = (
+        alt.Chart(_best_so_far(shown, measure))
+        .mark_line(interpolate="step-after", color=charts.LINE, strokeWidth=2)
+        .encode(x=x, y=charts.value_axis(measure))
+    )
+    charts.show((line + dots).properties(height=280), points, key="by-number", opens=True)
+    st.caption(
+        "The line: the best of those trained in full so far. Click a point to open its trial."
+    )
+
+
+def _best_so_far(shown: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """A row where the best one changes, and one at the end."""
+    full = shown.loc[shown["state"] == "COMPLETE", ["number", measure.metric]]
+    values = full[measure.metric]
+    best = values.cummin() if measure.minimizes else values.cummax()
+    steps = full.assign(**{measure.metric: best})[best != best.shift()]
+    last = steps.tail(1).assign(number=shown["number"].max())
+    return pd.concat([steps, last])
 
 
 def _ended(source: Source) -> None:
@@ -128,21 +141,8 @@ def _ended(source: Source) -> None:
     if ended.empty:
         nothing("no trial has ended yet")
         return
-    st.dataframe(
-        _with_results(ended, source),
-        column_order=[
-            "ended",
-            "number",
-            "attempt",
-            "state",
-            "epochs",
-            source.measure.word,
-            "reason",
-        ],
-        column_config=columns.TRIALS,
-        hide_index=True,
-        placeholder="",
-    )
+    order = ["ended", "number", "attempt", "state", "epochs", source.measure.word, "reason"]
+    tables.show_trials(_with_results(ended, source), order, "ended-last")
 
 
 def _with_results(attempts: pd.DataFrame, source: Source) -> pd.DataFrame:

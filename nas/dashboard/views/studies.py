@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import data
+from nas.dashboard import data, links
 from nas.dashboard.text import no_study, refused
 from nas.study.database import engines
 from nas.text import visible
@@ -36,6 +38,8 @@ COLUMNS = {
         "objective", help="What was measured; synthetic: no training, the accuracies are made up."
     ),
     "dataset": st.column_config.TextColumn("data set", help="Whose images were trained on."),
+    "tags": st.column_config.TextColumn("tags", help="Of the study's page Progress."),
+    "note": st.column_config.TextColumn("note", help="Of the study's page Progress."),
     "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
     "problem": st.column_config.TextColumn(
         "problem", help="Why a damaged study cannot be read; nas check says all of it."
@@ -47,7 +51,7 @@ def page(url: str) -> None:
     """All studies, refreshed by itself."""
     st.title("Studies")
     st.text(engines.shown(url))
-    st.caption("Each study searches one design space. Choose one on the left to look into it.")
+    st.caption("Each study searches one design space. Click one to look into it.")
     _table(url, data.names(url))
 
 
@@ -63,22 +67,39 @@ def _table(url: str, names: list[str]) -> None:
         _totals(studies)
         ended = studies[["complete", "pruned", "failed"]].sum(axis=1)
         listed = data.listed(url).reindex(studies["study"])
+        said = data.study_notes(url)
         shown = studies.assign(
             progress=(ended / studies["planned"].clip(lower=1)).clip(upper=1),
             best=100 * listed["best_accuracy"].to_numpy(),
             best_score=listed["best_score"].to_numpy(),
             objective=listed["objective"].map(visible, na_action="ignore").to_numpy(),
             dataset=listed["dataset"].to_numpy(),
+            tags=studies["study_id"].map(
+                lambda one: ", ".join(said[one].tags) if one in said else ""
+            ),
+            note=studies["study_id"].map(lambda one: said[one].text if one in said else ""),
             study=studies["study"].map(visible),
             problem=studies["problem"].map(visible, na_action="ignore"),
         )
-        scores = shown["best_score"].notna().any()
+        seldom = ("best_score", "tags", "note")
+        empty = {name for name in seldom if shown[name].replace("", None).isna().all()}
         st.dataframe(
-            shown[[name for name in COLUMNS if name != "best_score" or scores]].iloc[::-1],
+            shown[[name for name in COLUMNS if name not in empty]].iloc[::-1],
             column_config=COLUMNS,
             hide_index=True,
             placeholder="",
             height="content",
+            key="overview",
+            on_select=partial(_clicked, url, names),
+            selection_mode="single-cell",
+        )
+
+
+def _clicked(url: str, names: list[str]) -> None:
+    for position, _ in st.session_state["overview"]["selection"]["cells"]:
+        source = data.source(url, names[position])
+        links.open_study(
+            names[position], links.EFFECT if data.has_pairs(source) else links.PROGRESS
         )
 
 

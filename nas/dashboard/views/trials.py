@@ -1,111 +1,121 @@
-"""Every trial in a table: filtered, sorted by a click on a column's head, downloaded."""
+"""Every trial in a table: filtered, ordered, grouped by a knob, downloaded."""
 
 from __future__ import annotations
-
-import io
-from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import columns
+from nas.dashboard import charts, columns, downloads, filters, notes, tables
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 from nas.metrics import Measure
-from nas.quantity import plural
-from nas.study.exchange.tabular import defused
+from nas.study.front import in_full
 
 COLUMNS = (
     "number", "state", "policy", "epochs", "accuracy", "val_loss", "params_k", "macs_m",
-    "activations_k", "seconds", "device", "attempts", "reason",
+    "activations_k", "seconds", "device", "attempts", "tags", "note", "reason",
 )  # fmt: skip
+PAGE = 500  # rows: a browser has them at once
+BEST, NUMBER = "the best first", "by number"
+BINS = 8  # of a knob with many values
 
 
 def page(source: Source) -> None:
-    """The table of all trials."""
-    heading("Trials", source.name, "One row per network. Compare equal epochs only.")
-    trials = source.trials()
+    """The table of the trials that are wanted."""
+    heading(
+        "Trials",
+        source.name,
+        "One row per network. Compare equal epochs only. Click a row to open its trial.",
+    )
+    trials = notes.noted(source, source.trials())
     if trials.empty:
         nothing("no trial has begun yet")
         return
     measure = source.measure
-    shown = _filtered(trials, measure)
-    st.text(f"{len(shown):,} of {plural(len(trials), 'trial')}")
-    if shown.empty:
-        nothing("no trial is left by these filters")
-    else:
-        st.dataframe(
-            columns.in_units(shown),
-            column_order=[
-                *(measure.word if name == "accuracy" else name for name in COLUMNS),
-                *columns.metrics(shown),
-                *columns.knobs(shown),
-            ],
-            column_config=columns.TRIALS,
-            hide_index=True,
-            placeholder="",
-            height=480,
-        )
-    _downloads(shown)
-
-
-def _filtered(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    shown = filters.by_expression(trials)
+    shown = filters.by_column(source, shown) if len(shown) else shown
+    known = [measure.word if name == "accuracy" else name for name in COLUMNS]
+    known = [name for name in known if name in (*trials.columns, *columns.UNITS)]
+    known += [*columns.metrics(trials), *columns.knobs(trials)]
+    order, wanted, knob = _arranged(source, known)
+    filters.say_filtered(shown, trials)
+    if not shown.empty:
+        if knob:
+            _groups(shown, knob, measure)
+        _table(columns.in_units(_ordered(shown, order, measure)), wanted or known)
     with st.container(horizontal=True):
-        states = st.multiselect(
-            "State", sorted(trials["state"].unique()), key="states", placeholder="all"
-        )
-        policies = st.multiselect(
-            "Policy", sorted(trials["policy"].dropna().unique()), key="policies", placeholder="all"
-        )
-        worst = _worst(measure)
-        most = st.number_input(
-            "MACs at most (millions)", 0.0, value=None, step=1.0, key="most", placeholder="any"
-        )
-    kept = pd.Series(True, index=trials.index)
-    if states:
-        kept &= trials["state"].isin(states)
-    if policies:
-        kept &= trials["policy"].isin(policies)
-    if worst is not None:
-        values = trials[measure.metric]
-        kept &= values <= worst if measure.minimizes else values >= worst
-    if most is not None:
-        kept &= (trials["macs"] <= 1e6 * most).fillna(False)
-    return trials[kept]
+        downloads.offer(shown, "trials", downloads.FORMATS)
 
 
-def _worst(measure: Measure) -> float | None:
-    """The worst value that a trial may have, as the visitor wants it; none for any."""
-    if measure.is_fraction:
-        least = st.number_input(
-            "Accuracy at least (%)", 0.0, 100.0, 0.0, step=1.0, format="%.2f", key="least"
-        )
-        return least / 100 or None
-    end = "most" if measure.minimizes else "least"
-    return st.number_input(f"Score at {end}", value=None, key="worst", placeholder="any")
+def _arranged(source: Source, known: list[str]) -> tuple[str, list[str], str | None]:
+    """In which order, with which columns, grouped by which knob."""
+    first, second, third = st.columns(3)
+    offered = {BEST: BEST, NUMBER: NUMBER} | {
+        name: columns.label(name) for name in known if name not in ("number", "state", "reason")
+    }
+    order = first.selectbox(
+        "Order", list(offered), key="order", bind="query-params", format_func=offered.__getitem__
+    )
+    wanted = second.multiselect(
+        "Columns", [name for name in known if name != "number"], key="columns",
+        bind="query-params", placeholder="all", format_func=columns.label,
+    )  # fmt: skip
+    knob = third.selectbox(
+        "Group by", list(source.study().space.parameters), index=None, key="group",
+        bind="query-params", placeholder="nothing",
+    )  # fmt: skip
+    return order, ["number", *wanted] if wanted else [], knob
 
 
-def _downloads(shown: pd.DataFrame) -> None:
+def _ordered(trials: pd.DataFrame, order: str, measure: Measure) -> pd.DataFrame:
+    """Of equal ones, the cheaper network comes first; those in full before those stopped early."""
+    if order == NUMBER:
+        return trials
+    if order != BEST:
+        return columns.in_units(trials).sort_values([order, "number"])[trials.columns]
+    early = trials["state"] != "COMPLETE"
+    ranked = trials.assign(early=early).sort_values(
+        ["early", measure.metric, "macs", "number"], ascending=[True, measure.minimizes, True, True]
+    )
+    return ranked.drop(columns="early")
+
+
+def _table(rows: pd.DataFrame, order: list[str]) -> None:
+    pages = -(-len(rows) // PAGE)
+    if pages > 1:
+        if (st.session_state.get("page") or 1) > pages:  # of a table that was longer
+            st.session_state["page"] = 1
+        number = st.number_input(
+            f"Page (of {pages}, {PAGE} rows each)", 1, pages, key="page", bind="query-params",
+            width=240,
+        )  # fmt: skip
+        rows = rows.iloc[PAGE * (int(number) - 1) : PAGE * int(number)]
+    tables.show_trials(rows, order, "trials", height=480 if len(rows) > 10 else "content")
+
+
+def _groups(shown: pd.DataFrame, knob: str, measure: Measure) -> None:
+    """A row for each value of a knob, or for each part of its range."""
+    values = shown[knob]
+    ranged = charts.is_range(values)
+    by = pd.qcut(values.astype(float), BINS, duplicates="drop") if ranged else values
+    full = in_full(shown)
+    scale = 100 if measure.is_fraction else 1
+    found = full.groupby(by.loc[full.index], observed=True)[measure.metric]
+    table = pd.DataFrame(
+        {
+            "trials": shown.groupby(by, observed=True)["number"].count(),
+            "networks in full": found.count(),
+            "best": scale * (found.min() if measure.minimizes else found.max()),
+            "median": scale * found.median(),
+            "worst": scale * (found.max() if measure.minimizes else found.min()),
+        }
+    )
+    table.insert(0, knob, [str(value) for value in table.index])
+    shape = "%.2f %%" if measure.is_fraction else "%.4g"
+    numbers = {
+        name: st.column_config.NumberColumn(f"{name} {measure.word}", format=shape)
+        for name in ("best", "median", "worst")
+    }
+    st.dataframe(table, column_config=numbers, hide_index=True, placeholder="")
     with st.container(horizontal=True):
-        for name, (write, mime) in FORMATS.items():
-            st.download_button(
-                f"Download {name}",
-                partial(write, shown),  # written when it is asked for
-                f"trials.{name.lower()}",
-                mime,
-                on_click="ignore",
-                disabled=shown.empty,
-            )
-
-
-def _csv(trials: pd.DataFrame) -> bytes:
-    return defused(trials).to_csv(index=False).encode()
-
-
-def _parquet(trials: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    trials.to_parquet(buffer, engine="pyarrow", index=False)
-    return buffer.getvalue()
-
-
-FORMATS = {"CSV": (_csv, "text/csv"), "Parquet": (_parquet, "application/vnd.apache.parquet")}
+        downloads.offer(table, "groups", ["CSV"], quiet=True)

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.analysis.workers import occupancy, spans
+from nas.dashboard import charts, links
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing
 
@@ -28,7 +29,7 @@ def page(source: Source) -> None:
         "Workers",
         source.name,
         "Each bar is one attempt at a trial, in the row of the process that ran it (host/process). "
-        "Where a row is empty, its process waited.",
+        "Where a row is empty, its process waited. Click a bar to open its trial.",
     )
     attempts = source.attempts()
     if attempts.empty:
@@ -40,7 +41,7 @@ def page(source: Source) -> None:
     drawn = ran[ran["worker"].isin(latest)].sort_values("started").tail(ATTEMPTS)
     if len(drawn) < len(ran):
         st.caption(f"Drawn: the latest {len(drawn):,} of {len(ran):,} attempts.")
-    st.altair_chart(_gantt(drawn), key="gantt")
+    charts.show(_gantt(drawn), drawn, key="gantt", opens=True)
     st.subheader("How busy each worker was")
     st.dataframe(
         busy,
@@ -75,7 +76,7 @@ def _gantt(ran: pd.DataFrame) -> alt.Chart:
     states = [state for state in STATES if state in set(ran["state"])]
     chart: alt.Chart = (
         alt.Chart(bars)
-        .mark_bar(height=14, stroke="white", strokeWidth=0.5)
+        .mark_bar(height=14, stroke="white", strokeWidth=0.5, cursor="pointer")
         .encode(
             x=alt.X(
                 "started:T",
@@ -105,6 +106,7 @@ def _gantt(ran: pd.DataFrame) -> alt.Chart:
                 alt.Tooltip("device:N", title="device"),
             ],
         )
+        .add_params(links.clickable())
         .properties(height=alt.Step(22))
     )
     return chart

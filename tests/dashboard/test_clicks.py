@@ -1,0 +1,113 @@
+"""What a click opens, what the address then says, and that back leads back."""
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+
+from nas.analysis import effects
+from nas.study.notes import Note, read_notes
+from nas.study.reader import open_study
+from nas.study.reader import studies as listed
+
+
+def marks(page, kind="point"):
+    """The marks of the first chart, once it is drawn."""
+    find = f"svg.marks [aria-roledescription={kind}]"
+    return page.browser.until(lambda: page.browser.all(find), f"marks: {kind}")
+
+
+def back(page, title):
+    page.browser.driver.back()
+    page.settled(title)
+
+
+def test_a_study_a_trial_and_the_way_back(page, studies):
+    names = list(listed(studies)["study"])[::-1]
+    page.cell(names.index("guided"))
+    page.settled("Progress")
+    assert page.address() == ("/progress", {"study": "guided"})
+    page.go("Trials")
+    page.enter("Filter", "state = COMPLETE")
+    page.cell(0)
+    best = open_study(studies, "guided").best_trial.number
+    page.settled(f"Trial {best}")
+    assert page.address() == ("/trial", {"study": "guided", "number": str(best)})
+    back(page, "Trials")
+    assert page.address() == ("/trials", {"study": "guided", "where": "state = COMPLETE"})
+    page.says("of 24 trials")
+    assert "24 of 24 trials" not in page.content()
+
+
+@pytest.mark.parametrize("title", ["Accuracy and cost", "Knobs", "Two knobs"])
+def test_a_click_on_a_point_opens_its_trial(page, title):
+    page.go(title, "resnet")
+    page.browser.click(marks(page)[0])
+    page.browser.until(lambda: page.address()[0] == "/trial")
+    number = page.address()[1]["number"]
+    page.settled(f"Trial {number}")
+    back(page, title)
+
+
+def test_the_first_page_of_pairs_is_their_effect(page, studies):
+    names = list(listed(studies)["study"])[::-1]
+    page.cell(names.index("pairs"))
+    page.settled("Effect of residual")
+    (effect,) = effects(open_study(studies, "pairs").frame(), "residual").to_dict("records")
+    content = page.says(f"{100 * effect['effect']:+.2f} points")
+    assert f"{100 * effect['low']:+.2f} to {100 * effect['high']:+.2f}" in content
+    assert f"{effect['pairs']} pairs" in content
+    page.browser.click(marks(page)[0])
+    page.browser.until(lambda: page.address()[0] == "/trial")
+
+
+def test_a_trial_is_all_in_one_page(page, studies):
+    study = open_study(studies, "guided")
+    best = study.best_trial
+    page.go("Trial", "guided")
+    page.settled(f"Trial {best.number}")
+    content = page.says("What to do with it")
+    command = f"nas retrain guided --trial {best.number} --output trial-{best.number}.pt"
+    assert command in content
+    assert f"1 of {len(study.in_full())}" in content
+    page.press("Worse")
+    second = int(study.best(2)["number"].iloc[1])
+    page.settled(f"Trial {second}")
+    assert page.address()[1]["number"] == str(second)
+
+
+def test_a_note_is_kept_and_shown_where_trials_are_listed(page, studies):
+    page.go("Trial", "resnext")
+    number = open_study(studies, "resnext").best_trial.number
+    page.browser.one("textarea[aria-label='Note']").send_keys("look again")
+    page.browser.one("input[aria-label='Tags']").send_keys("odd, fast")
+    page.press("Save")
+    page.says("Saved.")
+    assert read_notes(open_study(studies, "resnext")) == {
+        number: Note("look again", ("odd", "fast"))
+    }
+    page.go("Trials")
+    page.enter("Filter", "tags has ODD")
+    page.says("1 of 16 trials")
+
+
+def test_a_drag_over_an_axis_joins_the_filter(page):
+    page.go("Knobs", "resnet")
+    page.says("All knobs at once")
+    charts = page.browser.until(lambda: len(page.charts()) >= 3 and page.charts())
+    chart = charts[-1]
+    page.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    labels = [t for t in chart.find_elements("css selector", "text") if t.text == "accuracy"]
+    label = labels[0]
+    mouse = ActionChains(page.browser.driver)
+    mouse.move_to_element_with_offset(label, -20, -60).click_and_hold()
+    mouse.move_by_offset(40, -150).release().perform()
+    page.browser.until(lambda: "accuracy" in page.address()[1].get("where", ""))
+
+
+def test_a_chart_is_given_away_as_picture_and_as_numbers(page, studies):
+    page.go("Accuracy and cost", "resnet")
+    marks(page)
+    page.press("SVG")
+    assert page.browser.downloaded("front.svg").read_text().startswith("<svg")
+    page.press("CSV")
+    rows = page.browser.downloaded("front.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(open_study(studies, "resnet").in_full())
