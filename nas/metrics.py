@@ -224,3 +224,15 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
         return False
+
+
+def near_chance(accuracy: float, classes: int, images: int | None) -> bool:
+    """Whether an accuracy is what guessing gives: within three standard errors of 1 / ``classes``
+    on so many ``images``, or less than a twentieth of the way from there to 1.
+
+    >>> near_chance(0.104, 10, 10_000), near_chance(0.9, 10, 10_000), near_chance(0.55, 2, 50)
+    (True, False, True)
+    """
+    chance = 1 / classes
+    error = math.sqrt(chance * (1 - chance) / images) if images else 0.0
+    return accuracy < chance + max(3 * error, (1 - chance) / 20)

@@ -110,3 +110,18 @@ def plural(number: float, noun: str, spelled: Callable[[float], str] = "{:,}".fo
 def percent(fraction: float) -> str:
     """A fraction of 1 in percent, with the two digits that 10,000 images resolve."""
     return f"{100 * fraction:5.2f} %"
+
+
+def format_duration(seconds: float) -> str:
+    """As ``parse_duration`` reads it, in at most two units.
+
+    >>> [format_duration(seconds) for seconds in (83, 0.25, 4000)]
+    ['1m23s', '0.2s', '1h06m']
+    """
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{rest:02d}s"
+    return f"{rest}s" if seconds >= 1 else f"{seconds:.1g}s"

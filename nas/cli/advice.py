@@ -8,9 +8,8 @@ from rich.text import Text
 
 from nas.cost import Cost
 from nas.metrics import COST_WORDS
-from nas.quantity import count, plural
+from nas.quantity import count, format_duration, plural
 from nas.search.budget import Budget
-from nas.search.duration import format_duration
 from nas.search.plan import Plan
 from nas.search.run import Outcome
 from nas.search.sampling import ENUMERATED, things

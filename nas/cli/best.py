@@ -6,7 +6,8 @@ from rich.console import Console
 from nas.cli.console import Table, plain
 from nas.cli.fronts import ROWS as OF_FRONT
 from nas.cli.fronts import print_front
-from nas.quantity import count
+from nas.cli.networks import print_summary
+from nas.quantity import count, format_duration
 from nas.study.reader import Study
 from nas.summary import summary
 
@@ -25,6 +26,8 @@ def print_best(console: Console, study: Study, rows: int | None = None) -> bool:
         console.print(f"No trial of {study.name!r} was trained in full yet.", markup=False)
         return False
     who = "winner"
+    if doubt := study.doubt:
+        who = "best of them"
     if study.record.minimize:
         who = f"{study.record.measure.superlative} one"
         print_front(console, study, rows or OF_FRONT)
@@ -32,10 +35,10 @@ def print_best(console: Console, study: Study, rows: int | None = None) -> bool:
         _print_table(console, study, best)
     winner = int(best["number"].iloc[0])
     shape, classes = study.space.input_shape, study.space.num_classes
+    if doubt:
+        console.print(f"\n{doubt}", style="yellow", markup=False)
     console.print(f"\nThe {who}, trial {winner}:", style="bold")
-    console.print(
-        str(summary(study.architecture(winner), shape, classes)), markup=False, soft_wrap=True
-    )
+    print_summary(console, summary(study.architecture(winner), shape, classes))
     console.print()
     return True
 
@@ -46,7 +49,7 @@ def _print_table(console: Console, study: Study, best: pd.DataFrame) -> None:
     title.stylize("bold")
     table = Table(title=title, title_justify="left")
     table.add_column("trial", justify="right")
-    for header in (study.record.accuracy, "epochs", "params", "MACs", "seconds"):
+    for header in (study.record.accuracy, "epochs", "params", "MACs", "time"):
         table.add_column(header, justify="right")
     for trial in best.to_dict("records"):
         table.add_row(
@@ -55,6 +58,6 @@ def _print_table(console: Console, study: Study, best: pd.DataFrame) -> None:
             str(trial["epochs"]),
             count(trial["params"]),
             count(trial["macs"]),
-            f"{trial['seconds']:.1f}",
+            format_duration(trial["seconds"]),
         )
     console.print(table)

@@ -61,7 +61,8 @@ class Table(rich.table.Table):
 
     def add_column(self, *arguments: Any, **options: Any) -> None:
         """As Rich does."""
-        super().add_column(*arguments, **{"overflow": "fold", **options})
+        whole = options.get("justify") == "right"  # numbers: a part of one is another one
+        super().add_column(*arguments, **{"overflow": "fold", "no_wrap": whole, **options})
 
     def __rich_console__(self, console: rich.console.Console, options: ConsoleOptions) -> Any:
         if self.__rich_measure__(console, options).minimum > options.max_width:
@@ -72,6 +73,21 @@ class Table(rich.table.Table):
 def plain(text: str) -> Text:
     """A cell of a table, or a title: one line, in which no markup takes part."""
     return Text(visible(text))
+
+
+def packed(parts: Iterable[str], width: int) -> str:
+    """Parts beside one another in lines of at most ``width``: no part is broken over two lines.
+
+    >>> packed(["3 complete", "", "best 90.50 %"], 80), packed(["3 complete", "90.50 %"], 12)
+    ('3 complete  ·  best 90.50 %', '3 complete\\n90.50 %')
+    """
+    lines: list[str] = []
+    for part in filter(None, parts):
+        if lines and len(longer := f"{lines[-1]}  ·  {part}") <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def say(text: str) -> None:

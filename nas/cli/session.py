@@ -99,12 +99,13 @@ def _summarise(console: Console, outcome: Outcome, again: str | None) -> int:
         above = 0
         if str(Budget.of(plan.config)):
             above = int(study.frame()["reason"].str.contains(ABOVE, regex=False).sum())
+        won = best and not study.doubt
         print_ending(
             console,
             outcome,
             trials=study.trials,
-            best=best,
-            winner=study.best_trial.cost if best and again is None else None,
+            best=won,
+            winner=study.best_trial.cost if won and again is None else None,
             over_budget=above,
             again=again,
         )

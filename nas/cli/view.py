@@ -12,12 +12,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from nas.cli.console import Table
+from nas.cli.console import Table, packed
 from nas.cli.fronts import Front
 from nas.metrics import ACCURACY, Measure
-from nas.quantity import count, plural
+from nas.quantity import count, format_duration, plural
 from nas.search.config import SearchConfig
-from nas.search.duration import format_duration
+from nas.search.pace import Pace
 from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
 
@@ -52,6 +52,9 @@ class View(Watcher):
         self.begun = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.running: dict[tuple[int, int], tuple[Job, float, Mapping[str, Any]]] = {}
+        self.paces: dict[tuple[int, int], Pace] = {}  # of what runs, where its worker says so
+        self.last = -1  # the highest number of a trial that ended
+        self.spent: list[float] = []  # seconds of the attempts that ended by themselves
         self.best: tuple[float, Job] | None = None
         self.front = Front(measure, config.minimize) if config.minimize else None
 
@@ -76,9 +79,17 @@ class View(Watcher):
         if self.front and result["epoch"] == 1:
             self.front.first_epoch(job, result)
 
+    def paced(self, job: Job, pace: Pace) -> None:
+        """See ``Watcher``."""
+        self.paces[job.number, job.attempt] = pace
+
     def ended(self, job: Job, state: str, reason: str | None) -> None:
         """See ``Watcher``."""
         _, begun, last = self.running.pop((job.number, job.attempt))
+        self.paces.pop((job.number, job.attempt), None)
+        self.last = max(self.last, job.number)
+        if state in ("complete", "pruned", "failed"):
+            self.spent.append(time.monotonic() - begun)
         self.counts[state] += 1
         if state == "complete":
             value = self.measure.of(last)
@@ -110,6 +121,35 @@ class View(Watcher):
     def line(self, text: str, style: str) -> None:
         """A trial came to an end."""
 
+    def pace(self, key: tuple[int, int]) -> Pace | None:
+        """Of the epoch that is under way in an attempt, where that is known."""
+        pace, (_, _, result) = self.paces.get(key), self.running[key]
+        return pace if pace and pace.epoch > result.get("epoch", 0) else None
+
+    def seconds_left(self, key: tuple[int, int]) -> float | None:
+        """Of an attempt, if it is trained in full; None before anything is known of its speed."""
+        pace, (_, _, result) = self.pace(key), self.running[key]
+        whole: float | None = float(result["seconds"]) if result.get("seconds") else None
+        if whole is None and pace is not None:
+            whole = pace.seconds / pace.share
+        if whole is None:
+            return None
+        done = int(result.get("epoch", 0)) + (pace.share if pace else 0.0)
+        epochs = self.config.epochs - done
+        return max(0.0, epochs * whole)
+
+    def search_left(self) -> float | None:
+        """Seconds that the rest of the search may take, going by the trials that ended; None before
+        one has."""
+        if not self.spent:
+            return None
+        seen = max((number for number, _ in self.running), default=-1)
+        waiting = max(0, self.config.trials - 1 - max(seen, self.last))
+        running = [self.seconds_left(key) or 0.0 for key in self.running]
+        mean = sum(self.spent) / len(self.spent)
+        slots = self.config.concurrency or 1
+        return (sum(running) + waiting * mean) / max(1, min(slots, len(running) + waiting))
+
     def status(self) -> str:
         """One line on the whole search."""
         done = ", ".join(f"{n} {state}" for state, n in self.counts.items()) or "no trial ended yet"
@@ -124,7 +164,7 @@ class View(Watcher):
         if self.deadline is not None:
             left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
         spent = format_duration(time.monotonic() - self.begun)
-        return "  ·  ".join(part for part in (done, front, best, spent, left) if part)
+        return packed((done, front, best, spent, left), self.console.width)
 
 
 class LinesView(View):
@@ -171,28 +211,34 @@ class LiveView(LinesView):
 
     def _render(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for header in ("running", "epoch", self.measure.word, "params", "MACs", "images/s", "time"):
+        headers = ("running", "epoch", "of it", self.measure.word, "params", "MACs", "images/s")
+        for header in (*headers, "time", "left"):
             table.add_column(header, justify="left" if header == "running" else "right")
-        for job, begun, result in list(self.running.values()):
+        for key, (job, begun, result) in list(self.running.items()):
+            pace, left = self.pace(key), self.seconds_left(key)
             table.add_row(
                 f"trial {job.number}" + (f" (attempt {job.attempt})" if job.attempt > 1 else ""),
                 f"{result.get('epoch', 0)}/{self.config.epochs}",
-                self.measure.shown(self.measure.of(result)) if result else "–",
+                f"{pace.share:.0%}" if pace else "–",
+                self.measure.shown(self.measure.of(result)).strip() if result else "–",
                 count(job.cost.params),
                 count(job.cost.macs),
-                _speed(result) if self.trained else "–",
+                _speed(result, pace) if self.trained else "–",
                 format_duration(time.monotonic() - begun),
+                "–" if left is None else format_duration(left),
             )
-        return Group(Text(""), table, Text(self.status(), style="bold"))
+        about = self.search_left()
+        left_ = "" if about is None else f"about {format_duration(about)} to the last trial"
+        return Group(Text(""), table, Text(self.status(), style="bold"), Text(left_))
 
 
 class QuietView(View):
     """Nothing until the end."""
 
 
-def _speed(result: Mapping[str, Any]) -> str:
-    """Images a second, where the objective says so."""
-    speed = result.get("images_per_second")
+def _speed(result: Mapping[str, Any], pace: Pace | None) -> str:
+    """Images a second, where the objective says so: now, or in the last epoch."""
+    speed = pace.images_per_second if pace else result.get("images_per_second")
     return "–" if speed is None else f"{speed:,.0f}"
 
 
@@ -200,9 +246,9 @@ def _ending(
     job: Job, state: str, reason: str | None, last: Mapping[str, Any], value: str, seconds: float
 ) -> str:
     epochs = int(last.get("epoch", 0))
-    text = (
-        f"trial {job.number:>4}  {state:<11}  {value}  after "
-        f"{plural(epochs, 'epoch'):<8}  {count(job.cost.params):>6} params  "
-        f"{count(job.cost.macs):>6} MACs  {format_duration(seconds):>6}"
+    text = (  # 80 characters, the width of many a terminal
+        f"trial {job.number:>4}  {state:<11}  {value} in {plural(epochs, 'epoch'):<9}  "
+        f"{count(job.cost.params):>5} params  {count(job.cost.macs):>5} MACs  "
+        f"{format_duration(seconds):>6}"
     )
     return f"{text}  {reason.splitlines()[0]}" if reason and state in _FAILURES else text

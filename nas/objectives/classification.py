@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from nas.data import Dataset
+    from nas.training.loop import OnBatch
 
 NUMERICS = ("precision", "channels_last")  # of a result: how it was computed, no metrics
 
@@ -41,6 +42,15 @@ class Classification:
         self.training = Training(architecture, training, dataset, device)
         self.numerics: str | None = None
         """Precision and memory layout, once an epoch was trained."""
+
+    @property
+    def on_batch(self) -> OnBatch | None:
+        """Called after each batch with the epoch, its images so far, and how many it has."""
+        return self.training.on_batch
+
+    @on_batch.setter
+    def on_batch(self, told: OnBatch | None) -> None:
+        self.training.on_batch = told
 
     @property
     def device(self) -> torch.device:

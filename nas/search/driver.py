@@ -30,10 +30,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
 from nas.objectives.contract import Objective
+from nas.quantity import format_duration
 from nas.search.budget import Budget
 from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
 from nas.search.curves import Curves, curves_folder
-from nas.search.duration import format_duration
+from nas.search.pace import Paces
 from nas.search.searcher import Job, Searcher
 from nas.search.trial import Worker, WorkerError
 from nas.study.database.outages import UnavailableError
@@ -67,11 +68,12 @@ def run(
     )
     folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
+    paces = Paces((Path(config.runs) / name).absolute())
     reason, is_full = None, True
     try:
         with _without_snapshots():
             while reason is None and is_full and not searcher.finished:
-                bridge = _Bridge(searcher, stopped, checkpoints, resumes=objective.resumes)
+                bridge = _Bridge(searcher, stopped, checkpoints, paces, resumes=objective.resumes)
                 reason = _fit(_tuner(bridge, name, objective, curves))
                 is_full = bridge.is_full
     finally:
@@ -79,6 +81,7 @@ def run(
         with suppress(UnavailableError):  # no process of ours writes any more
             seconds = math.inf if reason is None else MOST_SECONDS
             checkpoints.clear(searcher.store.trials(), seconds=seconds)
+        paces.close()
         if curves:
             curves.close()
     return reason
@@ -150,12 +153,14 @@ class _Bridge:
         searcher: Searcher,
         stopped: Callable[[], str | None],
         checkpoints: Checkpoints,
+        paces: Paces,
         *,
         resumes: bool,
     ) -> None:
         self.searcher = searcher
         self.stopped = stopped
         self._checkpoints = checkpoints
+        self._paces = paces
         self._resumes = resumes
         self._cleared = 0.0
         self._live: dict[str, str] = {}  # folders of the Tune trials that have not come to an end
@@ -192,6 +197,7 @@ class _Bridge:
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
+            "pace": str(self._paces.path(job.number, job.attempt)),
             "folder": str(Path.cwd()),  # where modules of the user's are
             "dataset": config.dataset,
             "data": str(Path(config.data).absolute()) if config.data else None,
@@ -256,12 +262,22 @@ class _Bridge:
     def ended(self, trial: Any) -> None:
         """A Tune trial has come to an end: nothing is written any more."""
         self._live.pop(trial.trial_id, None)
+        if job := self.jobs.get(trial.trial_id):
+            self._paces.drop(job.number, job.attempt)
         for made in (
             trial.storage.trial_working_directory,
             trial.storage.trial_driver_staging_path,
         ):
             with suppress(OSError):  # it is on another node, or has the error that _cause reads
                 Path(made).rmdir()
+
+    def look(self) -> None:
+        """Now and then, read how far workers are within their epochs."""
+        if not self._paces.is_time():
+            return
+        for job in [self.jobs[trial_id] for trial_id in self._live]:
+            if pace := self._paces.read(job.number, job.attempt):
+                self.searcher.paced(job, pace)
 
     def clear(self) -> None:
         """Now and then, delete what trials that ended left on disk."""
@@ -320,6 +336,7 @@ class _Watch(Callback):
         if reason:
             raise StopSearch(reason)
         self._bridge.searcher.heartbeat()
+        self._bridge.look()
         self._bridge.clear()
         for trial in trials:
             self._bridge.watch(trial)

@@ -42,17 +42,6 @@ def parse_duration(raw: object) -> float | None:
     return seconds
 
 
-def format_duration(seconds: float) -> str:
-    """The inverse, in at most two units: 83 is "1m23s", 0.25 is "0.25s"."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    if minutes:
-        return f"{minutes}m{rest:02d}s"
-    return f"{rest}s" if seconds >= 1 else f"{seconds:.1g}s"
-
-
 def _seconds(text: str) -> float:
     """Of "1h30m" or "1:30:00"; not a number where it is neither."""
     if clock := _CLOCK.fullmatch(text):  # 1:30 could be hours or minutes

@@ -27,6 +27,7 @@ from nas.metrics import unusable
 from nas.quantity import plural
 from nas.search.added import Added
 from nas.search.config import SearchConfig
+from nas.search.pace import Pace
 from nas.search.sampling import Proposal, Sampler
 from nas.search.tried import telling
 from nas.space import SearchSpace, Setting
@@ -64,6 +65,9 @@ class Watcher:
 
     def measured(self, job: Job, result: Mapping[str, Any]) -> None:
         """An epoch was trained."""
+
+    def paced(self, job: Job, pace: Pace) -> None:
+        """How far an attempt is within an epoch; about once a second."""
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
         """An attempt ended; ``state`` is one of ``nas.study.store.ENDED``."""
@@ -112,6 +116,10 @@ class Searcher:
         self._renewed = store.clock()
         self._failed_in_a_row = 0
         self._last_failure: str | None = None
+
+    def paced(self, job: Job, pace: Pace) -> None:
+        """A worker said how far it is within an epoch."""
+        self._watcher.paced(job, pace)
 
     @property
     def hopeless(self) -> str | None:

@@ -22,6 +22,7 @@ from nas.importing import add_to_path
 from nas.objectives.contract import TrialConfig, find_on_worker
 from nas.objectives.running import Running
 from nas.search.budget import Budget, Measurement
+from nas.search.pace import PaceWriter
 
 CHECKPOINT = "checkpoint.pt"
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
@@ -103,6 +104,9 @@ class Worker(tune.Trainable):
         known = Measurement.load(resumed) if resumed else None
         self._measured = known or Budget(**job["budget"]).measure(architecture, config)
         running = Running(objective, architecture, config)
+        own: Any = getattr(running.task, "instance", None)
+        if hasattr(own, "on_batch"):  # else how far it is within an epoch is not known
+            own.on_batch = PaceWriter(Path(job["pace"]))
         if resumed:
             running.load(resumed / CHECKPOINT)
         return running

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, text
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.errors import ConfigError, DamagedError, NasError, StorageError, choose
-from nas.metrics import MINIMIZED
+from nas.metrics import MINIMIZED, near_chance
+from nas.quantity import percent
 from nas.space import SearchSpace
 from nas.study import frames
 from nas.study.damage import damage, read_time
@@ -179,6 +180,22 @@ class Study:
         order = [measure.metric, "macs"]
         found = self.in_full().sort_values(order, ascending=[measure.minimizes, True])
         return found.head(count)
+
+    @property
+    def doubt(self) -> str:
+        """A sentence where even the best network has learnt nothing, so that there is no winner;
+        else empty."""
+        best = self.best(1)
+        if best.empty or not self.record.measure.is_fraction:
+            return ""
+        classes, images = self.space.num_classes, self.record.images
+        accuracy = float(best["val_accuracy"].iloc[0])
+        if not near_chance(accuracy, classes, images.validation if images else None):
+            return ""
+        return (
+            f"No network has learnt anything: {percent(accuracy).strip()} is about what guessing "
+            f"one of {classes} classes gives."
+        )
 
     def front(self, cost: str | Sequence[str] | None = None) -> pd.DataFrame:
         """The Pareto front of those trained in full, from the cheapest to the best.

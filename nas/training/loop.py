@@ -3,12 +3,12 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from nas.training.numerics import (
 from nas.training.schedule import learning_rate
 
 EVALUATION_BATCH = 500
+OnBatch: TypeAlias = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class Training:
         self.device = choose_device(device)
         self.data = DeviceData.place(data, self.config, self.device)
         self.epochs_done = 0
+        self.on_batch: OnBatch | None = None
+        """Called after each batch with the epoch, its images so far, and how many it has."""
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on undisturbed
             torch.manual_seed(_seed(config.seed, "weights"))
             learner = build(architecture, data.input_shape[0], len(data.classes))
@@ -154,7 +157,7 @@ class Training:
         order, generator = self._order(number, config)
         batches = order.tensor_split(math.ceil(len(order) / config.batch_size))
         first = (number - 1) * len(batches)
-        rate, total = 0.0, torch.zeros((), device=self.device)
+        rate, seen, total = 0.0, 0, torch.zeros((), device=self.device)
         weights, means = _floats(self.learner), _floats(self.model)
         self.learner.train()
         for step, batch in enumerate(batches, start=first):
@@ -170,6 +173,9 @@ class Training:
             # a plain mean of the first steps, so that nothing is left of the initial weights
             torch._foreach_lerp_(means, weights, max(1 - config.averaging, 1 / (step + 1)))
             total += loss.detach() * len(batch)  # read once an epoch: a GPU need not wait
+            seen += len(batch)
+            if self.on_batch is not None:
+                self.on_batch(number, seen, len(order))
         return total.item() / len(order), rate
 
     @property
@@ -281,6 +287,7 @@ def fit(
     config: TrainingConfig | None = None,
     device: str = "auto",
     checkpoint: Path | str | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Iterator[EpochResult]:
     """Train ``architecture`` and yield a result after each epoch.
 
@@ -291,6 +298,7 @@ def fit(
         config: by default ``TrainingConfig()``.
         device: as ``choose_device`` takes it.
         checkpoint: a file to go on from if it is there, written after each epoch.
+        on_batch: called after each batch with the epoch, its images so far, and how many it has.
 
     Raises:
         NasError: as ``open_dataset`` and ``Training`` do.
@@ -309,6 +317,7 @@ def fit(
     if isinstance(data, str):
         data = open_dataset(data)
     training = Training(architecture, config or TrainingConfig(), data, device)
+    training.on_batch = on_batch
     if checkpoint is not None and Path(checkpoint).exists():
         training.load(checkpoint)
     while training.epochs_done < training.config.epochs:

@@ -13,6 +13,7 @@ from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.cost import Cost
 from nas.search.config import resolve
 from nas.search.machine import Machine
+from nas.search.pace import Pace
 from nas.search.searcher import Job
 
 WAITING = TrialState.WAITING
@@ -26,7 +27,7 @@ def job(number, attempt=1):
 
 
 def result(epoch, accuracy):
-    return {"epoch": epoch, "val_accuracy": accuracy, "images_per_second": 1234.4}
+    return {"epoch": epoch, "val_accuracy": accuracy, "images_per_second": 1234.4, "seconds": 2.0}
 
 
 @pytest.fixture
@@ -68,9 +69,9 @@ def test_each_ending_is_a_line_with_what_it_led_to(shown, time):
     one = shown(LinesView)
     run(one, time)
     assert one.console.file.getvalue().splitlines() == [
-        "trial    0  complete     81.00 %  after 4 epochs   12.3k params   6.70M MACs   1m23s",
-        "trial    1  pruned       75.00 %  after 1 epoch    12.3k params   6.70M MACs      5s",
-        "trial    2  failed             –  after 0 epochs   12.3k params   6.70M MACs      0s"
+        "trial    0  complete     81.00 % in 4 epochs   12.3k params  6.70M MACs   1m23s",
+        "trial    1  pruned       75.00 % in 1 epoch    12.3k params  6.70M MACs      5s",
+        "trial    2  failed             – in 0 epochs   12.3k params  6.70M MACs      0s"
         "  out of [memory]",
     ]
 
@@ -118,12 +119,42 @@ def test_a_live_view_shows_what_runs(shown, time):
     one.console.print(one._render())
     text = one.console.file.getvalue().strip("\0\n ")
     rows = [" ".join(row.split()) for row in text.splitlines()]
-    assert rows[:-1] == [
-        "running epoch accuracy params MACs images/s time",
-        "trial 3 (attempt 2) 2/4 90.00 % 12.3k 6.70M 1,234 7s",
-        "trial 4 0/4 – 12.3k 6.70M – 7s",
+    assert rows[:-2] == [
+        "running epoch of it accuracy params MACs images/s time left",
+        "trial 3 (attempt 2) 2/4 – 90.00 % 12.3k 6.70M 1,234 7s 4s",
+        "trial 4 0/4 – – 12.3k 6.70M – 7s –",
     ]
-    assert rows[-1].startswith("1 complete, 1 pruned, 1 failed · best")
+    assert rows[-1].endswith(" to the last trial")
+    assert rows[-2].startswith("1 complete, 1 pruned, 1 failed · best")
+
+
+def test_a_live_view_shows_how_far_an_epoch_is_before_its_first_result(shown, time):
+    one = shown(LiveView)
+    one.started(job(0))
+    one.paced(job(0), Pace(epoch=1, images=5_000, of=20_000, seconds=10.0))
+    one.console.print(one._render())
+    said = [" ".join(row.split()) for row in one.console.file.getvalue().splitlines()]
+    # a quarter of the first of four epochs took 10 seconds
+    assert "trial 0 0/4 25% – 12.3k 6.70M 500 0s 2m30s" in said
+    one.measured(job(0), result(1, 0.5))
+    assert one.pace((0, 1)) is None  # that epoch is over
+    assert one.seconds_left((0, 1)) == 6.0
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_line_is_longer_than_the_terminal_and_no_number_is_broken(width, time):
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True)
+    one = LiveView(console, CONFIG, 10_000.0)
+    run(one, time)
+    one.paced(job(3, attempt=2), Pace(epoch=3, images=5_000, of=20_000, seconds=10.0))
+    console.file.truncate(0)
+    console.print(one._render())
+    rows = console.file.getvalue().strip("\0").splitlines()
+    assert max(map(len, rows)) <= width
+    said = " ".join(" ".join(rows).split())
+    for whole in ("90.00 %", "12.3k", "6.70M", "500", "25%", "best 81.00 % (trial 0:"):
+        assert any(whole in row for row in rows), whole
+    assert "left at most" in said
 
 
 def test_a_quiet_view_says_nothing_and_knows_all(shown, time):

@@ -61,7 +61,7 @@ def test_what_a_search_prints_of_each_trial_is_shown_to_the_end(search, watched)
     assert [line[:23] for line in ended] == [
         f"trial    {number}  complete   " for number in (2, 3, 4)
     ]
-    assert all("after 4 epochs" in line for line in ended)
+    assert all("in 4 epochs" in line for line in ended)
     assert status.startswith("5 complete, 1 died  ·  best ")
     value = open_study(one.config.storage, "resnext").best_trial
     assert f"(trial {value.number}: " in status and f"{100 * value.accuracy:.2f} %" in status

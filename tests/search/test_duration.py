@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import ConfigError
-from nas.search.duration import format_duration, parse_duration
+from nas.quantity import format_duration
+from nas.search.duration import parse_duration
 
 
 @pytest.mark.parametrize(
