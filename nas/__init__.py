@@ -17,7 +17,7 @@ from nas.presets import preset
 from nas.summary import summary
 
 if TYPE_CHECKING:
-    from nas.analysis import plots
+    from nas import plots
     from nas.network import build
     from nas.populations.comparing import compare_spaces
     from nas.populations.narrowing import narrow_space
@@ -41,7 +41,6 @@ _HOMES = {
     "make_table": "nas.populations.table",
     "narrow_space": "nas.populations.narrowing",
     "open_study": "nas.study.reader",
-    "plots": "nas.analysis",
     "run_search": "nas.search.run",
     "studies": "nas.study.reader",
 }
@@ -82,6 +81,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # 20 ms that few need
 
         return version("nas")
+    if name == "plots":
+        return import_module("nas.plots")
     if name not in _HOMES:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

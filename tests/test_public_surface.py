@@ -101,7 +101,8 @@ MAY_IMPORT = {
     "search": DATA
     | {"space", "network", "data", "training", "samplers", "study", "stopping", "objectives"},
     "analysis": DATA | {"space", "study"},
-    "report": DATA | {"space", "study", "analysis"},
+    "plots": {"analysis"},
+    "report": DATA | {"space", "study", "analysis", "plots"},
     "populations": DATA | {"space", "data.registry", "study", "objectives", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis", "report"},
     "cli": {

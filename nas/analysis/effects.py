@@ -10,7 +10,7 @@ knobs then differ at random, which makes the interval wider. The result says whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import combinations
 from typing import Any, Literal, Unpack
 
@@ -20,7 +20,7 @@ from scipy import optimize, stats
 
 from nas.analysis.edf import fraction
 from nas.analysis.measured import refuse_scores
-from nas.analysis.population import Population, Rules, costs, knobs, whole
+from nas.analysis.population import Population, Rules, costs, knob_value, knobs, whole
 from nas.errors import AnalysisError, choose
 from nas.quantity import plural
 
@@ -74,6 +74,30 @@ def effects(
                 numbers = _effect(drawn, found, cost, level, draws, seed)
                 rows.append({**row, **numbers, "matching": how, "n": len(space.distinct)})
     return pd.DataFrame(rows)
+
+
+def told(effect: Mapping[Hashable, Any], accuracy: str) -> str:
+    """A row of ``effects`` as a sentence; ``accuracy`` is what the study calls its results.
+
+    An effect is said to be shown where its interval does not hold 0.
+    """
+    flip = f"{effect['knob']}: {knob_value(effect['value'])} → {knob_value(effect['other'])}"
+    if pd.isna(effect["effect"]):
+        pairs = plural(effect["pairs"], "pair")
+        return f"{flip}: {pairs} of networks cannot show a difference."
+    shown = not effect["low"] <= 0 <= effect["high"]
+    alike = (
+        "that are equal in all else"
+        if effect["matching"] == "exact"
+        else "of equal cost, which differ in other knobs, too"
+    )
+    return (
+        f"Flipping {flip} {'changes' if shown else 'was not shown to change'} {accuracy}: "
+        f"{100 * effect['effect']:+.2f} points on average [{100 * effect['low']:+.2f}, "
+        f"{100 * effect['high']:+.2f}], Wilcoxon p = {effect['p_wilcoxon']:.2g}, over "
+        f"{plural(effect['pairs'], 'pair')} of networks {alike} "
+        f"({effect['cost_ratio']:.3f} times the MACs)."
+    )
 
 
 def differences(trials: pd.DataFrame, knob: str, **rules: Unpack[Rules]) -> pd.DataFrame:

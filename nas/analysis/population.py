@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from nas.analysis.measured import measure_of, refuse_scores, untrained_notes
 from nas.errors import AnalysisError, choose
 from nas.metrics import PREFIX
-from nas.quantity import plural
+from nas.quantity import count, plural
 from nas.study.frames import TRIALS
 from nas.study.policies import CHOSEN
 
@@ -107,7 +107,12 @@ class Population:
     @property
     def title(self) -> str:
         """Study, sample size and fidelity, as captions have it."""
-        return f"{self.study} ({self.size}, {plural(self.epochs, 'epoch')})"
+        return f"{self.study} {self.extent}"
+
+    @property
+    def extent(self) -> str:
+        """Sample size and fidelity, as captions have them."""
+        return f"({self.size}, {plural(self.epochs, 'epoch')})"
 
     def cost(self, name: str) -> Floats:
         """(n,) the cost of each network.
@@ -125,6 +130,19 @@ def knobs(trials: pd.DataFrame) -> list[str]:
         for name in trials.columns
         if name not in TRIALS and name not in COSTS and not str(name).startswith(PREFIX)
     ]
+
+
+def knob_value(value: Any) -> str:
+    """A knob's value in a label or a sentence: on and off as the space file has them.
+
+    >>> knob_value(True), knob_value(0.5), knob_value(2_500_000), knob_value("basic")
+    ('true', '0.5', '2.50M', 'basic')
+    """
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return f"{value:.3g}" if float(value) < 1000 else count(float(value))
+    return str(value)
 
 
 def costs(trials: pd.DataFrame, name: str) -> Floats:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nas.analysis import plots
 from nas.analysis.comparison import Comparison, Decision, compare
-from nas.analysis.effects import effects
+from nas.analysis.effects import effects, told
 from nas.errors import AnalysisError
 from nas.quantity import plural
 from nas.study.exchange.tabular import defused
@@ -86,22 +86,7 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
     """
     trials = study.frame().assign(study=study.space.name)
     found = effects(trials, knob, matching="exact", level=1 - error_rate)
-    lines = []
-    for row in found.to_dict("records"):
-        flip = f"{knob}: {row['value']} → {row['other']}"
-        if pd.isna(row["effect"]):
-            pairs = plural(row["pairs"], "pair")
-            lines.append(f"{flip}: {pairs} of networks cannot show a difference.")
-            continue
-        sure = not row["low"] <= 0 <= row["high"]
-        change = "changes" if sure else "was not shown to change"
-        lines.append(
-            f"Flipping {flip} {change} {study.record.accuracy}: "
-            f"{100 * row['effect']:+.2f} points on average [{100 * row['low']:+.2f}, "
-            f"{100 * row['high']:+.2f}], Wilcoxon p = "
-            f"{row['p_wilcoxon']:.2g}, over {row['pairs']} pairs of networks that are equal in all "
-            f"else ({row['cost_ratio']:.3f} times the MACs)."
-        )
+    lines = [told(row, study.record.accuracy) for row in found.to_dict("records")]
     figures = {
         "effects": plots.effects(trials, knob, matching="exact", level=1 - error_rate),
         "pairs": plots.pairs(trials, knob),

@@ -6,12 +6,20 @@ import pandas as pd
 import pytest
 import seaborn as sns
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from random_studies import study
 
 from nas.analysis import best_values, edf, effects, efficiency, importance, plots, rank_correlation
-from nas.analysis.plots.canvas import canvas, caption, colours, cost_axis, percent_axes
-from nas.analysis.plots.knobs import SHOWN, _value
+from nas.analysis.plots.canvas import (
+    canvas,
+    caption,
+    colours,
+    cost_axis,
+    percent_axes,
+    shortened,
+)
+from nas.analysis.population import knob_value
 from nas.errors import AnalysisError
 
 BLUE, ORANGE, GREEN, RED = sns.color_palette("colorblind", 4)
@@ -102,28 +110,59 @@ def pad(axes):
     return axes.titleOffsetTrans.get_matrix()[1, 2] * 72 / axes.figure.dpi
 
 
-def test_a_caption_is_broken_at_the_width_of_its_figure_and_makes_room_for_its_notes():
-    """6.4 inches hold 102 characters of a note and 67 of a title."""
-    word, small = "x" * 33, "y" * 50
+NAMES = [
+    "plain",
+    "W" * 300,
+    "i" * 300,
+    "many words " * 30,
+    "a-b_c-" * 50,
+    "$\\x{" * 40,
+    "a\nb\x1b[0m",
+]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name[:6])
+def test_a_caption_is_broken_where_its_figure_ends_and_makes_room_for_its_notes(name, whole):
+    with canvas() as (figure, axes):
+        axes.set_yticks([0, 1], ["a long label of a tick", "b"])
+        caption(axes, name, [name, "", "more"], whole=whole)
+    figure.draw_without_rendering()
+    (note,) = axes.texts
+    for one in (note, axes._left_title):
+        place = one.get_window_extent()
+        assert 0 <= place.x0 < place.x1 <= figure.bbox.x1
+        assert 0 <= place.y0 < place.y1 <= figure.bbox.y1
+    assert note.get_text().endswith("\nmore")
+    lines = note.get_text().count("\n") + 1
+    assert pad(axes) == pytest.approx(6 + 10.5 * lines)
+    assert "\x1b" not in note.get_text()
+    assert (note.get_va(), note.get_fontsize(), note.get_color()) == ("bottom", 8, "0.35")
+
+
+def test_a_caption_without_notes_stands_on_its_axes():
     with canvas() as (_, axes):
-        caption(axes, f"{word} {word} {word}")
-        assert axes.get_title("left") == f"{word} {word}\n{word}"  # 67 and 33
-        assert pad(axes) == pytest.approx(6)
-        assert list(axes.texts) == []
-    with canvas() as (_, axes):
-        caption(axes, f"{word}x {word}", [f"{small} {small} {small}", "", "more"])
-        assert axes.get_title("left") == f"{word}x\n{word}"  # 68 are too many
-        (note,) = axes.texts
-        assert note.get_text() == f"{small} {small}\n{small}\nmore"
-        assert pad(axes) == pytest.approx(6 + 3 * 10.5)
-        assert (note.xy, note.xycoords) == ((0, 1), "axes fraction")
-        assert (note.get_position(), note.anncoords) == ((0, 4), "offset points")
-        assert (note.get_va(), note.get_fontsize(), note.get_color()) == ("bottom", 8, "0.35")
-        assert note._linespacing == 1.1
-    with canvas() as (_, axes):
-        caption(axes, "a-b " * 16 + "long-name", ["y" * 102, "z " * 52])
-        assert axes.get_title("left") == ("a-b " * 16 + "\nlong-name").replace(" \n", "\n")
-        assert [len(row) for row in axes.texts[0].get_text().split("\n")] == [102, 101, 1]
+        caption(axes, "short", ["", ""])
+    assert (axes.get_title("left"), pad(axes), list(axes.texts)) == ("short", 6, [])
+
+
+def test_a_figure_is_drawn_on_axes_of_the_caller_s_own_and_broken_where_they_end():
+    figure = Figure(figsize=(8, 4))
+    first, second = figure.subplots(1, 2)
+    assert plots.edf(BOTH, ax=second) is figure
+    assert not first.lines
+    assert second.lines
+    title = second._left_title
+    assert title.get_window_extent().width <= second.bbox.width
+
+
+def test_a_figure_shows_itself_in_a_notebook():
+    assert plots.edf(BOTH)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_long_name_of_a_study_is_cut_in_the_middle_of_a_legend():
+    assert shortened("x" * 40) == "x" * 40
+    assert shortened("first-" * 5 + "-" * 30 + "last") == "first-first-first-fi…---------------last"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +212,7 @@ def test_fractions_are_written_in_percent_on_the_axis_that_is_meant():
     ],
 )  # fmt: skip
 def test_a_value_is_labelled_as_the_space_file_has_it_and_in_short(value, label):
-    assert _value(value) == label
+    assert knob_value(value) == label
 
 
 # --- whole spaces ---
@@ -595,16 +634,24 @@ def test_effects_of_pairs_by_cost_say_so_and_what_has_too_few_is_left_out():
     assert "by at most 10 %" in said(plots.effects(frame, "residual", cost="params").axes[0])[0]
 
 
-def test_more_effects_than_can_be_read_are_refused(monkeypatch):
-    assert SHOWN == 60
+def test_of_more_effects_than_can_be_read_the_largest_are_drawn(monkeypatch):
     monkeypatch.setattr("nas.analysis.plots.knobs.SHOWN", 1)
-    plots.effects(flips(), "residual")
     two = flips(10)
     two["other"] = np.arange(20) % 4 > 1
-    with pytest.raises(
-        AnalysisError, match=r"^2 effects are too many to draw; name up to 1 by knob$"
-    ):
-        plots.effects(two, ["residual", "other"], matching="cost", tolerance=9)
+    (axes,) = plots.effects(two, ["other", "residual"], matching="cost", tolerance=9).axes
+    found = effects(two, ["other", "residual"], matching="cost", tolerance=9)
+    largest = found.loc[found["effect"].abs().idxmax(), "knob"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{largest}: false → true"]
+    assert "the 1 largest effects; 1 smaller ones left out" in " ".join(said(axes))
+
+
+def test_ticks_of_whole_numbers_are_whole(monkeypatch):
+    frame = study([0.1, 0.2, 0.3, 0.4, 0.2], depth=[1, 2, 3, 2, 1], lr=[0.1, 0.2, 0.3, 0.4, 0.5])
+    (axes,) = plots.knob(frame, "depth").axes
+    axes.figure.draw_without_rendering()
+    assert all(tick % 1 == 0 for tick in axes.get_xticks())
+    (axes,) = plots.knob(frame, "lr").axes
+    assert any(tick % 1 for tick in axes.get_xticks())
 
 
 def test_pairs_are_points_against_what_they_share_by_flip():

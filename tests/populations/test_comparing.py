@@ -92,7 +92,7 @@ def test_a_flip_compares_networks_that_are_equal_in_all_else(folder):
     done = nas(folder, "compare", "any.yaml", *options)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "Flipping residual: False → True changes synthetic accuracy: +" in said
+    assert "Flipping residual: false → true changes synthetic accuracy: +" in said
     frame = open_study(url(folder), "any-macs-:8M-flip-residual-2ep".replace(":", "-")).frame()
     assert len(frame) == 48
     assert (frame["macs"] <= 8_000_000).all()

@@ -82,7 +82,7 @@ def test_a_flip_is_said_with_its_interval_pairs_and_p(flips, error_rate):
     assert f"Wilcoxon p = {row['p_wilcoxon']:.2g}, over {row['pairs']} pairs" in verdict.lines[1]
     assert f"({row['cost_ratio']:.3f} times the MACs)" in verdict.lines[1]
     change = "was not shown to change" if low <= 0 <= high else "changes"
-    assert f"Flipping residual: False → True {change} validation accuracy: " in verdict.lines[1]
+    assert f"Flipping residual: false → true {change} validation accuracy: " in verdict.lines[1]
 
 
 def test_an_effect_whose_interval_holds_zero_was_not_shown(flips):

@@ -1,8 +1,9 @@
 """Figures of studies: one call each, ready for print.
 
-Each takes the frame of a study (of several, where that makes sense) and the options of its
-statistic, and returns a matplotlib Figure: ``nas.plots.edf(frame).savefig("edf.pdf")``. The number
-of networks, the fidelity and what was left out stand in the figure.
+Each takes a study or its frame (several, where that makes sense) and the options of its statistic,
+draws on matplotlib axes of yours, if given as ``ax``, and returns the Figure, which a notebook
+shows: ``nas.plots.edf(study).savefig("edf.pdf")``. The number of networks, the fidelity and
+what was left out stand in the figure.
 """
 
 from nas.analysis.plots.front import front

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from nas.analysis.measured import accuracy_label, measure_of, minimized, untrained_notes
 from nas.analysis.plots.canvas import canvas, caption, colours, cost_axis, percent_axes
+from nas.analysis.plots.given import One, trials_of
 from nas.analysis.population import COSTS
 from nas.errors import AnalysisError, choose
 from nas.metrics import COST_WORDS, Measure
@@ -19,7 +20,7 @@ MARKS = {"COMPLETE": "o", "PRUNED": "X"}
 LINE = "#D55E00"  # of the front: told from both kinds of trials by all eyes
 
 
-def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
+def front(study: One, cost: str = "macs", *, ax: Axes | None = None) -> Figure:
     """Validation accuracy, or score, against ``cost``, with the Pareto front.
 
     ``cost`` is macs, params or activations, or another one that was measured. Trials that were
@@ -30,6 +31,7 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     Raises:
         AnalysisError: no such cost, or no trial with a result.
     """
+    trials = trials_of(study)
     if cost not in COSTS or cost not in trials:
         known = [name for name in COSTS if name in trials]
         raise AnalysisError(f"cost is {cost!r}; {choose(cost, known)}")
@@ -48,7 +50,7 @@ def front(trials: pd.DataFrame, cost: str = "macs") -> Figure:
     if shown.empty:
         raise AnalysisError(f"no trial has ended with {measure.article} and {cost} yet")
     best = pareto_front(full, cost, measure)
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         tints = dict(zip(MARKS, colours(2), strict=True))
         sns.scatterplot(
             x=shown[cost].astype(float),

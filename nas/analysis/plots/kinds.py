@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from nas.analysis.plots.front import front
@@ -25,7 +24,6 @@ class Kind:
     takes: frozenset[str]
     several: bool = False  # studies in one figure
     needs_knob: bool = False
-    curves: bool = False  # drawn from Study.epochs() instead of Study.frame()
 
 
 _RULES = frozenset({"policy", "stopped", "epochs"})
@@ -38,8 +36,8 @@ KINDS = {
     "effects": Kind(effects, _RULES | {"knob", "cost"}),
     "pairs": Kind(pairs, _RULES | {"knob"}, needs_knob=True),
     "importance": Kind(importance, _RULES),
-    "curves": Kind(curves, frozenset(), curves=True),
-    "fidelity": Kind(fidelity, frozenset({"stopped"}), curves=True),
+    "curves": Kind(curves, frozenset()),
+    "fidelity": Kind(fidelity, frozenset({"stopped"})),
 }
 
 
@@ -63,11 +61,7 @@ def draw(kind: str, studies: Sequence[Study], **options: Any) -> Figure:
     if figure.needs_knob and "knob" not in asked:
         known = ", ".join(studies[0].space.parameters)
         raise AnalysisError(f"kind {kind} is of one knob; accepted: {known}")
-    if len({study.name for study in studies}) != len(studies):
-        raise AnalysisError("a study is named twice; each is drawn once")
     if len(studies) > 1 and not figure.several:
         several = ", ".join(name for name, other in KINDS.items() if other.several)
         raise AnalysisError(f"kind {kind} shows one study; several: {several}")
-    if figure.curves:
-        return figure.draw(studies[0].epochs(), study=studies[0].name, **asked)
-    return figure.draw(pd.concat([study.frame() for study in studies]), **asked)
+    return figure.draw(studies if figure.several else studies[0], **asked)

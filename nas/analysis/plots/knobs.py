@@ -23,26 +23,30 @@ from nas.analysis.plots.canvas import (
     cost_axis,
     notes,
     percent_axes,
+    whole_ticks,
 )
-from nas.analysis.population import COSTS, Rules, knobs, population
+from nas.analysis.plots.given import One, trials_of
+from nas.analysis.population import COSTS, Rules, knob_value, knobs, population
 from nas.errors import AnalysisError, choose
-from nas.quantity import count, plural
+from nas.quantity import plural
 
-SHOWN = 60  # rows that a figure of effects can hold and be read
+SHOWN = 40  # rows that a figure of effects can hold and be read
 
 
 def knob(
-    trials: pd.DataFrame,
+    study: One,
     knob: str,
     *,
     level: float = 0.95,
     seed: int = 0,
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """The error by one knob, and where the best value of it is: the empirical bootstrap."""
+    trials = trials_of(study)
     space = population(trials, rules)
     (row,) = best_values(trials, knob, level=level, seed=seed, **rules).to_dict("records")
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         values = space.trials[knob]
         if np.isfinite(row["median"]):
             line, band = colours(4)[3], colours(1)[0]
@@ -51,11 +55,13 @@ def knob(
             axes.scatter(values.to_numpy(float), space.errors, s=16, color="0.25", alpha=0.8)
             if knob in COSTS:
                 cost_axis(axes, knob)
-            said = f"best {knob}: {_value(row['median'])} [{_value(row['low'])}, "
-            said += f"{_value(row['high'])}], {100 * level:g} % of 10,000 bootstrap draws"
+            else:
+                whole_ticks(axes.xaxis, values)
+            said = f"best {knob}: {knob_value(row['median'])} [{knob_value(row['low'])}, "
+            said += f"{knob_value(row['high'])}], {100 * level:g} % of 10,000 bootstrap draws"
         else:
             _by_value(axes, values, space.errors, seed)
-            said = f"best {knob}: {_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
+            said = f"best {knob}: {knob_value(row['most'])} in {row['share']:.0%} of 10,000 draws"
         if knob not in COSTS:
             axes.set_xlabel(knob)
         axes.set_ylabel(error_label(trials))
@@ -65,7 +71,7 @@ def knob(
 
 
 def effects(
-    trials: pd.DataFrame,
+    study: One,
     knob: str | list[str] | None = None,
     *,
     cost: str = "macs",
@@ -73,9 +79,11 @@ def effects(
     tolerance: float = 0.1,
     level: float = 0.95,
     seed: int = 0,
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """What flipping knobs does to the accuracy, with intervals; the pairs stand at the right."""
+    trials = trials_of(study)
     space = population(trials, rules, flips=True)
     found = effects_of(
         trials, knob, cost=cost, matching=matching, tolerance=tolerance, level=level, seed=seed,
@@ -84,12 +92,9 @@ def effects(
     shown = found.dropna(subset=["effect"]) if len(found) else found
     if not len(shown):
         raise AnalysisError(f"no two values of a knob of {space.study} have 5 pairs; train more")
-    if len(shown) > SHOWN:
-        raise AnalysisError(
-            f"{len(shown)} effects are too many to draw; name up to {SHOWN} by knob"
-        )
-    few = len(found) - len(shown)
-    with canvas(7.4, 1.5 + 0.24 * len(shown)) as (figure, axes):
+    few, smaller = len(found) - len(shown), max(0, len(shown) - SHOWN)
+    shown = shown.loc[shown["effect"].abs().nlargest(SHOWN).index.sort_values()]
+    with canvas(7.4, 1.5 + 0.24 * len(shown), ax) as (figure, axes):
         at = np.arange(len(shown))[::-1]
         for k, (how, label) in enumerate(
             {"exact": "equal in all other knobs", "cost": f"matched by {cost}"}.items()
@@ -106,7 +111,7 @@ def effects(
         axes.set_yticks(
             at,
             [
-                f"{row.knob}: {_value(row.value)} → {_value(row.other)}"
+                f"{row.knob}: {knob_value(row.value)} → {knob_value(row.other)}"
                 for row in shown.itertuples()
             ],
         )
@@ -126,6 +131,8 @@ def effects(
         axes.legend(loc="best", fontsize=8, frameon=True)
         said = [f"pairs of networks whose {cost} differ by at most {100 * tolerance:g} %"]
         said = said if (shown["matching"] == "cost").any() else []
+        if smaller:
+            said.append(f"the {SHOWN} largest effects; {smaller} smaller ones left out")
         if few:
             said.append(f"{plural(few, 'flip')} with fewer than 5 pairs left out")
         caption(axes, f"Effect of a knob: {space.title}", [*said, *notes([space])])
@@ -133,35 +140,38 @@ def effects(
 
 
 def pairs(
-    trials: pd.DataFrame,
+    study: One,
     knob: str,
     *,
     against: str = "blocks",
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """What flipping one knob did to each pair of networks, against something that a pair shares.
 
     ``against`` is blocks (of all stages together), macs, params or another knob.
     """
+    trials = trials_of(study)
     space = population(trials, rules, flips=True)
     found = differences(trials, knob, **rules)
     shared = list(found.columns[6:])  # after the pair and its difference
     if against not in shared:
         raise AnalysisError(f"against is {against!r}; {choose(against, shared)}")
     flips = sorted({(row.value, row.other) for row in found.itertuples()})
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         for k, (value, other) in enumerate(flips):
             rows = found[(found["value"] == value) & (found["other"] == other)]
             axes.scatter(
                 rows[against].astype(float), 100 * rows["difference"], s=28, alpha=0.75,
                 color=colours(len(flips))[k], marker=MARKERS[k % len(MARKERS)], lw=0,
-                label=f"{_value(value)} → {_value(other)} ({plural(len(rows), 'pair')})",
+                label=f"{knob_value(value)} → {knob_value(other)} ({plural(len(rows), 'pair')})",
             )  # fmt: skip
         axes.axhline(0, color="0.3", lw=0.8)
         if against in COSTS:
             cost_axis(axes, against)
         else:
             axes.set_xlabel("blocks in all stages" if against == "blocks" else against)
+            whole_ticks(axes.xaxis, found[against])
         axes.set_ylabel(f"effect on {accuracy_label(trials)} (points)")
         axes.legend(loc="best", fontsize=8, frameon=True)
         said = ["each point: two networks that are equal in every other knob"]
@@ -170,19 +180,21 @@ def pairs(
 
 
 def importance(
-    trials: pd.DataFrame,
+    study: One,
     *,
     evaluator: Evaluator = DEFAULT,
     level: float = 0.95,
     draws: int | None = None,
     seed: int = 0,
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """How much each knob matters, with bootstrap intervals, and how far the order is sure."""
+    trials = trials_of(study)
     space = population(trials, rules)
     found = importance_of(trials, evaluator=evaluator, level=level, draws=draws, seed=seed, **rules)
     intervals = found["low"].notna().all()
-    with canvas(6.4, 1.6 + 0.24 * len(found)) as (figure, axes):
+    with canvas(6.4, 1.6 + 0.24 * len(found), ax) as (figure, axes):
         axes.barh(found["knob"], found["importance"], color=colours(1)[0])
         if intervals:
             axes.hlines(found["knob"], found["low"], found["high"], color="0.15", lw=1.4)
@@ -194,14 +206,17 @@ def importance(
     return figure
 
 
-def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[Rules]) -> Figure:
+def marginal(
+    study: One, knob: str, *, seed: int = 0, ax: Axes | None = None, **rules: Unpack[Rules]
+) -> Figure:
     """The accuracy, or score, by the values of one knob: networks, and the median of each value."""
+    trials = trials_of(study)
     space = population(trials, rules)
     if knob not in knobs(space.trials):
         raise AnalysisError(
             f"{space.study} has no knob {knob!r}; {choose(knob, knobs(space.trials))}"
         )
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         measure = measure_of(space.trials)
         accuracy = space.trials[measure.metric].to_numpy(float)
         values = space.trials[knob]
@@ -210,6 +225,7 @@ def marginal(trials: pd.DataFrame, knob: str, *, seed: int = 0, **rules: Unpack[
             said = "bars: median of the networks with this value"
         else:
             axes.scatter(values.to_numpy(float), accuracy, s=16, color=colours(1)[0], alpha=0.8)
+            whole_ticks(axes.xaxis, values)
             said = "too many values for medians"
         axes.set(xlabel=knob, ylabel=accuracy_label(trials))
         if measure.is_fraction:
@@ -230,16 +246,7 @@ def _by_value(axes: Axes, values: pd.Series[Any], heights: Any, seed: int) -> No
     counts = [int((values == value).sum()) for value in order]
     axes.set_xticks(
         range(len(order)),
-        [f"{_value(value)}\nn = {number}" for value, number in zip(order, counts, strict=True)],
+        [f"{knob_value(value)}\nn = {number}" for value, number in zip(order, counts, strict=True)],
     )
     axes.set_xlim(-0.5, len(order) - 0.5)
     axes.grid(False, axis="x")
-
-
-def _value(value: Any) -> str:
-    """A knob's value in a label: on and off as the space file has them."""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, int | float | np.integer | np.floating):
-        return f"{value:.3g}" if float(value) < 1000 else count(float(value))
-    return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -17,25 +17,30 @@ from nas.analysis.plots.canvas import (
     canvas,
     caption,
     colours,
+    legend_of_names,
     notes,
     percent_axes,
+    shortened,
 )
+from nas.analysis.plots.given import Several, trials_of
 from nas.analysis.population import Rules, populations, sample_size
 from nas.quantity import plural
 
 
 def edf(
-    trials: pd.DataFrame,
+    studies: Several,
     *,
     cost: str | None = None,
     bins: int = 5,
     level: float = 0.95,
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
-    """The empirical distribution of the error of each study in the frame, with its band."""
+    """The empirical distribution of the error of each study, with its band."""
+    trials = trials_of(studies)
     spaces = populations(trials, **rules)
     found = edf_of(trials, cost=cost, bins=bins, level=level, **rules)
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         right = found["error"].max() + 0.03 * (found["error"].max() - found["error"].min())
         for colour, (name, rows) in zip(
             colours(len(spaces)), found.groupby("study", sort=False), strict=True
@@ -50,12 +55,12 @@ def edf(
             )
             axes.step(
                 x, y, where="post", color=colour, lw=1.6,
-                label=f"{name} ({size}, {epochs})",
+                label=f"{shortened(str(name))} ({size}, {epochs})",
             )  # fmt: skip
             axes.fill_between(x[1:], low[1:], high[1:], step="post", color=colour, alpha=0.15, lw=0)
         axes.set(xlabel=error_label(trials), ylabel="fraction of networks", ylim=(0, 1.02))
         percent_axes(axes, "x")
-        axes.legend(loc="lower right", frameon=True)
+        legend_of_names(axes, "lower right")
         matched = f", at equal {cost} ({bins} ranges)" if cost else ""
         band = f"band: {100 * level:g} % confidence" + (", approximate" if cost else "")
         if any(len(space.stopped) for space in spaces.values()):
@@ -68,22 +73,24 @@ def edf(
 
 
 def efficiency(
-    trials: pd.DataFrame,
+    studies: Several,
     *,
     sizes: list[int] | None = None,
     seed: int = 0,
+    ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """The error of the best of m random networks of each study, with two standard errors."""
+    trials = trials_of(studies)
     spaces = populations(trials, **rules)
     found = efficiency_of(trials, sizes=sizes, seed=seed, **rules)
-    with canvas() as (figure, axes):
+    with canvas(ax=ax) as (figure, axes):
         for k, (colour, (name, rows)) in enumerate(
             zip(colours(len(spaces)), found.groupby("study", sort=False), strict=True)
         ):
             axes.plot(
                 rows["m"], rows["error"], color=colour, marker=MARKERS[k % len(MARKERS)], ms=5,
-                lw=1.4, label=spaces[str(name)].title,
+                lw=1.4, label=f"{shortened(str(name))} {spaces[str(name)].extent}",
             )  # fmt: skip
             axes.fill_between(
                 rows["m"].to_numpy(float), rows["low"].to_numpy(), rows["high"].to_numpy(),
@@ -95,7 +102,7 @@ def efficiency(
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="networks drawn (m)", ylabel="error of the best of m networks")
         percent_axes(axes, "y")
-        axes.legend(loc="upper right", frameon=True)
+        legend_of_names(axes, "upper right")
         caption(
             axes,
             "Efficiency of random search",
