@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nas.architecture import Architecture
 from nas.cli.compare import population_commands
 from nas.cli.console import Console, Table, plain, prepare_output, say
 from nas.cli.doctor import doctor_commands
 from nas.cli.latency import latency_commands
+from nas.cli.networks import print_summary, read_architectures
 from nas.cli.numbers import number_option
 from nas.cli.search import search_command
 from nas.cli.shapes import read_shape
@@ -20,9 +23,9 @@ from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
 from nas.cli.table import table_commands
 from nas.cli.watch import watch_commands
-from nas.errors import NasError
+from nas.errors import AnalysisError, ConfigError, NasError
 from nas.output import check_file
-from nas.quantity import count
+from nas.quantity import count, plural
 from nas.search.signals import EXIT_CODES, Signalled
 from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE
@@ -91,40 +94,61 @@ def plot_command(
     from nas.study.reader import open_study
 
     check_file(output, "output", FIGURES)
-    figure = draw(
-        kind,
-        [open_study(storage, study) for study in studies],
-        cost=cost,
-        knob=knob,
-        policy=policy,
-        stopped=stopped,
-        epochs=epochs,
-    )
+    options = {"cost": cost, "knob": knob, "policy": policy, "stopped": stopped, "epochs": epochs}
+    opened = [open_study(storage, study) for study in studies]
+    try:
+        figure = draw(kind, opened, **options)
+    except AnalysisError as error:
+        raise AnalysisError(_in_flags(str(error), options)) from None
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output)
+    say(f"{kind} of {' and '.join(studies)} written to {output}")
+
+
+def _in_flags(message: str, options: Iterable[str]) -> str:
+    """What Python is told of arguments, as options of the command: --stopped drop.
+
+    >>> _in_flags("use frame[frame.policy == 'random'], or policy='any'", ["policy"])
+    'use --policy any'
+    """
+    message = re.sub(r"only its rows frame\[[^]]*\], ", "", message)
+    message = re.sub(r"use frame\[[^]]*\], (or )?", "use ", message)
+    given = rf"\b({'|'.join(options)})='?([\w.…]+)'?"
+    return re.sub(given, lambda found: f"--{found[1]} {found[2]}", message)
 
 
 @app.command("report")
 def report_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    studies: Annotated[
+        list[str], typer.Argument(help="Name of the study; of two, to compare their spaces.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .html file to write.")],
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Print it to a .pdf beside it, too; needs Chromium.")
     ] = False,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Write a study as one file to read and print: question, set-up, figures, winner, limits."""
+    """Write a study as one file to read and print: question and answer, figures, limits.
+
+    What it asks is what the study asked: which network is best, what random networks reach, or what
+    a knob does to pairs that differ in it alone. Of two studies, which space is better.
+    """
     from nas.report.pdf import find_chromium, print_pdf
     from nas.report.report import report
     from nas.study.reader import open_study
 
-    found = open_study(storage, study)
+    if len(studies) > 2 or len(set(studies)) < len(studies):
+        raise ConfigError(f"studies are {', '.join(studies)}; accepted: one, or two different ones")
+    found = [open_study(storage, study) for study in studies]
     check_file(output, "output", (".html",))
     chromium = find_chromium() if pdf else None
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(report(found), encoding="utf-8")
+    output.write_text(report(*found), encoding="utf-8")
+    written = [output]
     if chromium:
-        print_pdf(chromium, output, output.with_suffix(".pdf"))
+        written.append(output.with_suffix(".pdf"))
+        print_pdf(chromium, output, written[-1])
+    say(f"report of {' and '.join(studies)} written to {' and '.join(map(str, written))}")
 
 
 @app.command("dashboard")
@@ -202,22 +226,49 @@ def spaces_command(
 
 @app.command("cost")
 def cost_command(
-    network: Annotated[str, typer.Argument(help="A preset, such as resnext50_32x4d.")],
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="A preset, such as resnext50_32x4d; or -: those of nas sample, on standard input."
+        ),
+    ],
     input: Annotated[str, typer.Option(help="Channels × height × width.")] = "1x28x28",  # noqa: A002
     classes: Annotated[int, number_option(least=1, help="Outputs of the linear layer.")] = 10,
 ) -> None:
-    """Print shapes, parameters and multiply-accumulates of a known network."""
+    """Print shapes, parameters and multiply-accumulates of a known network, or of several.
+
+    nas sample resnext -n 5 | nas cost -
+    """
     from nas.cost import cost
     from nas.presets import preset
     from nas.summary import summary
 
-    architecture, shape = preset(network), read_shape(input)
+    shape = read_shape(input)
+    if network == "-":
+        _print_costs(read_architectures(sys.stdin), shape, classes)
+        return
+    architecture = preset(network)
     total = cost(architecture, shape, classes)
-    say(str(summary(architecture, shape, classes)))
+    print_summary(Console(highlight=False), summary(architecture, shape, classes))
     say(
         f"\n{total.params:,} parameters ({count(total.params)}), {total.macs:,} MACs "
         f"({count(total.macs)}), {total.activations:,} activations ({count(total.activations)})"
     )
+
+
+def _print_costs(
+    architectures: Iterable[Architecture], shape: tuple[int, int, int], classes: int
+) -> None:
+    """A line for each, as it comes."""
+    from nas.cost import cost
+
+    for number, architecture in enumerate(architectures):
+        total = cost(architecture, shape, classes)
+        say(
+            f"{number:>5}  {architecture.key[:12]}  {count(total.params):>6} params  "
+            f"{count(total.macs):>6} MACs  {count(total.activations):>6} activations  "
+            f"{plural(architecture.depth, 'block')}"
+        )
 
 
 @app.command("sample")

@@ -46,6 +46,13 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             f"Taken over from another study, with their results: {imported} of "
             f"{plural(len(trials), 'trial')}. They were chosen there, for reasons of that study."
         )
+    reused = int((trials["policy"] == "reused").sum())
+    if reused:
+        yield (
+            f"Told the result of an equal network that the study had trained before: {reused} of "
+            f"{plural(len(trials), 'trial')}. Nothing was trained for them; they count as draws of "
+            "the space, and not as further evidence."
+        )
     if trials.attrs.get("added"):
         yield left_out(trials.attrs["added"])
     stopped = trials[trials["state"] == "PRUNED"]

@@ -1,4 +1,4 @@
-"""A study as one file that a person reads: it opens offline, prints well, and names its limits.
+"""Studies as one file that a person reads: it opens offline, prints well, and names its limits.
 
 Names, reasons and whatever else comes out of the database are escaped by the template; figures and
 the drawing are made here, from numbers.
@@ -6,58 +6,55 @@ the drawing are made here, from numbers.
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from nas.analysis import plots
-from nas.analysis.importance import importance
-from nas.analysis.population import Rules
-from nas.errors import NasError
+from nas.analysis.plots.given import trials_of
+from nas.analysis.population import knob_value, knobs
 from nas.metrics import COST_WORDS, MEASURED, shown_cost
-from nas.quantity import count, plural
+from nas.quantity import count, format_duration, plural
 from nas.report.caveats import caveats
 from nas.report.drawing import draw
+from nas.report.figures import Named, drawn, figures, of_two
+from nas.report.question import Question, comparison, question
 from nas.study.exchange import reproduce
-from nas.study.front import front_words, thinned
+from nas.study.front import thinned
 from nas.study.reader import Study
 from nas.study.shell import nas_command
+from nas.study.states import STATES
 from nas.summary import summary
 from nas.text import visible
 
 BEST = 10  # rows of the table
 FRONT = 20  # rows of the front's
-LONGEST = 40  # characters of the study's name in a figure
 MANY = 1000  # trials: as vectors, a figure of more is larger than as pixels
-MIME = {"svg": "image/svg+xml", "png": "image/png"}
 MAX_REASON = 200  # characters
-IMPORTANCE = 1000  # trials that it is computed of: more keep a reader waiting
-KNOBS = 4  # with a figure of their own
-RULES: Rules = {"policy": "any", "stopped": "drop"}  # what is said in the figures
+WORDS = {state: word for word, state in STATES.items()}
 
 
-def report(study: Study) -> str:
-    """The report as one HTML document, pictures inside.
+def report(study: Study, other: Study | None = None) -> str:
+    """The report as one HTML document, pictures inside: of a study, or of two that are compared.
 
     Raises:
+        AnalysisError: both are the same study.
         StorageError: the database cannot be read.
     """
-    trials = study.frame()
-    best = study.best(BEST)
-    kind = "png" if len(trials) > MANY else "svg"
-    titled = trials.assign(study=shorten(visible(study.name), LONGEST, placeholder="…"))
+    studies = [study] if other is None else [study, other]
+    parts = [_part(one) for one in studies]
+    asked: Question = parts[0]["question"]
+    together: list[dict[str, str]] = []
+    if other is not None:
+        asked = comparison(study, other)
+        trials = trials_of(studies)
+        together = _drawn(of_two(trials), len(trials))
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -65,29 +62,48 @@ def report(study: Study) -> str:
         finalize=_printable,
     )
     return environment.get_template("report.html").render(
-        name=study.name,
-        untrained=study.record.untrained,
-        accuracy=study.record.accuracy,
-        superlative=study.record.measure.superlative,
-        extreme="lowest" if study.record.measure.minimizes else "highest",
+        name=" and ".join(one.name for one in studies),
+        question=asked,
+        together=together,
+        parts=parts,
         version=version("nas"),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-        trials=len(trials),
-        **_question(study),
-        **_set_up(study),
-        provenance=list(_provenance(study)),
-        states=list(trials["state"].value_counts().items()),
-        figures=[_drawn(*figure, kind) for figure in _figures(study, titled)],
-        summary=_summary(study, trials, best),
-        minimize=[COST_WORDS[cost] for cost in study.record.minimize],
-        front=_front(study),
-        further=[_heading(cost) for cost in _further(study)],
-        best=[_row(study, row) for row in best.to_dict("records")],
-        latency=bool(best["latency_ms"].notna().any()),
-        winner=_winner(study, int(best["number"].iloc[0])) if len(best) else None,
-        failures=list(_failures(trials)),
-        limits=list(caveats(study, trials, best)),
     )
+
+
+def _part(study: Study) -> dict[str, Any]:
+    """What is said of one study."""
+    trials = study.frame()
+    full = study.best(len(trials))
+    best = full.drop_duplicates("key").head(BEST)
+    asked = question(study, trials, best)
+    shown = figures(asked.kind, study, trials)
+    searched = asked.kind == "search" and len(best) and not study.doubt
+    return {
+        "name": study.name,
+        "question": asked,
+        "untrained": study.record.untrained,
+        "accuracy": study.record.accuracy,
+        "superlative": study.record.measure.superlative,
+        "trials": len(trials),
+        **_space(study),
+        **_set_up(study),
+        "provenance": list(_provenance(study)),
+        "states": [(word, int(n)) for word, n in trials["state"].map(WORDS).value_counts().items()],
+        "figures": _drawn(shown, len(trials)),
+        "minimize": [COST_WORDS[cost] for cost in study.record.minimize],
+        "front": _front(study, full),
+        "further": [_heading(cost) for cost in _further(study)],
+        "best": [_row(study, row, full) for row in best.to_dict("records")],
+        "latency": bool(best["latency_ms"].notna().any()),
+        "winner": _winner(study, int(best["number"].iloc[0])) if searched else None,
+        "failures": list(_failures(trials)),
+        "limits": list(caveats(study, trials, best)),
+    }
+
+
+def _drawn(named: Iterable[Named], trials: int) -> list[dict[str, str]]:
+    return [drawn(*figure, "png" if trials > MANY else "svg") for figure in named]
 
 
 def _printable(value: object) -> object:
@@ -95,19 +111,12 @@ def _printable(value: object) -> object:
     return visible(value, lines=True) if type(value) is str else value
 
 
-def _question(study: Study) -> dict[str, Any]:
-    space, limits = study.space, study.record.space.get("limits") or {}
-    channels, height, width = space.input_shape
-    within = [
-        f"at most {count(bounds['max'])} {COST_WORDS.get(measure, measure)}"
-        for measure, bounds in limits.items()
-        if isinstance(bounds, dict) and bounds.get("max") is not None
-    ]
+def _space(study: Study) -> dict[str, Any]:
+    channels, height, width = study.space.input_shape
     return {
-        "space": space,
-        "size": f"{space.size():,}",
+        "space": study.space,
+        "size": f"{study.space.size():,}",
         "shape": f"{height}×{width} pixels in {plural(channels, 'channel')}",
-        "within": f", with {' and '.join(within)}" if within else "",
     }
 
 
@@ -178,11 +187,11 @@ def _provenance(study: Study) -> Iterator[tuple[str, str]]:
         yield "ran on", f"{device['device']}{numerics}: {plural(attempts, 'attempt')}"
 
 
-def _front(study: Study) -> list[dict[str, Any]]:
+def _front(study: Study, full: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the front of a study that minimizes costs, evenly where there are many."""
     if not study.record.minimize:
         return []
-    return [_row(study, row) for row in thinned(study.front(), FRONT).to_dict("records")]
+    return [_row(study, row, full) for row in thinned(study.front(), FRONT).to_dict("records")]
 
 
 def _further(study: Study) -> list[str]:
@@ -195,73 +204,16 @@ def _heading(cost: str) -> str:
     return COST_WORDS[cost] + " in the trial" * (cost in MEASURED)
 
 
-def _figures(study: Study, trials: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    """What each figure shows, and the call that draws it."""
-    word = study.record.measure.word
-    for cost in study.record.costs:
-        against = COST_WORDS[cost] if study.record.minimize else "cost"
-        caption = f"{word.title()} against {against}, with the Pareto front."
-        yield caption, partial(plots.front, trials, cost)
-    yield "Learning curves of all trials.", lambda: plots.curves(study.epochs())
-    if study.record.measure.is_fraction:
-        yield (
-            "Distribution of the error, those stopped early as bounds.",
-            lambda: plots.edf(trials, policy="any", stopped="bound"),
-        )
-    some = trials.sample(min(len(trials), IMPORTANCE), random_state=0).sort_index()
-    drawn = f", of {len(some):,} trials drawn at random" if len(some) < len(trials) else ""
-    yield (
-        f"How much each knob matters for being among the best 10 %{drawn}.",
-        lambda: plots.importance(some, **RULES),
-    )
-    for path in _foremost(study, some):
-        yield f"{word.title()} by {path}.", partial(plots.marginal, trials, path, **RULES)
-
-
-def _foremost(study: Study, trials: pd.DataFrame) -> list[str]:
-    """The knobs that explain most; the space's first ones where that cannot be said."""
-    try:
-        knobs = importance(trials, **RULES)["knob"].tolist()
-    except NasError:
-        knobs = list(study.space.parameters)
-    return knobs[:KNOBS]
-
-
-def _drawn(caption: str, make: Callable[[], Figure], kind: str) -> dict[str, str]:
-    """A figure as an image in the page, or why the data do not allow it."""
-    buffer = BytesIO()
-    try:
-        make().savefig(buffer, format=kind)
-    except NasError as error:
-        return {"image": "", "caption": caption, "reason": str(error)}
-    content = base64.b64encode(buffer.getvalue()).decode()
-    return {"image": f"data:{MIME[kind]};base64,{content}", "caption": caption, "reason": ""}
-
-
-def _summary(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:
-    if best.empty:
-        return f"No trial of {len(trials)} was trained in full yet."
-    winner = best.iloc[0]
-    best_of = "Best of"
-    if study.record.minimize:
-        superlative = study.record.measure.superlative.capitalize()
-        best_of = f"{front_words(trials, study.record)} {superlative} of"
-    return (
-        f"{best_of} {plural(len(trials), 'trial')}: trial {winner['number']} with "
-        f"{_value(study, winner.to_dict())} {study.record.accuracy} after "
-        f"{plural(winner['epochs'], 'epoch')}, {count(winner['params'])} parameters and "
-        f"{count(winner['macs'])} multiply-accumulates per image."
-    )
-
-
 def _value(study: Study, row: Mapping[Any, Any]) -> str:
     """What a trial is judged by."""
     measure = study.record.measure
     return measure.shown(row[measure.metric]).strip()
 
 
-def _row(study: Study, row: Mapping[Any, Any]) -> dict[str, Any]:
+def _row(study: Study, row: Mapping[Any, Any], full: pd.DataFrame) -> dict[str, Any]:
+    """Of a table; ``full`` are all that were trained in full, the best first."""
     measured = not math.isnan(row["latency_ms"])
+    network = str(study.architecture(row["number"])).splitlines()
     return {
         "number": row["number"],
         "accuracy": _value(study, row),
@@ -270,9 +222,23 @@ def _row(study: Study, row: Mapping[Any, Any]) -> dict[str, Any]:
         "macs": count(row["macs"]),
         "latency": f"{row['latency_ms']:.2f} ms" if measured else "–",
         "further": [shown_cost(cost, row[cost]) for cost in _further(study)],
-        "seconds": f"{row['seconds']:.0f} s",
-        "network": str(study.architecture(row["number"])).splitlines(),
+        "seconds": format_duration(row["seconds"]),
+        "network": [*network, *_again(study, row, full)],
     }
+
+
+def _again(study: Study, row: Mapping[Any, Any], full: pd.DataFrame) -> Iterator[str]:
+    """With what a network was trained, and what it reached with other hyper-parameters."""
+    searched = [name for name in knobs(full) if name.startswith("training.")]
+    if searched:
+        named = (f"{name.removeprefix('training.')} {knob_value(row[name])}" for name in searched)
+        yield f"trained with {', '.join(named)}"
+    equal = full[(full["key"] == row["key"]) & (full["number"] != row["number"])]
+    if len(equal):
+        best, worst = (_value(study, equal.iloc[place].to_dict()) for place in (0, -1))
+        between = best if len(equal) == 1 else f"{worst} to {best}"
+        other = " with other hyper-parameters" * bool(searched)
+        yield f"trained {plural(len(equal), 'more time')}{other}: {between}"
 
 
 def _winner(study: Study, number: int) -> dict[str, Any]:

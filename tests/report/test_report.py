@@ -4,6 +4,7 @@ import base64
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,30 +20,31 @@ from nas.metrics import ACCURACY, Measure
 from nas.quantity import percent
 from nas.report.caveats import caveats
 from nas.report.drawing import draw
+from nas.report.figures import figures, foremost
+from nas.report.question import answer, question
 from nas.report.report import (
     MANY,
     _failures,
-    _figures,
-    _foremost,
     _provenance,
-    _question,
     _row,
     _set_up,
     _shown,
-    _summary,
+    _space,
     _winner,
     report,
 )
 from nas.study.evaluation import record_evaluation
+from nas.study.exchange.transfer import import_study
 from nas.study.reader import open_study
+from nas.study.states import STATES
 from nas.summary import summary
 
 HOSTILE = (
     "$\\x{ <script>alert(1)</script> <img src=x onerror=alert(1)> '; DROP TABLE trials;-- {{ 7*7 }}"
 )
 SECTIONS = [
-    "Question", "Set-up", "Provenance", "Results", "The best trials", "The winner, trial {}",
-    "Failures", "What this does not show", "To run it again",
+    "Question", "Results", "The best trials", "The winner, trial {}", "Failures",
+    "What this does not show", "Set-up", "Provenance", "To run it again",
 ]  # fmt: skip
 
 
@@ -216,18 +218,24 @@ def with_record(study, **changes):
     return study
 
 
+def asked(study):
+    return question(study, study.frame(), study.best()).asked
+
+
 def test_the_question_names_size_images_and_upper_limits(study):
-    found = _question(study)
+    found = _space(study)
     assert found["space"] is study.space
     assert found["size"] == f"{study.space.size():,}"
-    assert found["within"] == ", with at most 1.00M params and at most 30.0M MACs"
     assert found["shape"] == "28×28 pixels in 1 channel"
+    assert asked(study) == (
+        f"Which network of the design space {study.space.name} reaches the highest synthetic "
+        "accuracy, with at most 1.00M params and at most 30.0M MACs?"
+    )
     limits = {"macs": {"max": 20_000_000}, "depth": {"min": 3}, "params": {"max": 500_000}}
     limited = with_record(study, space={**study.record.space, "limits": limits})
-    within = ", with at most 20.0M MACs and at most 500k params"
-    assert _question(limited)["within"] == within
+    assert asked(limited).endswith(", with at most 20.0M MACs and at most 500k params?")
     odd = with_record(study, space={**study.record.space, "limits": {"macs": None, "params": [1]}})
-    assert _question(odd)["within"] == ""
+    assert asked(odd).endswith("the highest synthetic accuracy?")
 
 
 def test_the_set_up_is_what_was_asked_for_in_words(study):
@@ -312,35 +320,34 @@ def test_a_device_without_numerics_is_said_without_them(url, study):
 def test_figures_are_of_the_study_its_bounds_and_its_foremost_knobs(study):
     trials = study.frame()
     rules = {"policy": "any", "stopped": "drop"}
-    foremost = importance(trials, **rules)["knob"].tolist()[:4]
-    assert _foremost(study, trials) == foremost
-    assert _foremost(study, trials.head(5)) == list(study.space.parameters)[:4]
-    made_of = list(_figures(study, trials))
+    first_ones = importance(trials, **rules)["knob"].tolist()[:4]
+    assert foremost(study, trials) == first_ones
+    assert foremost(study, trials.head(5)) == list(study.space.parameters)[:4]
+    made_of = list(figures("search", study, trials))
     assert [caption for caption, _ in made_of] == [
         "Accuracy against cost, with the Pareto front.",
         "Learning curves of all trials.",
         "Distribution of the error, those stopped early as bounds.",
         "How much each knob matters for being among the best 10 %.",
-        *(f"Accuracy by {path}." for path in foremost),
+        *(f"Accuracy by {path}." for path in first_ones),
     ]
     front, curves, edf, _, first, *_ = [make().axes[0] for _, make in made_of]
     assert front.get_xlabel() == "multiply-accumulates per image"
     assert curves.get_title("left") == "Learning curves"
     assert "as bounds" in edf.texts[0].get_text()
-    assert first.get_xlabel() == foremost[0]
+    assert first.get_xlabel() == first_ones[0]
     assert "left out" in first.texts[0].get_text()
 
 
 def test_of_a_large_study_importance_is_of_a_thousand_drawn_at_random(study, monkeypatch):
     trials = study.frame()
     exactly = trials.iloc[[k % len(trials) for k in range(1000)]].reset_index(drop=True)
-    assert next(caption for caption, _ in _figures(study, exactly) if "knob" in caption).endswith(
-        "among the best 10 %."
-    )
+    captions = [caption for caption, _ in figures("search", study, exactly)]
+    assert captions[3].endswith("among the best 10 %.")
     more = trials.iloc[[k % len(trials) for k in range(1001)]].reset_index(drop=True)
     drawn = []
-    monkeypatch.setattr("nas.report.report._foremost", lambda _, some: drawn.append(some) or [])
-    captions = [caption for caption, _ in _figures(study, more)]
+    monkeypatch.setattr("nas.report.figures.foremost", lambda _, some: drawn.append(some) or [])
+    captions = [caption for caption, _ in figures("search", study, more)]
     assert captions[3:] == [
         "How much each knob matters for being among the best 10 %, of 1,000 trials drawn at random."
     ]
@@ -352,23 +359,25 @@ def test_of_a_large_study_importance_is_of_a_thousand_drawn_at_random(study, mon
 def test_a_summary_is_of_the_best_trial_in_one_sentence(study):
     trials, best = study.frame(), study.best(2)
     best = best.assign(val_accuracy=0.91234, epochs=1, params=12_345, macs=6_700_000, number=7)
-    assert _summary(study, trials.head(1), best) == (
+    assert answer(study, trials.head(1), best) == (
         "Best of 1 trial: trial 7 with 91.23 % synthetic accuracy after 1 epoch, 12.3k parameters "
         "and 6.70M multiply-accumulates per image."
     )
-    assert _summary(study, trials, best.head(0)) == "No trial of 120 was trained in full yet."
+    assert answer(study, trials, best.head(0)) == "No trial of 120 was trained in full yet."
 
 
 def test_a_row_of_the_best_has_its_numbers_and_its_network(study):
     (row,) = study.best(1).to_dict("records")
     numbers = {"val_accuracy": 0.9, "params": 12_345, "macs": 6_700_000, "seconds": 12.4}
     network = str(study.architecture(row["number"])).splitlines()
+    network.append(f"trained with peak_lr {row['training.peak_lr']:.3g}")
     expected = {
         "number": row["number"], "accuracy": "90.00 %", "epochs": 6, "params": "12.3k",
-        "macs": "6.70M", "latency": "–", "seconds": "12 s", "network": network, "further": [],
+        "macs": "6.70M", "latency": "–", "seconds": "12s", "network": network, "further": [],
     }  # fmt: skip
-    assert _row(study, row | numbers) == expected
-    measured = _row(study, row | numbers | {"latency_ms": 1.239})
+    full = study.best(1)
+    assert _row(study, row | numbers, full) == expected
+    measured = _row(study, row | numbers | {"latency_ms": 1.239}, full)
     assert measured == expected | {"latency": "1.24 ms"}
 
 
@@ -397,11 +406,14 @@ def test_failures_are_counted_by_reason_the_most_frequent_first():
 def test_a_page_says_when_by_what_and_of_how_many(url):
     page = report(open_study(url, "s"))
     said = " ".join("".join(Page(page).texts).split())
-    assert "Architecture search, begun 2026-01-01 00:00 UTC. Report made 20" in said
+    assert "Architecture search. Report made 20" in said
+    assert "Begun 2026-01-01 00:00 UTC." in said
     assert "120 of 120 planned" in said
     assert ">latency</th>" not in page  # none was measured
-    for state, number in open_study(url, "s").frame()["state"].value_counts().items():
-        assert state in said and str(number) in said
+    counts = open_study(url, "s").frame()["state"].value_counts()
+    for word, state in STATES.items():
+        if state in counts:
+            assert f">{word}</th>" in page and f">{counts[state]}</td>" in page
 
 
 @pytest.mark.parametrize(("most", "kind"), [(119, "png"), (120, "svg+xml")])
@@ -410,10 +422,10 @@ def test_figures_of_a_large_study_are_pixels_and_of_a_small_one_vectors(
 ):
     """Of 120 trials."""
 
-    def one(study, trials):
+    def one(kind, study, trials):
         yield "What it shows.", lambda: plots.front(trials)
 
-    monkeypatch.setattr("nas.report.report._figures", one)
+    monkeypatch.setattr("nas.report.report.figures", one)
     assert MANY == 1000
     monkeypatch.setattr("nas.report.report.MANY", most)
     page = Page(report(open_study(url, "s")))
@@ -424,19 +436,68 @@ def test_figures_of_a_large_study_are_pixels_and_of_a_small_one_vectors(
     assert content.startswith({"png": b"\x89PNG", "svg+xml": b"<?xml"}[kind])
 
 
-def test_a_long_name_is_cut_in_figures_and_whole_in_the_page(tmp_path):
-    url, name = f"sqlite:///{tmp_path}/nas.db", "word " * 12 + "end"
-    write_study(url, name, trials=3, epochs=1)
-    study, titles = open_study(url, name), []
+def test_equal_networks_with_other_hyper_parameters_are_one_line(study):
+    """Of five trainings of one network, the best one stands for all."""
+    full = study.best(5)
+    key, rates = full["key"].iloc[0], [0.5, 0.25, 0.1, 0.05, 0.025]
+    accuracies = [0.9, 0.85, 0.8, 0.75, 0.7]
+    full = full.assign(key=key, val_accuracy=accuracies, **{"training.peak_lr": rates})
+    row = full.iloc[0].to_dict()
+    assert _row(study, row, full)["network"][-2:] == [
+        "trained with peak_lr 0.5",
+        "trained 4 more times with other hyper-parameters: 70.00 % to 85.00 %",
+    ]
+    assert _row(study, row, full.head(2))["network"][-1].endswith("parameters: 85.00 %")
+    assert _row(study, row, full.head(1))["network"][-1] == "trained with peak_lr 0.5"
 
-    def one(study, trials):
-        titles.extend(trials["study"].unique())
-        yield "", lambda: plots.front(trials)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.report.report._figures", one)
-        assert Page(report(study)).texts.count(name) == 1
-    assert titles == ["word word word word word word word word…"]  # 40 characters at most
+# --- other questions ---
+
+STUDIES = Path(__file__).parents[2] / "studies"
+FLIP = "resnet_vs_plain-macs-4M-8M-flip-residual-2ep"
+SPACES = [f"anynetx_{one}_28-macs-4M-8M-2ep" for one in "ac"]
+
+
+def published(name):
+    return open_study(f"sqlite:///{STUDIES / name}.sqlite", name)
+
+
+def test_a_study_of_flips_answers_with_the_effect_its_interval_and_the_pairs():
+    page = Page(report(published(FLIP)))
+    said = " ".join("".join(page.texts).split())
+    answered = (
+        "Flipping residual: false → true changes validation accuracy: +5.17 points on average "
+        "[+4.25, +6.20]"
+    )
+    assert said.index(answered) < said.index("What does residual do to the validation accuracy")
+    pictures = [value for name, value in page.attributes if name == "alt"]
+    assert pictures[0].startswith("What flipping residual did to each pair of networks")
+    assert "retrain" not in said  # nobody searched for a winner
+
+
+def test_a_population_answers_with_what_its_random_networks_reach():
+    study = published(SPACES[0])
+    found = question(study, study.frame(), study.best())
+    assert found.asked.startswith("What do random networks of anynetx_a_28 reach")
+    median = study.frame()["val_accuracy"].median()
+    assert found.answer.startswith(
+        f"Half of the random networks of anynetx_a_28 reach {100 * median:.2f} % validation "
+    )
+
+
+def test_two_populations_are_compared_in_one_report(tmp_path, capsys):
+    both = f"sqlite:///{tmp_path}/nas.db"
+    for name in SPACES:
+        import_study(STUDIES / f"{name}.sqlite", both)
+    output = tmp_path / "report.html"
+    assert main(["report", *SPACES, "--storage", both, "-o", str(output)]) == 0
+    assert capsys.readouterr().out == f"report of {' and '.join(SPACES)} written to {output}\n"
+    page = Page(output.read_text())
+    said = " ".join("".join(page.texts).split())
+    assert "No difference between anynetx_a_28 and anynetx_c_28 was shown" in said
+    assert page.headings.count("Set-up") == 2
+    assert main(["report", SPACES[0], SPACES[0], "--storage", both, "-o", str(output)]) == 2
+    assert "accepted: one, or two different ones" in capsys.readouterr().err
 
 
 # --- caveats ---
