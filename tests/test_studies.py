@@ -51,17 +51,41 @@ def test_a_published_population_is_what_its_recipe_draws(population):
         assert study.setting(number) == sampler.propose(number, []).setting
 
 
+def run_notebook(monkeypatch, storage, study):
+    monkeypatch.setenv("NAS_STORAGE", storage)
+    monkeypatch.setenv("NAS_STUDY", study)
+    return runpy.run_path(str(STUDIES / "notebook.py"))
+
+
 def test_the_notebook_reads_a_study_in_ten_cells(tmp_path, monkeypatch, capsys):
-    notebook = STUDIES / "notebook.py"
-    assert notebook.read_text().count("# %% ") - 1 == 10  # the first one is text
+    assert (STUDIES / "notebook.py").read_text().count("# %% ") - 1 == 10  # the first one is text
     url = f"sqlite:///{tmp_path}/nas.db"
     write_study(url, "of mine", trials=120, epochs=4)
-    monkeypatch.setenv("NAS_STORAGE", url)
-    monkeypatch.setenv("NAS_STUDY", "of mine")
-    found = runpy.run_path(str(notebook))
+    found = run_notebook(monkeypatch, url, "of mine")
     assert len(found["trials"]) == 120
     assert found["winner"] == found["front"]["number"].iloc[-1]
-    assert set(found["knobs"]["knob"]) == set(found["study"].space.parameters)
-    assert found["comparison"].a_better.value > 0.5  # the synthetic objective rewards MACs
-    command = f"nas retrain 'of mine' --storage {url} --trial {found['winner']} --output winner.pt"
-    assert command in capsys.readouterr().out
+    assert set(found["found"]["knob"]) == set(found["knobs"])
+    said = capsys.readouterr().out
+    assert "costly is better than cheap" in said  # the synthetic objective rewards MACs
+    retrain = f"nas retrain 'of mine' --trial {found['winner']} --output winner.pt --storage {url}"
+    assert retrain in said
+    assert "array(" not in said
+
+
+@pytest.mark.parametrize(
+    "trials", [0, 1, 4, pytest.param(10_000, marks=pytest.mark.slow)], ids="{:,} trials".format
+)
+def test_the_notebook_runs_to_its_end_on_a_study_of_any_size(trials, tmp_path, monkeypatch, capsys):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    write_study(url, "mine", trials=trials, epochs=3)
+    found = run_notebook(monkeypatch, url, "mine")
+    assert len(found["trials"]) == trials
+    refused = "Importance is not known" in capsys.readouterr().out
+    assert refused == (trials < 30)
+
+
+def test_the_notebook_reads_pairs_of_a_flip(monkeypatch, capsys):
+    (population,) = (one for one in POPULATIONS if one.options.get("flip"))
+    storage = f"sqlite:///{STUDIES / population.study}.sqlite"
+    assert len(run_notebook(monkeypatch, storage, population.study)["front"])
+    assert "cheap" in capsys.readouterr().out
