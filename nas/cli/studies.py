@@ -9,13 +9,13 @@ import typer
 
 from nas.cli.console import Console, Table, plain, say
 from nas.cli.numbers import number_option
-from nas.errors import DamagedError
+from nas.errors import ConfigError, DamagedError
 from nas.metrics import Measure
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
 from nas.study.states import STATES, told
 from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
-from nas.text import one_line
+from nas.text import one_line, visible
 
 WIDEST = 100  # characters of a figure
 
@@ -35,7 +35,7 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
 
     table = Table()
     table.add_column("study")
-    table.add_column("created (UTC)")
+    table.add_column("created (UTC)", no_wrap=True)
     table.add_column("data set")
     table.add_column("trials")
     table.add_column("best", justify="right")
@@ -129,6 +129,49 @@ def check_command(
         say(one_line(violation))
     say(f"{study}: {plural(len(found), 'violation')}" if found else f"{study}: all is well")
     raise typer.Exit(1 if found else 0)
+
+
+@study_commands.command("rename")
+def rename_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    name: Annotated[str, typer.Argument(help="Its new name.")],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Give a study another name, while no search works on it."""
+    from nas.study.managing import rename_study
+
+    rename_study(storage, study, name)
+    say(f"{study} is called {name} now")
+
+
+@study_commands.command("delete")
+def delete_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Delete a study with all of its trials, while no search works on it.
+
+    nas export-study writes it into a file first.
+    """
+    from nas.study.managing import delete_study, trials_of
+
+    count = plural(trials_of(storage, study), "trial")
+    if not yes and not _confirmed(f"Delete study {study} with {count}? It cannot be undone."):
+        raise ConfigError("nothing was deleted; to delete without being asked, give --yes")
+    delete_study(storage, study)
+    say(f"{study}: deleted, {count}")
+
+
+def _confirmed(question: str) -> bool:
+    """Whether the person at the terminal says so; where there is none, nobody does."""
+    try:
+        return typer.confirm(visible(question), default=False)
+    except typer.Abort:
+        say("")
+        return False
 
 
 @study_commands.command("export-frame")

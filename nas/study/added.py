@@ -20,7 +20,7 @@ from nas.metrics import Measure
 from nas.quantity import plural
 from nas.space import SearchSpace
 from nas.study.database.tables import TRIAL_ATTRIBUTES
-from nas.study.networks import add_architecture
+from nas.study.networks import add_architecture, attributes_of
 from nas.study.policies import ADDED, IMPORTED
 
 # Optuna's
@@ -90,14 +90,14 @@ def mark_added(
     What else it says in our name, as a copy of another study's trial does, is not so here. Optuna
     has no word for it, as it lets nobody change a trial that ended.
     """
-    given = {"key": architecture.key, "policy": ADDED}
+    given = attributes_of(architecture, cost, ADDED)
     query = select(_TRIALS.c.trial_id).where(
         _TRIALS.c.study_id == study_id, _TRIALS.c.number == number
     )
     with engine.begin() as connection:
         add_architecture(connection, study_id, architecture, cost)
         trial_id = connection.execute(query).scalar_one()
-        ours = _ATTRIBUTES.c.key.in_((*TRIAL_ATTRIBUTES, IMPORTED))
+        ours = _ATTRIBUTES.c.key.in_((*TRIAL_ATTRIBUTES, IMPORTED, *given))
         connection.execute(delete(_ATTRIBUTES).where(_ATTRIBUTES.c.trial_id == trial_id, ours))
         connection.execute(
             insert(_ATTRIBUTES),

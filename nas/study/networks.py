@@ -72,6 +72,16 @@ def read_costs(connection: Connection, study_id: int, key: str) -> Mapping[str, 
     return dict(connection.execute(query).one()._mapping)
 
 
+def attributes_of(architecture: Architecture, cost: Cost, policy: str) -> dict[str, Any]:
+    """The user attributes of every trial; its sizes are there for Optuna's tools to show."""
+    return {
+        "key": architecture.key,
+        "policy": policy,
+        "params": cost.params,
+        "macs": cost.macs,
+    }
+
+
 def drop_orphans(engine: Engine, study_id: int) -> None:
     """Delete networks whose driver died before it wrote their trial; the lock is held."""
     with engine.begin() as connection:

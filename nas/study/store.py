@@ -36,10 +36,10 @@ from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import create_tables
-from nas.study.networks import add_architecture, drop_orphans, read_costs
+from nas.study.networks import add_architecture, attributes_of, drop_orphans, read_costs
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
-from nas.study.trials import Trials
+from nas.study.trials import Trials, describe
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ class StudyStore:
         It is RUNNING, where it ``begins`` with its first attempt, ours; or WAITING, if it
         ``waits``; or, with ``source``, it ended as that trial did.
         """
-        attributes: dict[str, Any] = {"key": architecture.key, "policy": policy}
+        attributes = attributes_of(architecture, cost, policy)
         begun = TrialState.WAITING if waits else TrialState.RUNNING
         with self.engine.begin() as connection:
             add_architecture(connection, self._study_id, architecture, cost)
@@ -242,7 +242,7 @@ class StudyStore:
         with self.engine.begin() as connection:
             add_architecture(connection, self._study_id, architecture, cost)
             self._trials.set_params(connection, number, params, distributions)
-            attributes = {"policy": "enqueued", "key": architecture.key}
+            attributes = attributes_of(architecture, cost, "enqueued")
             self._trials.set_attributes(connection, number, attributes)
 
     def add_empty_trial(self) -> int:
@@ -474,6 +474,7 @@ class StudyStore:
                         objective=record.objective,
                     )
                 )
+                describe(connection, self._study_id, record)
                 return
         record_from(found).refuse_another(record, self.name)
 

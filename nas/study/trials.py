@@ -35,6 +35,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from nas.metrics import COST_WORDS
+from nas.study.record import StudyRecord
+
 _OPEN = ("RUNNING", "WAITING")
 # All that belongs to trials, in one query; "place" orders the parts of a kind.
 _PARTS = text("""
@@ -53,6 +56,29 @@ FROM trial_intermediate_values WHERE trial_id IN :ids
 """).bindparams(bindparam("ids", expanding=True))
 _MANY = 10_000  # trials in one query
 _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
+
+
+_METRIC_NAMES = "study:metric_names"  # system attribute: as Optuna's Study.set_metric_names
+
+
+def describe(connection: Connection, study_id: int, record: StudyRecord) -> None:
+    """Tell Optuna's tools what the values of a new study are, and of what it is."""
+    config = record.config
+    about = {"space": record.space.get("name"), "epochs": config.get("epochs")}
+    if record.images is not None:
+        about["images"] = record.images.title
+    names = [record.accuracy, *(COST_WORDS[cost] for cost in record.minimize)]
+    for kind, attributes in (("system", {_METRIC_NAMES: names}), ("user", about)):
+        statement = text(
+            f"INSERT INTO study_{kind}_attributes (study_id, key, value_json) "
+            "VALUES (:study, :key, :value) ON CONFLICT (study_id, key) DO NOTHING"
+        )
+        rows = [
+            {"study": study_id, "key": key, "value": json.dumps(value)}
+            for key, value in attributes.items()
+            if value is not None
+        ]
+        connection.execute(statement, rows)
 
 
 @dataclass

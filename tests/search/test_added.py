@@ -68,7 +68,7 @@ def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sample
     assert studies(one.config.storage)["best_accuracy"].item() == found.best_trial.accuracy
     assert [found.architecture(number).key for number in (2, 3)] == keys
     shown = optuna_study(one).trials[3]
-    assert shown.user_attrs == {"key": keys[1], "policy": "added"}
+    assert (shown.user_attrs["key"], shown.user_attrs["policy"]) == (keys[1], "added")
     said = " ".join(caveats(found, frame, found.best()))
     assert main(["show", "resnext", "--storage", one.config.storage]) == 0
     assert LEFT_OUT in said

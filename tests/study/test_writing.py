@@ -1,6 +1,7 @@
 """What the writer puts into Optuna's tables, value by value, on SQLite."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import optuna
@@ -11,8 +12,10 @@ from small_studies import optuna_study
 from sqlalchemy import text
 
 from nas.causes import OWN
+from nas.cli.app import main
 from nas.cost import cost
 from nas.errors import DamagedError
+from nas.report.question import question
 from nas.study.database.clock import utc_now
 from nas.study.networks import (
     add_architecture,
@@ -21,6 +24,7 @@ from nas.study.networks import (
     read_architectures,
     stored_architecture,
 )
+from nas.study.reader import open_study
 from nas.study.store import ENDED, StudyStore
 
 
@@ -43,6 +47,20 @@ def test_a_study_is_maximised_and_made_when_the_clock_says(store, clock, databas
     assert created == f"{clock():%Y-%m-%d %H:%M:%S.%f}"
 
 
+def test_optuna_s_tools_are_told_what_values_are_and_of_which_network(
+    open_store, helpers, database_url
+):
+    config = {**helpers.record.config, "minimize": ["macs"]}
+    store = open_store(record=replace(helpers.record, config=config))
+    helpers.add(store)
+    study = optuna.load_study(study_name="s", storage=database_url)
+    assert study.metric_names == ["validation accuracy", "MACs"]
+    assert study.user_attrs == {"space": "s", "epochs": 3, "images": "Fashion-MNIST"}
+    spent = cost(helpers.network(1))
+    (trial,) = study.trials
+    assert (trial.user_attrs["params"], trial.user_attrs["macs"]) == (spent.params, spent.macs)
+
+
 def test_an_enqueued_trial_is_adopted_or_refused_with_its_policy(store, helpers):
     for depth in (1, 2):
         optuna_study(store).enqueue_trial({"stages.0.depth": depth})
@@ -51,7 +69,9 @@ def test_an_enqueued_trial_is_adopted_or_refused_with_its_policy(store, helpers)
     store.adopt_trial(0, {"stages.0.depth": 1}, domains, network, cost(network))
     store.refuse_trial(1, "no network", "enqueued")
     adopted, refused = store.trials()
-    assert adopted.user_attrs == {"policy": "enqueued", "key": network.key}
+    spent = cost(network)
+    sizes = {"params": spent.params, "macs": spent.macs}
+    assert adopted.user_attrs == {"policy": "enqueued", "key": network.key, **sizes}
     assert (adopted.state, adopted.params) == (TrialState.WAITING, {"stages.0.depth": 1})
     assert refused.user_attrs == {"policy": "enqueued", "reason": "no network"}
     assert refused.state == TrialState.FAIL
@@ -351,3 +371,24 @@ def test_a_network_whose_driver_died_before_its_trial_is_gone_when_the_study_is_
     assert keys(one) == {(1, helpers.network(1).key), (1, orphan.key)}
     open_store()
     assert keys(one) == {(1, helpers.network(1).key)}
+
+
+@pytest.mark.parametrize(("accuracy", "learnt"), [(0.104, False), (0.9, True)])
+def test_an_accuracy_near_chance_is_called_that_and_no_winner(
+    accuracy, learnt, store, helpers, database_url, capsys
+):
+    number = helpers.add(store)
+    attempt = store.attempts.start(number)
+    for epoch in (1, 2, 3):
+        store.record_epoch(number, attempt, helpers.result(epoch, accuracy))
+    store.end_attempt(number, attempt, "complete")
+    found = open_study(database_url, "s")
+    guessing = "about what guessing one of 10 classes gives."
+    said = "" if learnt else f"No network has learnt anything: 10.40 % is {guessing}"
+    assert found.doubt == said
+    assert main(["show", "s", "--storage", database_url]) == 0
+    shown = capsys.readouterr().out
+    assert ("The winner, trial 0" in shown) == learnt
+    assert said in " ".join(shown.split())
+    asked = question(found, found.frame(), found.best())
+    assert (asked.answer == said) == (not learnt)

@@ -22,7 +22,7 @@ from nas.metrics import COSTS
 from nas.study.curves import Curves
 from nas.study.damage import read_metrics
 from nas.study.database import tables
-from nas.study.networks import row_of
+from nas.study.networks import attributes_of, row_of
 from nas.study.policies import ADDED, IMPORTED
 from nas.study.store import MEASURED_ON, StudyStore
 
@@ -198,8 +198,7 @@ class _Writing:
             for path, domain in self._distributions.items()
         ]
         attributes = {
-            "key": result.architecture.key,
-            "policy": IMPORTED,
+            **attributes_of(result.architecture, cost, IMPORTED),
             IMPORTED: {"study": result.study, "trial": result.number},
             **source.measured_on(result.number),
         }

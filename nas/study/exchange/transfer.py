@@ -24,10 +24,9 @@ from nas.study.database import engines, tables
 from nas.study.database.storage import open_storage
 from nas.study.database.upgrade import create_tables
 from nas.study.exchange.publish import anonymise
+from nas.study.managing import checked_name
 from nas.study.reader import Study, open_study, studies
 from nas.study.shell import nas_command
-
-MAX_NAME = 200
 
 
 def export_study(url: str, name: str, file: Path, *, publish: bool = False) -> int:
@@ -81,7 +80,7 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
         )
     study = open_study(source, found[0])
     with _closing(study):
-        name = _checked(study.name if name is None else name)
+        name = checked_name(study.name if name is None else name)
         with engines.snapshot(study.engine) as connection:
             _refuse_running(connection, study)
         _refuse_violations(study, file)
@@ -206,15 +205,6 @@ def _refuse_known(target: Connection, name: str, url: str) -> None:
         raise StorageError(
             f"there is a study {name!r} in {engines.shown(url)} already; choose another --name"
         )
-
-
-def _checked(name: str) -> str:
-    if not name or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise StorageError(
-            f"name is {name[:80]!r}; accepted: 1 to {MAX_NAME} printable characters, no space at "
-            "either end"
-        )
-    return name
 
 
 def _place(whole: Path, file: Path) -> None:
