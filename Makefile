@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults mutants lint format clean
+.PHONY: search test faults mutants lint format docs clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
@@ -30,6 +30,11 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# the documentation site, in .site; a dead link fails
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m mkdocs build --quiet
+	@echo "open .site/index.html"
+
 clean:
 	rm -rf $(VENV)
 
@@ -49,3 +54,7 @@ $(VENV)/.installed-test: $(INPUTS) | $(VENV)/bin/python
 $(VENV)/.installed-mutants: $(INPUTS) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	@touch $@ $(VENV)/.installed-test $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(INPUTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@ $(VENV)/.installed
