@@ -74,6 +74,10 @@ class TrialFailedError(NasError):
     """A trial that cannot go on (a loss that is not finite, for one); the search does."""
 
 
+class MachineError(NasError):
+    """A machine that cannot train what another one can: no GPU where one was given, for one."""
+
+
 class OverBudgetError(TrialFailedError):
     """A trial whose network was measured to be above max-latency or max-memory: not trained."""
 

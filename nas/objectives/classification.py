@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.architecture import Architecture
 from nas.data import open_dataset
-from nas.errors import TrialFailedError
+from nas.errors import DataError
 from nas.objectives.contract import TrialConfig
 from nas.training.config import TrainingConfig
 
@@ -28,18 +28,18 @@ class Classification:
         import torch  # the worker alone pays for it
 
         from nas.training import Training
-        from nas.training.numerics import trial_device
+        from nas.training.gpu import start_device
 
         torch.set_num_threads(config.threads)
-        device = trial_device(config.device, config.gpus)
+        device = start_device(config.device, config.gpus)
         dataset = _images(config.dataset, config.data, config.input_shape, config.resize)
         if dataset.fingerprint != config.fingerprint:  # a file that was changed, or other nodes'
-            raise TrialFailedError(
+            raise DataError(
                 f"the images here are {dataset.fingerprint[:12]}, those of the study "
                 f"{str(config.fingerprint)[:12]}"
             )
         training = TrainingConfig.from_dict(config.training)
-        self.training = Training(architecture, training, dataset, device)
+        self.training = Training(architecture, training, dataset, str(device))
         self.numerics: str | None = None
         """Precision and memory layout, once an epoch was trained."""
 

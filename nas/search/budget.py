@@ -74,17 +74,17 @@ class Budget:
 
         Raises:
             OverBudgetError: it is above a budget.
-            ConfigError: the trial's device is not here.
+            MachineError: the trial's device cannot be used here.
         """
         if not (self.latency or self.memory):
             return None
         import torch  # the worker alone pays for it
 
+        from nas.training.gpu import start_device
         from nas.training.latency import PRECISION, THREADS, measure_latencies
         from nas.training.memory import training_memory
-        from nas.training.numerics import choose_device, trial_device
 
-        device = choose_device(trial_device(config.device, config.gpus))
+        device = start_device(config.device, config.gpus)
         shape, classes = config.input_shape, config.num_classes
         metrics: dict[str, float] = {}
         where: dict[str, Any] = {"device": device_name(device), "torch": str(torch.__version__)}

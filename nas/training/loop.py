@@ -155,6 +155,8 @@ class Training:
         """One epoch: mean loss, last learning rate."""
         images, labels = self.data.train_images, self.data.train_labels
         order, generator = self._order(number, config)
+        # Their sizes differ by one at most. That makes cuDNN time its algorithms twice, which one
+        # size would save, and leave images out of each epoch.
         batches = order.tensor_split(math.ceil(len(order) / config.batch_size))
         first = (number - 1) * len(batches)
         rate, seen, total = 0.0, 0, torch.zeros((), device=self.device)
