@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,36 @@ import psutil
 from nas.search.machine import Address
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+# An objective that says which node it is on, and lasts for as long as the nodes are moved about.
+# A file named after a node fills the disk of that one.
+SLOW = """
+import errno, json, os, time
+from pathlib import Path
+
+import ray
+
+FOLDER = Path(__file__).parent
+
+
+class Slow:
+    def __init__(self, architecture, config):
+        self.done = 0
+
+    def epoch(self):
+        node = ray.get_runtime_context().get_node_id()
+        if (FOLDER / "full" / node).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        (FOLDER / "seen" / node).touch()
+        time.sleep(0.2)
+        self.done += 1
+        return {"val_accuracy": 0.5 + self.done / 100}
+
+    def save(self, path):
+        path.write_text(json.dumps(self.done))
+
+    def load(self, path):
+        self.done = json.loads(path.read_text())
+"""
 
 
 @contextmanager
@@ -49,3 +80,11 @@ def start_head(folder: Path, **environment: str) -> Address:
         timeout=120,
     )
     return Address((folder / "ray" / "ray_current_cluster").read_text().strip())
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Until that is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.1)

@@ -92,6 +92,8 @@ def print_ending(
         console.print(Text(f"{were}: their networks were measured above {Budget.of(config)}."))
         if config.max_latency is not None and plan.proposed in (None, plan.space):
             console.print(Text("nas latency build SPACE predicts which ones: docs/budgets.md"))
+    for host, why in outcome.avoided.items():
+        console.print(Text(f"Node {visible(host)} got no more trials: {visible(why)}"))
     asked = (config.minimize, *(getattr(config, name) for name in BUDGETS))
     if winner is not None and not any(asked):
         console.print(Text(_size(winner)))

@@ -20,6 +20,7 @@ from nas.search.config import SearchConfig
 from nas.search.pace import Pace
 from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
+from nas.text import visible
 
 _STYLES = {
     "complete": "green",
@@ -110,6 +111,10 @@ class View(Watcher):
     def reused(self, number: int, source: FrozenTrial) -> None:
         """See ``Watcher``."""
         self.told(number, source.number, source.values[0] if source.values else None)
+
+    def avoided(self, host: str, reason: str) -> None:
+        """See ``Watcher``."""
+        self.line(f"node {visible(host)} gets no more trials: {visible(reason)}", _STYLES["failed"])
 
     def told(self, number: int, source: int, value: float | None) -> None:
         """A trial was told what became of another one."""

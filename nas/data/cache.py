@@ -72,6 +72,12 @@ def cache_root() -> Path:
     return (Path(root).expanduser() if root else user_cache_path("nas")).absolute()
 
 
+def told_folders() -> dict[str, str]:
+    """NAS_DATA and NAS_CACHE, where they are set: absolute, for a process on another machine."""
+    said = {name: os.environ.get(name) for name in ("NAS_DATA", "NAS_CACHE")}
+    return {name: str(Path(at).expanduser().absolute()) for name, at in said.items() if at}
+
+
 def decoded(request: Request, key: str, read: Callable[[], Undecoded]) -> Dataset:
     """The data set in the cache, decoded by ``read`` where it is not there yet.
 

@@ -46,7 +46,7 @@ def ask_nodes(question: Mapping[str, Any], seconds: float) -> list[Report]:
     for answer, node in waiting.items():
         ray.cancel(answer, force=True)
         late = f"does not answer within {seconds:g} s"
-        host = _host(node)
+        host = host_of(node)
         reports.append(Report(host, {}, asked, time.time(), problem=late, silent=True))
     return sorted(reports, key=lambda one: one.host)
 
@@ -57,11 +57,11 @@ def _report(answer: Any, node: Mapping[str, Any], asked: float) -> Report:
     except Exception as error:  # whatever went wrong on a node that is not as ours
         cause = getattr(error, "cause", None) or error
         problem = f"cannot run a task: {' '.join(str(cause).split())[:300]}"
-        return Report(_host(node), {}, asked, time.time(), problem=problem)
-    return Report(_host(node), said, asked, time.time())
+        return Report(host_of(node), {}, asked, time.time(), problem=problem)
+    return Report(host_of(node), said, asked, time.time())
 
 
-def _host(node: Mapping[str, Any]) -> str:
-    """Its address, and its name where that is another one."""
+def host_of(node: Mapping[str, Any]) -> str:
+    """The address of a node of ``ray.nodes()``, and its name where that is another one."""
     address, name = str(node["NodeManagerAddress"]), str(node["NodeManagerHostname"])
     return f"{name} ({address})" if name != address else address

@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -158,10 +158,12 @@ def _populated(address: Address, tell: Callable[[str], object]) -> Machine:
 def _resources(name: str) -> Machine:
     """All that the Ray of this process has."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return Machine.of([_node(node["Resources"]) for node in nodes if node["Alive"]], name)
+    return Machine.of([what_it_has(node) for node in nodes if node["Alive"]], name)
 
 
-def _node(resources: dict[str, float]) -> Node:
+def what_it_has(node: Mapping[str, Any]) -> Node:
+    """What a node of ``ray.nodes()`` has."""
+    resources = node["Resources"]
     return Node(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from nas.data.cache import told_folders
 from nas.errors import ConfigError, NasError
 from nas.quantity import plural
 from nas.search import probe
@@ -132,6 +133,7 @@ def ask(
     try:
         here = probe.look(question)
         question |= {"dataset": dataset, "data": data and str(Path(data).absolute())}
+        question |= {"folders": told_folders()}
         if connected():
             from nas.search.asking import ask_nodes
 

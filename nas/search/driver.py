@@ -21,22 +21,34 @@ import nas.search.ray_settings  # noqa: F401 - before ray, which reads some of w
 # isort: on
 import ray
 from ray import cloudpickle, tune
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.exceptions import RayError
+from ray.tune import (
+    Callback,
+    CheckpointConfig,
+    FailureConfig,
+    PlacementGroupFactory,
+    RunConfig,
+    TuneConfig,
+)
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
+from nas.data.cache import told_folders
 from nas.objectives.contract import Objective
 from nas.quantity import format_duration
+from nas.search.asking import host_of
 from nas.search.budget import Budget
 from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
+from nas.search.cluster import what_it_has
 from nas.search.curves import Curves, curves_folder
+from nas.search.losses import Loss, is_there, loss_of, node_of, place_of
+from nas.search.nodes import Nodes
 from nas.search.pace import Paces
 from nas.search.searcher import Job, Searcher
-from nas.search.trial import Worker, WorkerError
+from nas.search.trial import Worker
 from nas.study.database.outages import UnavailableError
 
 FURTHER = "metrics/"
@@ -44,6 +56,7 @@ POLL_SECONDS = 1.0  # between looks at trials that other drivers run
 # Tune keeps every trial that it ran, 0.1 MB each: after so many, another Tuner goes on.
 TRIALS_OF_A_TUNER = 400
 CLEAR_SECONDS = 5.0  # between looks at what trials that ended left on disk
+MOST_AT_ONCE = 10_000  # trials that Tune may ask for; how many there is room for, the bridge says
 
 
 class StopSearch(BaseException):
@@ -54,13 +67,26 @@ class StopSearch(BaseException):
 
 
 def run(
-    searcher: Searcher, stopped: Callable[[], str | None], name: str, objective: Objective
+    searcher: Searcher,
+    stopped: Callable[[], str | None],
+    name: str,
+    objective: Objective,
+    nodes: Nodes,
+    at_once: int | None = None,
 ) -> str | None:
-    """Run attempts until the study is finished, or until ``stopped`` gives a reason to end.
+    """Run attempts until the study is finished, or until there is a reason to end.
 
-    ``objective`` is the one that the config names. Checkpoints go to the folder ``name`` under the
-    config's ``runs``. Returns the reason; what ran then is marked interrupted, to be carried on
-    by the next driver of the study.
+    Args:
+        searcher: has what is tried.
+        stopped: gives a reason, once there is one.
+        name: of the folder of checkpoints, under the config's ``runs``.
+        objective: the one that the config names.
+        nodes: what is known of the nodes; no trial goes to those that it avoids.
+        at_once: so many trials run at most; by default what the nodes have room for, those that
+            join and leave meanwhile, too.
+
+    Returns:
+        The reason; what ran then is marked interrupted, to be carried on by the next driver.
     """
     config = searcher.config
     checkpoints = Checkpoints(
@@ -73,7 +99,15 @@ def run(
     try:
         with _without_snapshots():
             while reason is None and is_full and not searcher.finished:
-                bridge = _Bridge(searcher, stopped, checkpoints, paces, resumes=objective.resumes)
+                bridge = _Bridge(
+                    searcher,
+                    stopped,
+                    checkpoints,
+                    paces,
+                    nodes,
+                    at_once,
+                    resumes=objective.resumes,
+                )
                 reason = _fit(_tuner(bridge, name, objective, curves))
                 is_full = bridge.is_full
     finally:
@@ -103,17 +137,26 @@ def _fit(tuner: tune.Tuner) -> str | None:
 def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | None) -> tune.Tuner:
     """Tune, around the searcher of ``bridge``."""
     config = bridge.searcher.config
+
+    def place(job: Mapping[str, Any]) -> PlacementGroupFactory:
+        """What a trial needs, on a node that is not avoided."""
+        needs = {"CPU": job["cpus"], "GPU": job["gpus"]}
+        avoided = job["avoided"]
+        # Ray gives each node its id as a label
+        others = [{"ray.io/node-id": f"!in({','.join(avoided)})"}] if avoided else None
+        return PlacementGroupFactory([needs], bundle_label_selector=others)
+
     worker = Worker
     if not objective.by_name:  # once to each node, whatever hangs on the function
         sent = cloudpickle.dumps(objective.train)  # type: ignore[no-untyped-call]
         worker = tune.with_parameters(Worker, objective=sent)
     return tune.Tuner(
-        tune.with_resources(worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
+        tune.with_resources(worker, place),
         tune_config=TuneConfig(
             search_alg=_Suggest(bridge),
             scheduler=_Judge(bridge),
             num_samples=-1,
-            max_concurrent_trials=config.concurrency,
+            max_concurrent_trials=MOST_AT_ONCE,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: bridge.folder(trial.trial_id),
         ),
@@ -154,13 +197,19 @@ class _Bridge:
         stopped: Callable[[], str | None],
         checkpoints: Checkpoints,
         paces: Paces,
+        nodes: Nodes,
+        at_once: int | None,
         *,
         resumes: bool,
     ) -> None:
         self.searcher = searcher
-        self.stopped = stopped
+        self._stopped = stopped
         self._checkpoints = checkpoints
         self._paces = paces
+        self._nodes = nodes
+        self._at_once = at_once
+        self._room = 0  # trials that the nodes can run at once
+        self._looked = -math.inf  # when they were looked at last
         self._resumes = resumes
         self._cleared = 0.0
         self._live: dict[str, str] = {}  # folders of the Tune trials that have not come to an end
@@ -168,7 +217,7 @@ class _Bridge:
         self.executions: dict[str, str] = {}  # the run of each Tune trial that reported last
         self.progress: dict[str, float] = {}  # when each Tune trial that runs last gave a sign
         self.overdue: set[str] = set()
-        self.places: dict[str, str] = {}  # address/process of each Tune trial
+        self.places: dict[str, tuple[str, str]] = {}  # of each Tune trial: Worker.place
         self.asked = 0.0
         self.is_full = False  # a Tuner takes no more trials
 
@@ -179,6 +228,9 @@ class _Bridge:
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The config of Tune's next trial; None for "not now"."""
         searcher = self.searcher
+        self.look()
+        if len(self._live) >= self._room:
+            return None
         if not searcher.running and time.monotonic() < self.asked + POLL_SECONDS:
             return None
         self.asked = time.monotonic()
@@ -201,6 +253,8 @@ class _Bridge:
             "folder": str(Path.cwd()),  # where modules of the user's are
             "dataset": config.dataset,
             "data": str(Path(config.data).absolute()) if config.data else None,
+            "folders": told_folders(),
+            "runs": str(Path(config.runs).absolute()),
             "resize": config.resize,
             "input_shape": list(searcher.space.input_shape),
             "num_classes": searcher.space.num_classes,
@@ -208,12 +262,38 @@ class _Bridge:
             "device": config.device,
             "cpus": config.cpus_per_trial,
             "gpus": config.gpus_per_trial,
+            "avoided": sorted(self._nodes.avoided),
             "budget": Budget.of(config).to_dict(),
         }
+
+    def look(self) -> None:
+        """Whether to go on, and with how many trials at once.
+
+        Raises:
+            StopSearch: there is a reason to end.
+        """
+        reason = self._stopped() or self.searcher.hopeless
+        if not reason and time.monotonic() > self._looked + POLL_SECONDS:
+            self._looked = time.monotonic()
+            config = self.searcher.config
+            slots = {
+                node["NodeID"]: what_it_has(node).slots(
+                    config.cpus_per_trial, config.gpus_per_trial
+                )
+                for node in ray.nodes()  # type: ignore[no-untyped-call]
+                if node["Alive"]
+            }
+            reason = self._nodes.none_of([one for one, slot in slots.items() if slot])
+            room = sum(slot for one, slot in slots.items() if one not in self._nodes.avoided)
+            self._room = room if self._at_once is None else self._at_once
+        if reason:
+            raise StopSearch(reason)
 
     def report(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Hand a result to the searcher; whether the Tune trial shall go on."""
         self.progress[trial_id] = time.monotonic()
+        if "failure" not in result and not (self._resumes and self.searcher.config.epochs > 1):
+            self.proven(trial_id)
         execution = result["execution"]
         if self.executions.setdefault(trial_id, execution) != execution:
             self.executions[trial_id] = execution
@@ -222,6 +302,12 @@ class _Bridge:
                 return False
             self.jobs[trial_id] = again
         return self.searcher.report(self.jobs[trial_id], _nested(result))
+
+    def proven(self, trial_id: str) -> None:
+        """The node of a Tune trial can do all that there is to do; what can be carried on is kept
+        after an epoch, which takes more than training it."""
+        if trial_id in self.places:
+            self._nodes.trained(self.places[trial_id][0])
 
     def watch(self, trial: Any) -> None:
         """Kill the process of a Tune trial that gave no sign for too long."""
@@ -238,14 +324,25 @@ class _Bridge:
 
     def died(self, trial: Any) -> None:
         """Tell the searcher that the process of a Tune trial is lost, and why."""
-        job = self.jobs[trial.trial_id]
-        cause, lost = _cause(trial)
-        timeout = self.searcher.config.trial_timeout
+        job, error = self.jobs[trial.trial_id], _error(trial)
+        loss, timeout = loss_of(error), self.searcher.config.trial_timeout
         if trial.trial_id in self.overdue and timeout is not None:
-            cause, lost = f"no epoch for {format_duration(timeout)}", True
-        first, *rest = cause.splitlines()
-        place = f"attempt {job.attempt} on {self.places.get(trial.trial_id, 'no host yet')}"
-        self.searcher.fail(job, "\n".join([f"{first} ({place})", *rest]), retry=True, lost=lost)
+            loss = Loss(f"no epoch for {format_duration(timeout)}", "process")
+        node_id, process = self.places.get(trial.trial_id) or place_of(error)
+        node = node_of(node_id)
+        is_gone = loss.of == "process" and node is not None and not is_there(node)
+        if is_gone:
+            loss = Loss(f"its node went away: {loss.reason}", "node")
+        first, *rest = loss.reason.splitlines()
+        reason = "\n".join([f"{first} (attempt {job.attempt} on {process})", *rest])
+        if is_gone or (
+            loss.of == "node"
+            and node
+            and self._nodes.blame(node_id, host_of(node), job.number, loss.reason)
+        ):
+            self.searcher.hand_on(job, reason)
+        else:
+            self.searcher.fail(job, reason, retry=True, lost=loss.of != "trial")
 
     def folder(self, trial_id: str) -> str:
         """Where Tune keeps what the attempt writes."""
@@ -268,10 +365,10 @@ class _Bridge:
             trial.storage.trial_working_directory,
             trial.storage.trial_driver_staging_path,
         ):
-            with suppress(OSError):  # it is on another node, or has the error that _cause reads
+            with suppress(OSError):  # it is on another node, or has the error that _error reads
                 Path(made).rmdir()
 
-    def look(self) -> None:
+    def follow(self) -> None:
         """Now and then, read how far workers are within their epochs."""
         if not self._paces.is_time():
             return
@@ -332,11 +429,9 @@ class _Watch(Callback):
         self._bridge = bridge
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        reason = self._bridge.stopped() or self._bridge.searcher.hopeless
-        if reason:
-            raise StopSearch(reason)
-        self._bridge.searcher.heartbeat()
         self._bridge.look()
+        self._bridge.searcher.heartbeat()
+        self._bridge.follow()
         self._bridge.clear()
         for trial in trials:
             self._bridge.watch(trial)
@@ -344,8 +439,7 @@ class _Watch(Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         with suppress(RayError):  # died already: Tune will see to it
             actor = trial.temporary_state.ray_actor
-            address, process = ray.get(actor.get_current_ip_pid.remote())
-            self._bridge.places[trial.trial_id] = f"{address}/{process}"
+            self._bridge.places[trial.trial_id] = ray.get(actor.place.remote())
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -364,6 +458,7 @@ class _Watch(Callback):
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
+        self._bridge.proven(trial.trial_id)
         self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
 
 
@@ -396,20 +491,8 @@ def _nested(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, "metrics": {name.removeprefix(FURTHER): result[name] for name in further}}
 
 
-def _cause(trial: Any) -> tuple[str, bool]:
-    """What a trial's process died of: one line, and below it the end of the worker's traceback.
-
-    And whether the process was lost, rather than that what it trained raised an exception or took
-    all memory.
-    """
-    with suppress(Exception):  # the error may not unpickle here
-        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-        if isinstance(error, RayTaskError):
-            cause = error.cause
-            return str(cause) if isinstance(cause, WorkerError) else str(error), False
-        if isinstance(error, OutOfMemoryError):
-            return " ".join(str(error).split())[:500], False
-        if isinstance(error, RayActorError):
-            detail = " ".join(str(error).split())
-            return f"{type(error).__name__}: {detail}"[:500], True
-    return "its process died", True
+def _error(trial: Any) -> BaseException | None:
+    with suppress(Exception):  # it may not unpickle here
+        error: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+        return error
+    return None

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from nas.search.config import Scope, SearchConfig, checked, options, resolve, un
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
 from nas.search.predicting import within_prediction
+from nas.search.probe import software
 from nas.search.sampling import check_flip
 from nas.search.starting import find_start
 from nas.space import SearchSpace, Setting
@@ -52,6 +54,9 @@ _CHANGED = (
 )
 
 
+_software = cache(software)  # a process keeps what it has imported
+
+
 @dataclass(frozen=True)
 class Plan:
     """A search that can be carried out: nothing is left to be refused."""
@@ -75,6 +80,9 @@ class Plan:
     """What a person should know before it begins, a sentence each."""
     proposed: SearchSpace | None = None
     """The part of the space that is proposed from, where predicted latencies narrow it."""
+    elastic: bool = True
+    """Whether as many trials run at once as the machines have room for, that join and leave
+    meanwhile."""
     more: int = 0
     """By how many trials the study is extended, for all of its drivers."""
 
@@ -202,7 +210,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         space_hash=space.hash,
         config=config.to_dict(),
         dataset=table.fingerprint if table else _fingerprint(dataset, objective),
-        provenance={**provenance(), **_about(dataset, config)},
+        provenance={**provenance(), "software": _software(), **_about(dataset, config)},
         fixed=options(Scope.FIXED),
         measure=objective.measure,
         source=objective.source,
@@ -234,6 +242,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         results=start.results,
         notes=notes,
         proposed=proposed,
+        elastic=checked({"concurrency": given.get("concurrency")})["concurrency"] is None,
         more=more,
     )
     check_file(plan.log, "runs")

@@ -39,26 +39,38 @@ def look(question: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         question: ``marker``: a file that was just written where checkpoints will be, and its
             ``text``; ``dataset`` and ``data`` as ``nas.data.open_dataset`` takes them, no dataset
-            for none; ``seconds`` that bringing it may take.
+            for none; ``folders``: environment variables that say where data is; ``seconds`` that
+            bringing it may take.
     """
-    import platform
+    import os
     import shutil
     import socket
     import tempfile
     import time
 
     clock = time.time()
+    os.environ.update(question.get("folders", {}))
     memory = "/dev/shm"
     return {
         "host": socket.gethostname(),
         "clock": clock,
-        "python": platform.python_version(),
-        **{name: version_of(name) for name in ("ray", "nas", "torch")},
+        **software(),
+        "ray": version_of("ray"),
         "gpus": gpus(),
         "runs": shared(question["marker"], question["text"]),
         "data": data(question.get("dataset"), question.get("data"), question["seconds"]),
         "disk": shutil.disk_usage(tempfile.gettempdir()).free,
         memory: free_of(memory),
+    }
+
+
+def software() -> dict[str, str]:
+    """What trains here, by name: what makes a difference to a result."""
+    import platform
+
+    return {
+        "python": platform.python_version(),
+        **{name: version_of(name) for name in ("nas", "torch")},
     }
 
 

@@ -12,7 +12,6 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study database has every number
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots: the database is the truth
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",
     "TUNE_WARN_THRESHOLD_S": "10",
 }
 for _name, _value in SETTINGS.items():

@@ -10,13 +10,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchFailedError, StorageError
 from nas.search.checkpoints import Checkpoints
 from nas.search.joining import machine
 from nas.search.machine import Machine
+from nas.search.nodes import Nodes
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
 from nas.search.signals import ASKED, EXIT_CODES, STOPPED, TIME_OVER, stop_on_signal
@@ -43,6 +44,8 @@ class Outcome:
     exhausted: str | None
     """In one clause, that every network of the space has been tried, if that is so."""
     seconds: float
+    avoided: Mapping[str, str] = field(default_factory=dict)
+    """Machines that got no more trials, and why."""
 
     @property
     def unwritten(self) -> bool:
@@ -162,14 +165,15 @@ def carry_out(plan: Plan, watcher: Watcher, begun: float, *, keep: bool = True) 
         for note in plan.notes:
             log.warning(note)
         log.info("study %s in %s: %s", config.study, shown(config.storage), config.to_dict())
-        reason, exhausted = _run(plan, watcher, plan.deadline(begun), keep)
+        nodes = Nodes(watcher)
+        reason, exhausted = _run(plan, watcher, nodes, plan.deadline(begun), keep)
         seconds = time.monotonic() - begun
         log.info("ended after %.1f s: %s", seconds, reason or exhausted or "all trials ended")
-    return Outcome(plan, reason, exhausted, seconds)
+    return Outcome(plan, reason, exhausted, seconds, nodes.reasons)
 
 
 def _run(
-    plan: Plan, watcher: Watcher, deadline: float | None, keep: bool
+    plan: Plan, watcher: Watcher, nodes: Nodes, deadline: float | None, keep: bool
 ) -> tuple[str | None, str | None]:
     """Why it was stopped before its end, if it was; and that every network was tried, if so."""
     config = plan.config
@@ -216,7 +220,8 @@ def _run(
             over = deadline is not None and time.monotonic() > deadline
             return signalled() or requested() or (TIME_OVER if over else None)
 
-        reason = run(current, stopped, run_name(config), plan.objective)
+        at_once = None if plan.elastic else config.concurrency
+        reason = run(current, stopped, run_name(config), plan.objective, nodes, at_once)
         return reason, None if reason else current.exhausted
 
 

@@ -40,6 +40,11 @@ from nas.study.store import CAUSES, StudyStore
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
+# Of an attempt: its study moved, its folder was deleted, or it is of another machine's own disk
+_LOST = (
+    "begins again at epoch 1: the checkpoint {} is not here; --runs must name a folder that all "
+    "drivers and nodes share"
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,9 @@ class Watcher:
 
     def reused(self, number: int, source: FrozenTrial) -> None:
         """A trial was told what became of another one of the same network."""
+
+    def avoided(self, host: str, reason: str) -> None:
+        """A machine gets no more trials of this search."""
 
 
 class Searcher:
@@ -249,6 +257,10 @@ class Searcher:
         final = "abandoned" if lost else "failed"
         self._end(job, "died" if again else final, reason, alarming)
 
+    def hand_on(self, job: Job, reason: str) -> None:
+        """The attempt was lost by its node: another one goes on, with no failure counted."""
+        self._end(job, "interrupted", reason)
+
     def restarted(self, job: Job, reason: str) -> Job | None:
         """The attempt's process was lost, and another one began where its checkpoint is.
 
@@ -398,7 +410,11 @@ class Searcher:
             cost = self.space.cost(architecture)
             training = self._training(trial.params)
             last = self.store.attempts.last(number)
-            attempt = self.store.resume_trial(number)
+            checkpoint, lost = last.checkpoint if last else None, None
+            if checkpoint and not Path(checkpoint).exists():
+                lost = _LOST.format(checkpoint)
+                checkpoint = None
+            attempt = self.store.resume_trial(number, lost)
         except UnavailableError:
             raise
         except Exception as error:  # whatever it is, the other trials go on
@@ -406,7 +422,8 @@ class Searcher:
             return None
         if attempt is None:
             return None
-        checkpoint = _existing(last.checkpoint if last else None)
+        if lost:
+            log.warning("trial %d: attempt %d %s", number, attempt, lost)
         return self._started(Job(number, attempt, architecture, cost, training, checkpoint))
 
     def _stops(self, job: Job, result: Mapping[str, Any]) -> str | None:
@@ -516,8 +533,3 @@ class Searcher:
     def _note_failure(self, reason: str) -> None:
         self._failed_in_a_row += 1
         self._last_failure = reason
-
-
-def _existing(checkpoint: str | None) -> str | None:
-    """The checkpoint, if it is here: a study may have moved without it, or its folder was lost."""
-    return checkpoint if checkpoint and Path(checkpoint).exists() else None

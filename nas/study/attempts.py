@@ -55,8 +55,11 @@ class Attempts:
     measure: Measure = ACCURACY  # what the study is judged by
     alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
 
-    def start(self, trial: int, within: Connection | None = None) -> int:
-        """A new attempt, leased to the owner, from the last checkpoint; they count from 1."""
+    def start(self, trial: int, within: Connection | None = None, remark: str | None = None) -> int:
+        """A new attempt, leased to the owner, from the last checkpoint; they count from 1.
+
+        A ``remark`` on how it begins is its reason, until it ends with one.
+        """
         now = self.clock()
         with self._transaction(within) as connection:
             last = connection.execute(self._last(trial)).first()
@@ -70,6 +73,7 @@ class Attempts:
                     lease=now + LEASE,
                     checkpoint=last.checkpoint if last else None,
                     state="running",
+                    reason=remark,
                     started=now,
                 )
             )
@@ -140,7 +144,8 @@ class Attempts:
             )
             if known == state:
                 return False
-            self._change(connection, trial, attempt, state=state, reason=reason, ended=self.clock())
+            told = {"reason": reason} if reason else {}
+            self._change(connection, trial, attempt, state=state, ended=self.clock(), **told)
         return True
 
     def expire(

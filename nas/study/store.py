@@ -56,6 +56,9 @@ ENQUEUED = "enqueued"  # user attribute: its place among those that the search b
 _ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
 # User attribute of a trial: where and how its latency and memory were measured. In a result, JSON.
 MEASURED_ON = "measured_on"
+# User attribute of a trial, with . and the number of an attempt: its worker's software, where that
+# is not what the study began with. In a result, JSON.
+SOFTWARE = "software"
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
@@ -267,14 +270,14 @@ class StudyStore:
                 curve = self.attempts.curve(number, last.attempt, connection)
                 self._trials.set_curve(connection, number, curve)
 
-    def resume_trial(self, number: int) -> int | None:
+    def resume_trial(self, number: int, remark: str | None = None) -> int | None:
         """Make a WAITING trial RUNNING with a new attempt, ours, and return that; None where
-        another driver was faster."""
+        another driver was faster. ``remark``: see ``Attempts.start``."""
         with self.engine.begin() as connection:
             if not self._trials.begin(connection, number):
                 return None
             crash_point("resume.half")
-            attempt = self.attempts.start(number, connection)
+            attempt = self.attempts.start(number, connection, remark)
         crash_point("resume.written")
         return attempt
 
@@ -284,7 +287,9 @@ class StudyStore:
         Raises:
             LostAttemptError: the attempt is no longer ours.
         """
-        measured = {name: result[name] for name in (*MEASURED, MEASURED_ON) if name in result}
+        measured = {
+            name: result[name] for name in (*MEASURED, MEASURED_ON, SOFTWARE) if name in result
+        }
         self._write("record_epoch", number, attempt, result=measured)
 
     def record_checkpoint(self, number: int, attempt: int, path: str) -> None:
@@ -356,6 +361,10 @@ class StudyStore:
             if result["epoch"] == 1 and MEASURED_ON in result:
                 where = {MEASURED_ON: json.loads(result[MEASURED_ON])}
                 self._trials.set_attributes(connection, number, where)
+            software = json.loads(result.get(SOFTWARE, "null"))
+            if software not in (None, self._software):
+                told = {f"{SOFTWARE}.{attempt}": software}
+                self._trials.set_attributes(connection, number, told)
         crash_point("epoch.written")
 
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
@@ -460,6 +469,8 @@ class StudyStore:
     def _create_or_compare(self, record: StudyRecord) -> None:
         with self.engine.begin() as connection:
             found = connection.execute(record_of(self._study_id)).first()
+            stored = record if found is None else record_from(found)
+            self._software = stored.provenance.get(SOFTWARE)
             if found is None:
                 refuse_foreign(connection, self._study_id, self.name, record.directions)
                 connection.execute(
@@ -476,7 +487,7 @@ class StudyStore:
                 )
                 describe(connection, self._study_id, record)
                 return
-        record_from(found).refuse_another(record, self.name)
+        stored.refuse_another(record, self.name)
 
 
 def _spelled(setting: object) -> str:

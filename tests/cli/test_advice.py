@@ -77,6 +77,16 @@ def test_more_trials_are_advised_than_the_study_has(plan):
     assert "--trials 88" in ending(plan(trials=10), 44)
 
 
+def test_machines_that_were_avoided_are_named_at_the_end(plan):
+    avoided = {"gpu7": "disk is full", "gpu8": "no data"}
+    over = Outcome(plan(trials=2), None, None, 1.0, avoided)
+    assert said(print_ending, over, trials=2, best=False).splitlines()[:2] == [
+        "Node gpu7 got no more trials: disk is full",
+        "Node gpu8 got no more trials: no data",
+    ]
+    assert "got no more" not in ending(plan(trials=2), 2)
+
+
 def test_a_search_without_a_budget_is_told_the_winners_size_and_the_options_for_one(plan):
     free = Outcome(plan(trials=2), None, None, 1.0)
     winner = {"trials": 2, "best": True, "winner": Cost(412_000, 8_100_000, 1)}

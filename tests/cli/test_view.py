@@ -178,6 +178,13 @@ def test_what_was_not_trained_is_a_line_and_counts(shown):
     assert one.status() == "2 reused, 1 failed  ·  0s"
 
 
+def test_a_machine_that_is_avoided_is_a_line_that_does_nothing(shown):
+    one = shown(LinesView)
+    one.avoided("gpu7 (10.0.0.7)", "disk [full]\x1b[31m")
+    said = "node gpu7 (10.0.0.7) gets no more trials: disk [full]\\u001b[31m\n"
+    assert one.console.file.getvalue() == said
+
+
 def test_of_equal_bests_the_first_is_named(shown):
     one = shown(LinesView)
     for number in (0, 1):

@@ -160,7 +160,7 @@ def test_ray_is_told_before_it_is_imported_what_is_ours():
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
-        "TUNE_MAX_PENDING_TRIALS_PG": "1", "TUNE_WARN_THRESHOLD_S": "10",
+        "TUNE_WARN_THRESHOLD_S": "10",
     }  # fmt: skip
     assert {name: os.environ.get(name) for name in told} == told
 

@@ -31,6 +31,7 @@ def job(budget, **changes):
     given = {"architecture": NET.to_dict(), "training": config.to_dict(), "checkpoint": None}
     about = {"folder": str(Path.cwd()), "input_shape": [1, 28, 28], "num_classes": 10, "trial": 0}
     data = {"dataset": "fashion_mnist", "data": None, "resize": False, "fingerprint": None}
+    data |= {"folders": {}, "runs": "/runs"}
     machine = {"device": "auto", "cpus": 1, "gpus": 0, "objective": "synthetic"}
     return {**given, **about, **data, **machine, "budget": budget.to_dict(), **changes}
 

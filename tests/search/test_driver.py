@@ -161,6 +161,7 @@ def job(data_folder, width: int) -> dict:
         "checkpoint": None,
         "dataset": "fashion_mnist",
         "data": str(data_folder),
+        "folders": {},
         "resize": False,
         "input_shape": [1, 28, 28],
         "num_classes": 10,

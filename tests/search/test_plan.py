@@ -15,6 +15,7 @@ from nas.errors import ConfigError, NasError
 from nas.search.config import resolve
 from nas.search.machine import Machine, Node
 from nas.search.plan import Plan, prepare, run_name
+from nas.search.probe import software
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
@@ -74,7 +75,7 @@ def test_a_plan_holds_what_is_stored_and_where_things_go(given):
     assert plan.record.space_hash == plan.space.hash
     assert plan.record.config == plan.config.to_dict()
     assert plan.record.dataset == "synthetic"
-    assert plan.record.provenance == provenance()
+    assert plan.record.provenance == {**provenance(), "software": software()}
     assert not plan.continued
     folder = Path("some runs") / run_name(plan.config)
     assert (plan.log, plan.outbox) == (folder / "search.log", folder / "outbox.jsonl")

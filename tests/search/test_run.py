@@ -18,6 +18,7 @@ import nas
 from nas.errors import StorageError
 from nas.search import run as searching
 from nas.search.machine import Machine
+from nas.search.nodes import Nodes
 from nas.search.plan import prepare, run_name
 from nas.search.run import Outcome, study_of
 from nas.search.searcher import Watcher
@@ -196,9 +197,10 @@ def ray(monkeypatch):
         asked.started, asked.keep = asked.started + 1, keep
         yield Machine(cpus=2, gpus=0)
 
-    def run(searcher, stopped, name, objective):
-        asked.given = (searcher, stopped, name)
+    def run(searcher, stopped, name, objective, nodes, at_once):
+        asked.given, asked.at_once = (searcher, stopped, name), at_once
         asked.during()
+        nodes.blame("1f", "gpu7", 0, "a hiccup")
         return asked.reason
 
     monkeypatch.setattr(cluster, "cluster", start)
@@ -217,7 +219,7 @@ class Starting(Watcher):
 
 def test_a_driver_is_given_the_study_under_a_name_of_its_own(continued, ray):
     view = Starting()
-    assert searching._run(continued, view, None, False) == (None, None)
+    assert searching._run(continued, view, Nodes(), None, False) == (None, None)
     assert view.started_ray == 1
     searcher, _, name = ray.given
     assert (ray.started, ray.keep) == (1, False)
@@ -233,8 +235,17 @@ def test_a_driver_is_given_the_study_under_a_name_of_its_own(continued, ray):
 @pytest.mark.parametrize(("how", "kept"), [({}, True), ({"keep": False}, False)])
 def test_ray_stays_up_for_the_next_search_unless_it_is_told_not_to(continued, ray, how, kept):
     ray.reason = "time budget"
-    outcome = searching.carry_out(continued, Watcher(), time.monotonic(), **how)
-    assert (outcome.reason, ray.keep) == ("time budget", kept)
+    for number in range(2):
+        outcome = searching.carry_out(continued, Watcher(), time.monotonic(), **how)
+        assert (outcome.reason, ray.keep) == ("time budget", kept)
+        assert (outcome.avoided, ray.started) == ({}, number + 1)  # each search begins anew
+
+
+@pytest.mark.parametrize(("given", "at_once"), [(None, None), (1, 1), ("none", None)])
+def test_as_many_trials_run_as_there_is_room_for_unless_it_is_said(stored, ray, given, at_once):
+    plan = prepare({**stored, "trials": 30, "concurrency": given}, Machine(cpus=2, gpus=0))
+    searching.carry_out(plan, Watcher(), time.monotonic())
+    assert ray.at_once == at_once
 
 
 @pytest.mark.parametrize(("ahead", "reason"), [(None, None), (3600, None), (-1, "time budget")])
@@ -248,7 +259,7 @@ def test_a_driver_is_told_of_signals_and_of_the_time_that_is_over(continued, ray
         heard.append(stopped())
 
     ray.during = during
-    searching._run(continued, Watcher(), ahead and time.monotonic() + ahead, False)
+    searching._run(continued, Watcher(), Nodes(), ahead and time.monotonic() + ahead, False)
     assert heard == [reason, "SIGTERM"]
 
 
@@ -264,11 +275,11 @@ def test_a_search_that_was_stopped_does_not_say_that_the_space_is_exhausted(sear
     plan = prepare({**stored, "study": "one", "trials": 9}, Machine(cpus=2, gpus=0))
     ray.during = one.run
     ray.reason = "SIGINT"
-    assert searching._run(plan, Watcher(), None, False) == ("SIGINT", None)
+    assert searching._run(plan, Watcher(), Nodes(), None, False) == ("SIGINT", None)
     exhausted = "all 2 networks of one have been tried"
     # without a reason; then it is over, and Ray is not started again
     ray.reason, ray.started = None, 0
-    assert searching._run(plan, Watcher(), None, False) == (None, exhausted)
+    assert searching._run(plan, Watcher(), Nodes(), None, False) == (None, exhausted)
     assert ray.started == 0
 
 
@@ -281,7 +292,7 @@ def test_a_space_that_is_exhausted_while_it_is_searched_is_said_to_be(search, st
     one = search(space=two, study="one", trials=9, scheduler="none", sampler="tpe")
     plan = prepare({**stored, "study": "one", "trials": 9}, Machine(cpus=2, gpus=0))
     ray.during = one.run
-    assert searching._run(plan, Watcher(), None, False) == (
+    assert searching._run(plan, Watcher(), Nodes(), None, False) == (
         None,
         "all 2 networks of one have been tried",
     )

@@ -1,5 +1,6 @@
 """The searcher on a real database, with no Ray in it."""
 
+import logging
 import math
 import random
 
@@ -14,7 +15,7 @@ from nas.architecture import Architecture
 from nas.cost import cost
 from nas.metrics import ACCURACY, METRICS, unusable
 from nas.samplers import NAMES, STARTUP
-from nas.search.searcher import TOLD_AT_ONCE, Job, _existing
+from nas.search.searcher import TOLD_AT_ONCE, Job
 from nas.space import SearchSpace
 from nas.study.attempts import LEASE
 from nas.study.check import violations
@@ -238,16 +239,23 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(search, tmp_path):
     assert (again.number, again.attempt, again.checkpoint) == (0, 2, str(tmp_path))
 
 
-def test_a_trial_whose_checkpoint_is_not_here_begins_anew(search, tmp_path):
+def test_a_trial_whose_checkpoint_is_not_here_begins_anew_and_says_so(search, tmp_path, caplog):
     one = search(trials=1, scheduler="none")
     job = one.searcher.next_job()
     one.train(job, epochs=2)
     one.searcher.checkpoint(job, str(tmp_path / "on another machine"))
     one.searcher.interrupt()
     other = search(trials=1, scheduler="none")
-    again = other.searcher.next_job()
+    with caplog.at_level(logging.WARNING, "nas"):
+        again = other.searcher.next_job()
     assert (again.number, again.attempt, again.checkpoint) == (0, 2, None)
+    told = (
+        f"begins again at epoch 1: the checkpoint {tmp_path}/on another machine is not here; "
+        "--runs must name a folder that all drivers and nodes share"
+    )
+    assert caplog.messages[-1] == f"trial 0: attempt 2 {told}"
     other.train(again)
+    assert other.store.attempts.last(0).reason == told  # after its end, too
     assert other.trials()[0][1] == "COMPLETE"
     assert list(other.store.attempts.curve(0, 2)) == [1, 2, 3, 4]
 
@@ -444,13 +452,6 @@ def test_a_measurement_has_finite_numbers_and_the_next_epoch():
     for accuracy in (-0.01, 1.01):
         said = f"val_accuracy is {accuracy}, not a fraction of 1"
         assert unusable({**GOOD, "val_accuracy": accuracy}, ACCURACY, 0) == said
-
-
-def test_a_checkpoint_is_one_where_it_can_be_found(tmp_path):
-    assert _existing(str(tmp_path)) == str(tmp_path)
-    assert _existing(str(tmp_path / "gone")) is None
-    assert _existing(None) is None
-    assert _existing("") is None
 
 
 # --- what a driver is given and what others are told ---

@@ -9,15 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from ray.train._internal.storage import StorageContext
 
 from nas.architecture import Architecture, Stage, Stem
+from nas.data.cache import told_folders
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import TrialFailedError
 from nas.objectives import classification
 from nas.objectives.classification import Classification
 from nas.objectives.synthetic import Synthetic, accuracy
 from nas.search import trial
-from nas.search.trial import CHECKPOINT, Worker, WorkerError
+from nas.search.trial import CHECKPOINT, NodeError, Worker, WorkerError
 from nas.training import TrainingConfig
 from nas.training.checkpoint import read_checkpoint
 
@@ -45,6 +47,8 @@ def job(**changes):
         "num_classes": 10,
         "fingerprint": fingerprint(),
         "device": "auto",
+        "folders": {},
+        "runs": "/runs",
         "budget": {},
         **changes,
     }
@@ -147,13 +151,10 @@ def test_a_gpu_that_was_not_given_is_not_taken(worker, data_folder, monkeypatch)
 
     monkeypatch.setattr("nas.training.Training", Training, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for device, gpus in [("auto", 0), ("auto", 1), ("cuda", 0), ("cpu", 1)]:
+    for device, gpus in [("auto", 0), ("cpu", 1)]:
         given = job(objective="fashion_mnist", device=device, gpus=gpus, data=str(data_folder))
         Classification(NET, trial._config(given))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    given = job(objective="fashion_mnist", data=str(data_folder))
-    Classification(NET, trial._config(given))
-    assert asked == ["cpu", "auto", "cuda", "cpu", "auto"]
+    assert asked == ["cpu", "cpu"]
 
 
 def test_a_checkpoint_of_a_real_training_is_that_of_its_epoch(worker, data_folder, tmp_path):
@@ -227,7 +228,7 @@ def test_a_result_says_how_it_was_computed_where_it_knows(monkeypatch):
         assert one.numerics == f"bfloat16, {layout}"
 
 
-def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monkeypatch):
+def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monkeypatch, tmp_path):
     made = []
 
     class Made:
@@ -249,8 +250,8 @@ def test_an_objective_is_made_of_the_job_once_and_in_its_first_step(worker, monk
     one.step()
     one.step()
     assert made == [(NET, 7, 1, (1, 28, 28))]
-    worker(trial=8, checkpoint="/where").step()
-    assert str(made[-1]) == "/where/checkpoint.pt"
+    worker(trial=8, checkpoint=str(tmp_path)).step()
+    assert made[-1] == tmp_path / "checkpoint.pt"
 
 
 def test_images_are_those_that_the_job_names(worker, monkeypatch):
@@ -276,7 +277,108 @@ def test_images_are_those_that_the_job_names(worker, monkeypatch):
     assert asked == [first, "digits", second, "digits", "digits"]
 
 
-def test_images_that_are_not_those_of_the_study_fail_the_trial(worker, data_folder):
+def first_line(error) -> str:
+    return str(error.value).splitlines()[0]
+
+
+def test_images_that_are_not_those_of_the_study_are_the_machines_fault(worker, data_folder):
     one = worker(objective="fashion_mnist", data=str(data_folder), fingerprint="e" * 64)
-    failure = "the images here are bc3b3a15d36c, those of the study eeeeeeeeeeee"
-    assert one.step()["failure"] == failure
+    with pytest.raises(NodeError) as told:
+        one.step()
+    said = "DataError: the images here are bc3b3a15d36c, those of the study eeeeeeeeeeee"
+    assert first_line(told) == said
+
+
+def test_the_drivers_cache_is_the_workers(worker, tmp_path, monkeypatch):
+    monkeypatch.delenv("NAS_DATA", raising=False)
+    monkeypatch.setenv("NAS_CACHE", "mine")
+    monkeypatch.chdir(tmp_path)
+    folders = told_folders()
+    assert folders == {"NAS_CACHE": str(tmp_path / "mine")}
+    (tmp_path / "mine").write_text("no folder")
+    monkeypatch.setenv("NAS_CACHE", "/elsewhere")
+    classification._images.cache_clear()
+    with pytest.raises(NodeError) as told:
+        worker(objective="fashion_mnist", dataset="digits", folders=folders).step()
+    assert first_line(told).startswith(f"DataError: the cache {tmp_path}/mine/datasets cannot be")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OSError(28, "No space left on device"), NodeError), (ValueError(), None)]
+)
+def test_what_an_objective_raises_says_whether_its_machine_did_it(worker, monkeypatch, error, kind):
+    def epoch(self):
+        raise error
+
+    monkeypatch.setattr(Synthetic, "epoch", epoch)
+    with pytest.raises(WorkerError) as told:
+        worker().step()
+    assert isinstance(told.value, NodeError) == (kind is NodeError)
+
+
+def test_an_objective_that_is_not_installed_here_is_the_machines_fault(worker, tmp_path):
+    with pytest.raises(NodeError) as told:
+        worker(objective="not_here:train", folder=str(tmp_path)).step()
+    assert first_line(told).startswith(
+        "MachineError: the objective is not to be had here (ConfigError: objective is "
+    )
+
+
+def test_a_checkpoint_that_the_driver_saw_and_the_worker_does_not_is_the_machines_fault(worker):
+    with pytest.raises(NodeError) as told:
+        worker(checkpoint="/nowhere/checkpoint_000001").step()
+    assert first_line(told) == (
+        "MachineError: the checkpoint /nowhere/checkpoint_000001 is not there; --runs must name a "
+        "folder that all nodes share"
+    )
+
+
+@pytest.fixture
+def stored(worker, tmp_path):
+    """A worker that has trained an epoch, and the folder of its study, which is there."""
+    one = worker(runs=str(tmp_path / "runs"))
+    one._storage = StorageContext(str(tmp_path / "runs"), "study", trial_dir_name="00000-1")
+    one._last_result = one.step()
+    return one, tmp_path / "runs" / "study"
+
+
+def test_a_checkpoint_is_kept_where_the_driver_finds_it(stored):
+    one, study = stored
+    assert (Path(one.save().checkpoint.path) / CHECKPOINT).exists()
+    assert Path(one.save().checkpoint.path).is_relative_to(study)
+
+
+def test_a_folder_of_checkpoints_that_is_not_shared_is_said_to_be_so_in_plain_words(stored):
+    one, study = stored
+    (study / ".validate_storage_marker").unlink()
+    with pytest.raises(NodeError) as told:
+        one.save()
+    assert first_line(told) == (
+        f"MachineError: no checkpoint can be kept in {study.parent} (another folder than the "
+        "driver's); --runs must name a folder that all nodes share"
+    )
+    assert "\x1b" not in str(told.value)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_written_is_said_to_be_so(stored, monkeypatch):
+    one, study = stored
+    (study / "00000-1").write_text("no folder")
+    with pytest.raises(
+        NodeError, match=f"no checkpoint can be kept in {study.parent} \\(.*Error: "
+    ):
+        one.save()
+
+
+def test_a_disk_that_is_full_is_the_machines_fault_and_a_bad_save_the_objectives(
+    stored, monkeypatch
+):
+    one, _ = stored
+    for error, kind in ((OSError(28, "No space left"), NodeError), (TypeError(), WorkerError)):
+
+        def save(self, path, error=error):
+            raise error
+
+        monkeypatch.setattr(Synthetic, "save", save)
+        with pytest.raises(WorkerError) as told:
+            one.save()
+        assert type(told.value) is kind
