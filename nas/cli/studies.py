@@ -91,6 +91,7 @@ def show_command(
         parts = {
             "provenance": record.provenance,
             "devices": found.devices(),
+            "other_software": found.other_software(),
             "dataset": record.dataset,
             "config": record.config,
             "space": record.space,
@@ -125,6 +126,9 @@ def check_command(
             found = [violation for violation in violations(opened) if violation in found]
     except DamagedError as error:
         found = error.problems
+    else:
+        for other in opened.other_software():
+            say(one_line(_differing(other, opened.record.provenance.get("software"))))
     for violation in found:
         say(one_line(violation))
     say(f"{study}: {plural(len(found), 'violation')}" if found else f"{study}: all is well")
@@ -172,6 +176,18 @@ def _confirmed(question: str) -> bool:
     except typer.Abort:
         say("")
         return False
+
+
+def _differing(other: Mapping[str, Any], own: Any) -> str:
+    """In a sentence, with what some attempts were trained; a fact, and no violation."""
+    own = own if isinstance(own, Mapping) else {}
+    parts = [
+        f"{name} {value}" + (f" (not {own[name]})" if name in own else "")
+        for name, value in other.items()
+        if name != "attempts" and value != own.get(name)
+    ]
+    count = plural(int(other["attempts"]), "attempt")
+    return f"note: {count} with other software than the study began with: {', '.join(parts)}"
 
 
 @study_commands.command("export-frame")

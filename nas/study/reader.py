@@ -20,7 +20,7 @@ from nas.metrics import MINIMIZED, near_chance
 from nas.quantity import percent
 from nas.space import SearchSpace
 from nas.study import frames
-from nas.study.damage import damage, read_time
+from nas.study.damage import damage, read_mapping, read_time
 from nas.study.database import engines
 from nas.study.database.upgrade import has_studies
 from nas.study.front import in_full, pareto_front
@@ -247,6 +247,22 @@ class Study:
         )
         with self._snapshot() as connection:
             return [dict(row._mapping) for row in connection.execute(query, {"study": self.id})]
+
+    def other_software(self) -> list[dict[str, Any]]:
+        """Of attempts whose worker had other software than the study began with: that, and how many
+        attempts, the most first."""
+        query = text(
+            "SELECT a.value_json AS software, COUNT(*) AS attempts FROM trial_user_attributes AS a "
+            "JOIN trials AS t ON t.trial_id = a.trial_id "
+            "WHERE t.study_id = :study AND a.key LIKE 'software.%' "
+            "GROUP BY a.value_json ORDER BY COUNT(*) DESC, a.value_json"
+        )
+        with self._snapshot() as connection:
+            rows = connection.execute(query, {"study": self.id}).all()
+        return [
+            {**read_mapping(row.software, "the software of an attempt"), "attempts": row.attempts}
+            for row in rows
+        ]
 
     @cached_property
     def space(self) -> SearchSpace:

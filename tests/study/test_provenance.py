@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -83,10 +84,52 @@ def test_show_prints_all_that_is_stored(store, helpers, database_url, capsys):
             {"device": "cpu", "numerics": "float32", "attempts": 2},
             {"device": "cpu", "numerics": "bfloat16", "attempts": 1},
         ],
+        "other_software": [],
         "dataset": record.dataset,
         "config": record.config,
         "space": record.space,
     }
+
+
+def test_workers_with_other_software_than_the_study_began_with_are_told(
+    open_store, helpers, database_url, capsys
+):
+    own = {"python": "3.11.9", "nas": "0.1.0 (aa)", "torch": "2.15.0"}
+    first, later = (  # the later driver began nothing
+        open_store(record=replace(helpers.record, provenance={"software": {**own, "torch": torch}}))
+        for torch in ("2.15.0", "9")
+    )
+    for store, depth, software in (
+        (first, 1, own), (first, 2, {**own, "torch": "2.14.1"}), (later, 3, {**own, "nas": "0.2"}),
+        (later, 4, {**own, "torch": "2.14.1"}), (later, 5, own),
+    ):  # fmt: skip
+        number = helpers.add(store, depth)
+        attempt = store.attempts.start(number)
+        for epoch in (1, 2):
+            result = helpers.result(epoch) | {"software": json.dumps(software)}
+            store.record_epoch(number, attempt, result)
+    assert open_study(database_url, "s").other_software() == [
+        {**own, "torch": "2.14.1", "attempts": 2},
+        {**own, "nas": "0.2", "attempts": 1},
+    ]
+    assert main(["check", "s", "--storage", database_url]) in (0, 1)
+    said = capsys.readouterr().out.splitlines()
+    why = "with other software than the study began with:"
+    assert said[0] == f"note: 2 attempts {why} torch 2.14.1 (not 2.15.0)"
+    assert said[1] == f"note: 1 attempt {why} nas 0.2 (not 0.1.0 (aa))"
+
+
+def test_of_a_study_that_does_not_say_what_it_began_with_each_attempt_does(
+    open_store, helpers, database_url, capsys
+):
+    store = open_store(record=replace(helpers.record, provenance={}))  # of an earlier nas
+    number = helpers.add(store, 1)
+    attempt = store.attempts.start(number)
+    store.record_epoch(number, attempt, helpers.result(1))  # so is its worker
+    store.record_epoch(number, attempt, helpers.result(2) | {"software": '{"torch": "2.14.1"}'})
+    assert open_study(database_url, "s").other_software() == [{"torch": "2.14.1", "attempts": 1}]
+    main(["check", "s", "--storage", database_url])
+    assert "began with: torch 2.14.1\n" in capsys.readouterr().out
 
 
 def test_the_processor_is_the_model_that_the_kernel_names(monkeypatch, tmp_path):
