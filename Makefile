@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults mutants lint format docs clean
+.PHONY: search test faults cluster-test mutants lint format docs clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-test
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" -n 2 --dist worksteal
+
+# hosts of a network that fails: namespaces of the kernel, for root, with iproute2
+cluster-test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/hosts -m slow
 
 # make mutants SAMPLE=300 PROCESSES=2 ONLY="nas/space nas/cost.py"
 mutants: $(VENV)/.installed-mutants
