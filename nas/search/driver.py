@@ -417,6 +417,14 @@ class _Judge(FIFOScheduler):
         goes_on = self._bridge.report(trial.trial_id, result)
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """None: Tune starts them in turn by itself.
+
+        One that is chosen gets the next process that is free, and the one that begins for it on
+        another node is ended: where trials end faster than processes begin, that node, or the place
+        of a process that died, would never be used.
+        """
+
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         if not trial.should_recover():  # else its node went away: Tune starts it on another one
             self._bridge.died(trial)

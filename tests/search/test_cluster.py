@@ -65,7 +65,7 @@ def test_a_search_outlives_nodes_that_break_leave_and_come(nodes, postgres, fold
     def seen():
         return {path.name for path in (folder / "seen").iterdir()}
 
-    options = ["--objective", "slow:Slow", "--trials", "48", "--epochs", "6", "--scheduler", "none"]
+    options = ["--objective", "slow:Slow", "--trials", "24", "--epochs", "6", "--scheduler", "none"]
     process = search(folder, made.address, url, *options, "--sampler", "random")
     wait_for(lambda: len(seen()) == 3)
     assert seen() == {head.node_id, killed.node_id, drained.node_id}
@@ -82,7 +82,7 @@ def test_a_search_outlives_nodes_that_break_leave_and_come(nodes, postgres, fold
     study = open_study(url, "resnext")
     assert violations(study) == []
     assert set(study.frame()["state"]) == {"COMPLETE"}
-    assert len(study.frame()) == 48
+    assert len(study.frame()) == 24
     attempts = study.attempts()
     assert set(attempts["state"]) == {"complete", "interrupted"}
     reasons = attempts.loc[attempts["state"] == "interrupted", "reason"].str.split("\n").str[0]
