@@ -80,7 +80,7 @@ MAY_IMPORT = {
     "text": set(),
     "faults": {"errors"},
     "importing": {"errors"},
-    "causes": set(),
+    "causes": {"errors"},
     "quantity": {"errors"},
     "metrics": {"errors", "quantity"},
     "dominance": {"metrics"},
