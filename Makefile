@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults mutants lint format clean
+.PHONY: search test faults bench mutants lint format clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-test
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" -n 2 --dist worksteal
+
+# the speed of training against DataLoader and against the limit: a table, and benchmarks/training.json
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/training.py --json benchmarks/training.json
 
 # make mutants SAMPLE=300 PROCESSES=2 ONLY="nas/space nas/cost.py"
 mutants: $(VENV)/.installed-mutants

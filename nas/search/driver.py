@@ -34,8 +34,10 @@ from nas.search.budget import Budget
 from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
 from nas.search.curves import Curves, curves_folder
 from nas.search.duration import format_duration
+from nas.search.jobs import CODE
 from nas.search.searcher import Job, Searcher
-from nas.search.trial import Worker, WorkerError
+from nas.search.stores import Saved, local_folder, saved_place, store_of, tune_path
+from nas.search.trial import DIGEST, Worker, WorkerError
 from nas.study.database.outages import UnavailableError
 
 FURTHER = "metrics/"
@@ -63,9 +65,9 @@ def run(
     """
     config = searcher.config
     checkpoints = Checkpoints(
-        Path(config.runs) / name, config.keep, minimizes=searcher.store.measure.minimizes
+        store_of(config.runs, name), config.keep, minimizes=searcher.store.measure.minimizes
     )
-    folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
+    folder = curves_folder(config.log_to, local_folder(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
     reason, is_full = None, True
     try:
@@ -116,7 +118,7 @@ def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | No
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=str(Path(config.runs).absolute()),
+            storage_path=tune_path(config.runs),
             callbacks=[_Watch(bridge), *([_Log(bridge, curves)] if curves else [])],
             # which results are followed by one, _Watch says
             checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
@@ -157,6 +159,9 @@ class _Bridge:
         self.stopped = stopped
         self._checkpoints = checkpoints
         self._resumes = resumes
+        # where modules of the user's are, unless they were sent
+        sent = ray.get_runtime_context().runtime_env
+        self._folder = None if any(map(sent.get, CODE)) else str(Path.cwd())
         self._cleared = 0.0
         self._live: dict[str, str] = {}  # folders of the Tune trials that have not come to an end
         self.jobs: dict[str, Job] = {}
@@ -192,7 +197,8 @@ class _Bridge:
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
-            "folder": str(Path.cwd()),  # where modules of the user's are
+            "runs": config.runs,
+            "folder": self._folder,
             "dataset": config.dataset,
             "data": str(Path(config.data).absolute()) if config.data else None,
             "resize": config.resize,
@@ -344,10 +350,12 @@ class _Watch(Callback):
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         raise StopSearch  # else Tune looks for a snapshot
 
-    def on_checkpoint(
-        self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
-    ) -> None:
-        self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
+    def on_trial_save(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if (saved := trial.latest_checkpoint_result) is not None:
+            searcher = self._bridge.searcher
+            place = saved_place(searcher.config.runs, saved.checkpoint.path)
+            noted = Saved(place, saved.metrics[DIGEST])
+            searcher.checkpoint(self._bridge.jobs[trial.trial_id], str(noted))
 
 
 class _Log(Callback):

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -28,6 +27,7 @@ from nas.quantity import plural
 from nas.search.added import Added
 from nas.search.config import SearchConfig
 from nas.search.sampling import Proposal, Sampler
+from nas.search.stores import Saved
 from nas.search.tried import telling
 from nas.space import SearchSpace, Setting
 from nas.stopping import find_stopper
@@ -398,7 +398,7 @@ class Searcher:
             return None
         if attempt is None:
             return None
-        checkpoint = _existing(last.checkpoint if last else None)
+        checkpoint = self._existing(last.checkpoint if last else None)
         return self._started(Job(number, attempt, architecture, cost, training, checkpoint))
 
     def _stops(self, job: Job, result: Mapping[str, Any]) -> str | None:
@@ -509,7 +509,8 @@ class Searcher:
         self._failed_in_a_row += 1
         self._last_failure = reason
 
-
-def _existing(checkpoint: str | None) -> str | None:
-    """The checkpoint, if it is here: a study may have moved without it, or its folder was lost."""
-    return checkpoint if checkpoint and Path(checkpoint).exists() else None
+    def _existing(self, checkpoint: str | None) -> str | None:
+        """The checkpoint, if it is here: a study may have moved without it, or it was lost."""
+        if not checkpoint:
+            return None
+        return checkpoint if Saved.read(checkpoint).exists(self.config.runs) else None

@@ -11,6 +11,7 @@ import socket
 import traceback
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from nas.importing import add_to_path
 from nas.objectives.contract import TrialConfig, find_on_worker
 from nas.objectives.running import Running
 from nas.search.budget import Budget, Measurement
+from nas.search.stores import CHECKPOINT, Saved, digest_of, saved_place
+from nas.study.storage_url import SECRETS
 
-CHECKPOINT = "checkpoint.pt"
+DIGEST = "nas_digest"  # of a checkpoint's file, beside the metrics that Tune keeps with it
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
 
 
@@ -42,6 +45,8 @@ class Worker(tune.Trainable):
 
         ``objective`` is one that has no name to be found by, as cloudpickle has it.
         """
+        for name in SECRETS:  # of the node's environment: what is trained needs none
+            os.environ.pop(name, None)
         self._sent = objective
         self._running: Running | None = None
         self._measured: Measurement | None = None
@@ -52,7 +57,8 @@ class Worker(tune.Trainable):
         if not self._close():
             return False
         self._job = new_config
-        self._from = new_config["checkpoint"]
+        noted = new_config["checkpoint"]
+        self._from = Saved.read(noted) if noted else None
         self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
         return True
 
@@ -79,13 +85,26 @@ class Worker(tune.Trainable):
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune keeps what is written into ``checkpoint_dir``."""
         assert self._running is not None, "a checkpoint follows a step"
-        self._running.save(Path(checkpoint_dir) / CHECKPOINT)
+        file = Path(checkpoint_dir) / CHECKPOINT
+        self._running.save(file)
+        self._digest = digest_of(file)
         if self._measured is not None:
             self._measured.save(Path(checkpoint_dir))
 
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """As Tune's own, with the digest of what was written."""
+        saved = super().save(checkpoint_dir)
+        saved.metrics[DIGEST] = self._digest
+        return saved
+
+    def restore(self, checkpoint_path: Any) -> None:
+        """Tune starts a lost actor again from its last checkpoint, which ``save`` returned."""
+        super().restore(checkpoint_path)
+        path, digest = checkpoint_path.checkpoint.path, checkpoint_path.metrics[DIGEST]
+        self._from = Saved(saved_place(self._job["runs"], path), digest)
+
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
-        """Tune starts a lost actor again from its last checkpoint."""
-        self._from = str(checkpoint)
+        """Nothing: it is read when the attempt begins."""
 
     def cleanup(self) -> None:
         """Tune has no more attempts for this process."""
@@ -93,18 +112,20 @@ class Worker(tune.Trainable):
 
     def _begin(self) -> Running:
         job = self._job
-        add_to_path(Path(job["folder"]))
+        folder = Path(job["folder"] or Path.cwd())
+        add_to_path(folder)
         sent = cloudpickle.loads(self._sent) if self._sent is not None else None
-        objective = find_on_worker(job["objective"], job["folder"], sent)
+        objective = find_on_worker(job["objective"], folder, sent)
         architecture, config = Architecture.from_dict(job["architecture"]), _config(job)
-        resumed = Path(self._from) if self._from is not None and objective.resumes else None
-        # measured before anything else is in memory, and once: an attempt that goes on keeps what
-        # its first epoch was told
-        known = Measurement.load(resumed) if resumed else None
-        self._measured = known or Budget(**job["budget"]).measure(architecture, config)
-        running = Running(objective, architecture, config)
-        if resumed:
-            running.load(resumed / CHECKPOINT)
+        goes_on = self._from is not None and objective.resumes
+        with self._from.fetched(job["runs"]) if goes_on else nullcontext() as resumed:
+            # measured before anything else is in memory, and once: an attempt that goes on keeps
+            # what its first epoch was told
+            known = Measurement.load(resumed) if resumed else None
+            self._measured = known or Budget(**job["budget"]).measure(architecture, config)
+            running = Running(objective, architecture, config)
+            if resumed:
+                running.load(resumed / CHECKPOINT)
         return running
 
     def _close(self) -> bool:

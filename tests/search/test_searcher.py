@@ -14,7 +14,7 @@ from nas.architecture import Architecture
 from nas.cost import cost
 from nas.metrics import ACCURACY, METRICS, unusable
 from nas.samplers import NAMES, STARTUP
-from nas.search.searcher import TOLD_AT_ONCE, Job, _existing
+from nas.search.searcher import TOLD_AT_ONCE, Job
 from nas.space import SearchSpace
 from nas.study.attempts import LEASE
 from nas.study.check import violations
@@ -444,13 +444,6 @@ def test_a_measurement_has_finite_numbers_and_the_next_epoch():
     for accuracy in (-0.01, 1.01):
         said = f"val_accuracy is {accuracy}, not a fraction of 1"
         assert unusable({**GOOD, "val_accuracy": accuracy}, ACCURACY, 0) == said
-
-
-def test_a_checkpoint_is_one_where_it_can_be_found(tmp_path):
-    assert _existing(str(tmp_path)) == str(tmp_path)
-    assert _existing(str(tmp_path / "gone")) is None
-    assert _existing(None) is None
-    assert _existing("") is None
 
 
 # --- what a driver is given and what others are told ---
