@@ -7,6 +7,7 @@ study database is the only truth. Each Tune trial is one attempt.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -31,14 +32,18 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from nas.objectives.contract import Objective
 from nas.search.budget import Budget
+from nas.search.cards import cards
 from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
 from nas.search.curves import Curves, curves_folder
 from nas.search.duration import format_duration
 from nas.search.jobs import CODE
+from nas.search.placement import AUTO, Shares
 from nas.search.searcher import Job, Searcher
 from nas.search.stores import Saved, local_folder, saved_place, store_of, tune_path
 from nas.search.trial import DIGEST, Worker, WorkerError
 from nas.study.database.outages import UnavailableError
+
+log = logging.getLogger(__name__)
 
 FURTHER = "metrics/"
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
@@ -67,13 +72,14 @@ def run(
     checkpoints = Checkpoints(
         store_of(config.runs, name), config.keep, minimizes=searcher.store.measure.minimizes
     )
+    shares = _shares(searcher)
     folder = curves_folder(config.log_to, local_folder(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
     reason, is_full = None, True
     try:
         with _without_snapshots():
             while reason is None and is_full and not searcher.finished:
-                bridge = _Bridge(searcher, stopped, checkpoints, resumes=objective.resumes)
+                bridge = _Bridge(searcher, stopped, checkpoints, shares, resumes=objective.resumes)
                 reason = _fit(_tuner(bridge, name, objective, curves))
                 is_full = bridge.is_full
     finally:
@@ -84,6 +90,27 @@ def run(
         if curves:
             curves.close()
     return reason
+
+
+def _shares(searcher: Searcher) -> Shares:
+    """Of GPUs, by the option ``gpus_per_trial``; with auto, the GPUs are tried first."""
+    config, space = searcher.config, searcher.space
+    if config.gpus_per_trial != AUTO:
+        return Shares(config.least_gpus)
+    network, training = space.sample(config.seed), config.training_config()
+    found = cards(network, training, space.input_shape, space.num_classes)
+    shares = Shares.measured(found, space.cost(network), training.batch_size)
+    log.info(
+        "GPUs: %s; a step takes %.2f of what is predicted",
+        ", ".join(sorted({f"{one.name}, {one.memory / 1e9:.1f} GB" for one in found})),
+        shares.correction,
+    )
+    return shares
+
+
+def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What an attempt asks Tune for."""
+    return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
 
 
 def _fit(tuner: tune.Tuner) -> str | None:
@@ -107,7 +134,7 @@ def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | No
         sent = cloudpickle.dumps(objective.train)  # type: ignore[no-untyped-call]
         worker = tune.with_parameters(Worker, objective=sent)
     return tune.Tuner(
-        tune.with_resources(worker, {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}),
+        tune.with_resources(worker, _resources),
         tune_config=TuneConfig(
             search_alg=_Suggest(bridge),
             scheduler=_Judge(bridge),
@@ -152,12 +179,15 @@ class _Bridge:
         searcher: Searcher,
         stopped: Callable[[], str | None],
         checkpoints: Checkpoints,
+        shares: Shares,
         *,
         resumes: bool,
     ) -> None:
         self.searcher = searcher
         self.stopped = stopped
         self._checkpoints = checkpoints
+        self._shares = shares
+        self._gpus: dict[str, float] = {}  # of each Tune trial
         self._resumes = resumes
         # where modules of the user's are, unless they were sent
         sent = ray.get_runtime_context().runtime_env
@@ -191,6 +221,8 @@ class _Bridge:
         self.jobs[trial_id] = job
         self._live[trial_id] = attempt_folder(job.number, job.attempt)
         config = searcher.config
+        gpus = self._shares.of(job.number, job.cost, job.training["batch_size"])
+        self._gpus[trial_id] = gpus
         return {
             "objective": config.objective,
             "trial": job.number,
@@ -207,7 +239,8 @@ class _Bridge:
             "fingerprint": searcher.store.dataset,
             "device": config.device,
             "cpus": config.cpus_per_trial,
-            "gpus": config.gpus_per_trial,
+            "gpus": gpus,
+            "capped": self._shares.caps,
             "budget": Budget.of(config).to_dict(),
         }
 
@@ -221,7 +254,14 @@ class _Bridge:
             if again is None:
                 return False
             self.jobs[trial_id] = again
-        return self.searcher.report(self.jobs[trial_id], _nested(result))
+        job = self.jobs[trial_id]
+        if result.get("out_of_memory"):
+            share = self._gpus[trial_id]
+            if more := self._shares.grow(job.number, share):
+                said = f"with {share:g} of a GPU, and gets {more:g}: {result['failure']}"
+                self.searcher.hand_back(job, f"it ran out of memory {said}")
+                return False
+        return self.searcher.report(job, _nested(result))
 
     def watch(self, trial: Any) -> None:
         """Kill the process of a Tune trial that gave no sign for too long."""

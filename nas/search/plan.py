@@ -22,6 +22,7 @@ from nas.search.config import Scope, SearchConfig, checked, options, resolve, un
 from nas.search.jobs import refuse_deleted
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
+from nas.search.placement import AUTO
 from nas.search.predicting import within_prediction
 from nas.search.sampling import check_flip
 from nas.search.starting import find_start
@@ -164,9 +165,14 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         stored.refuse_another(other, study)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
-    if config.gpus_per_trial > 1 and objective.is_built_in:
+    if config.gpus_per_trial == AUTO and not objective.is_built_in:
         raise ConfigError(
-            f"gpus-per-trial is {config.gpus_per_trial:g}, but a training uses one device; "
+            "gpus-per-trial is auto, but what an objective of your own takes is not known; "
+            "accepted: a number, such as 0.25"
+        )
+    if config.least_gpus > 1 and objective.is_built_in:
+        raise ConfigError(
+            f"gpus-per-trial is {config.least_gpus:g}, but a training uses one device; "
             "accepted: at most 1, such as 0.25"
         )
     if asked is None:

@@ -241,6 +241,10 @@ class Searcher:
         final = "abandoned" if lost else "failed"
         self._end(job, "died" if again else final, reason, alarming)
 
+    def hand_back(self, job: Job, reason: str) -> None:
+        """The attempt ends where it is, which is no failure, and another one will go on."""
+        self._end(job, "interrupted", reason)
+
     def restarted(self, job: Job, reason: str) -> Job | None:
         """The attempt's process was lost, and another one began where its checkpoint is.
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import socket
+import sys
 import traceback
 import uuid
 from collections.abc import Mapping
@@ -80,6 +81,12 @@ class Worker(tune.Trainable):
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
         except BaseException as error:  # a function of a user may raise any
+            if _is_out_of_memory(error):
+                self._running = None  # with all that it holds
+                failure = " ".join(str(error).split())[:300]
+                return {
+                    "failure": failure, "out_of_memory": True, "execution": self._execution
+                }  # fmt: skip
             raise WorkerError(_described(error)) from None
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -117,8 +124,10 @@ class Worker(tune.Trainable):
         sent = cloudpickle.loads(self._sent) if self._sent is not None else None
         objective = find_on_worker(job["objective"], folder, sent)
         architecture, config = Architecture.from_dict(job["architecture"]), _config(job)
-        goes_on = self._from is not None and objective.resumes
-        with self._from.fetched(job["runs"]) if goes_on else nullcontext() as resumed:
+        if job["capped"]:
+            _hold_to(job["gpus"])
+        goes_on = self._from if objective.resumes else None
+        with goes_on.fetched(job["runs"]) if goes_on else nullcontext() as resumed:
             # measured before anything else is in memory, and once: an attempt that goes on keeps
             # what its first epoch was told
             known = Measurement.load(resumed) if resumed else None
@@ -149,6 +158,22 @@ def _config(job: Mapping[str, Any]) -> TrialConfig:
         gpus=job["gpus"],
         trial=job["trial"],
     )
+
+
+def _hold_to(share: float) -> None:
+    """Let this process have no more than this part of its GPU's memory, and give back what the
+    trial before had."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory was all taken."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _with_measured(result: Mapping[str, Any], measured: Measurement) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def job(budget, **changes):
     about = {"folder": str(Path.cwd()), "input_shape": [1, 28, 28], "num_classes": 10, "trial": 0}
     data = {"dataset": "fashion_mnist", "data": None, "resize": False, "fingerprint": None}
     machine = {"device": "auto", "cpus": 1, "gpus": 0, "objective": "synthetic"}
+    machine |= {"capped": False, "runs": "nas-runs"}
     return {**given, **about, **data, **machine, "budget": budget.to_dict(), **changes}
 
 

@@ -159,6 +159,7 @@ def job(data_folder, width: int) -> dict:
         "architecture": json.loads(json.dumps(architecture.to_dict())),
         "training": config.to_dict(),
         "checkpoint": None,
+        "runs": "nas-runs",
         "dataset": "fashion_mnist",
         "data": str(data_folder),
         "resize": False,
@@ -168,6 +169,7 @@ def job(data_folder, width: int) -> dict:
         "device": "cpu",
         "cpus": 1,
         "gpus": 0,
+        "capped": False,
         "budget": {
             "latency": False,
             "memory": False,

@@ -119,7 +119,7 @@ def test_what_is_installed_or_part_of_nas_or_sent_with_a_job_does_not_travel(cod
     monkeypatch.syspath_prepend(str(code))
     mine = [str(code / "helper.py"), str(code / "mine.py")]
     assert own_modules("mine:train") == mine
-    for name in (None, "synthetic", "fashion_mnist", "json:dumps"):
+    for name in (None, "synthetic", "fashion_mnist", "os.path:join"):
         assert own_modules(name) == []
     sent = '{"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}'
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", sent)
