@@ -307,7 +307,7 @@ def resolve(
     slots = machine.slots(config.cpus_per_trial, config.least_gpus)
     if config.concurrency is None:
         return config.model_copy(update={"concurrency": min(slots, config.trials)})
-    if config.concurrency > slots:
+    if config.concurrency > slots and not machine.nodes:  # a cluster may get more of them
         raise ConfigError(
             f"concurrency is {config.concurrency}, but {machine} has room for "
             f"{plural(slots, 'trial')} of {plural(config.cpus_per_trial, 'CPU', '{:g}'.format)} "

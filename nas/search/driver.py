@@ -39,8 +39,8 @@ from nas.search.duration import format_duration
 from nas.search.jobs import CODE
 from nas.search.placement import AUTO, Shares
 from nas.search.searcher import Job, Searcher
-from nas.search.stores import Saved, local_folder, saved_place, store_of, tune_path
-from nas.search.trial import DIGEST, Worker, WorkerError
+from nas.search.stores import local_folder, store_of, tune_path
+from nas.search.trial import Worker, WorkerError, noted_of
 from nas.study.database.outages import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -390,12 +390,13 @@ class _Watch(Callback):
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         raise StopSearch  # else Tune looks for a snapshot
 
-    def on_trial_save(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if (saved := trial.latest_checkpoint_result) is not None:
-            searcher = self._bridge.searcher
-            place = saved_place(searcher.config.runs, saved.checkpoint.path)
-            noted = Saved(place, saved.metrics[DIGEST])
-            searcher.checkpoint(self._bridge.jobs[trial.trial_id], str(noted))
+    def on_checkpoint(
+        self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
+    ) -> None:
+        # noted before Tune deletes the one before
+        searcher = self._bridge.searcher
+        noted = noted_of(searcher.config.runs, checkpoint)
+        searcher.checkpoint(self._bridge.jobs[trial.trial_id], str(noted))
 
 
 class _Log(Callback):

@@ -27,7 +27,7 @@ from nas.search.budget import Budget, Measurement
 from nas.search.stores import CHECKPOINT, Saved, digest_of, saved_place
 from nas.study.storage_url import SECRETS
 
-DIGEST = "nas_digest"  # of a checkpoint's file, beside the metrics that Tune keeps with it
+DIGEST = "nas_digest"  # of a checkpoint's file, as an attribute of what Tune knows of it
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
 
 
@@ -101,14 +101,13 @@ class Worker(tune.Trainable):
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """As Tune's own, with the digest of what was written."""
         saved = super().save(checkpoint_dir)
-        saved.metrics[DIGEST] = self._digest
+        setattr(saved.checkpoint, DIGEST, self._digest)
         return saved
 
     def restore(self, checkpoint_path: Any) -> None:
         """Tune starts a lost actor again from its last checkpoint, which ``save`` returned."""
         super().restore(checkpoint_path)
-        path, digest = checkpoint_path.checkpoint.path, checkpoint_path.metrics[DIGEST]
-        self._from = Saved(saved_place(self._job["runs"], path), digest)
+        self._from = noted_of(self._job["runs"], checkpoint_path.checkpoint)
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Nothing: it is read when the attempt begins."""
@@ -142,6 +141,11 @@ class Worker(tune.Trainable):
             return False
         self._running = None
         return True
+
+
+def noted_of(runs: str, checkpoint: tune.Checkpoint) -> Saved:
+    """Where one that ``Worker.save`` returned is, and what."""
+    return Saved(saved_place(runs, checkpoint.path), getattr(checkpoint, DIGEST))
 
 
 def _config(job: Mapping[str, Any]) -> TrialConfig:
