@@ -82,7 +82,7 @@ def checked(url):
     assert violations(study) == []
     epochs = study.epochs()
     assert len(epochs) == 2
-    assert set(epochs["sent"]) == {1.0} and set(epochs["secrets"]) == {0.0}
+    assert set(epochs["metrics.sent"]) == {1.0} and set(epochs["metrics.secrets"]) == {0.0}
 
 
 def test_a_job_runs_with_the_code_and_the_space_of_the_folder_it_was_submitted_from(

@@ -72,7 +72,7 @@ def test_a_search_goes_on_from_a_checkpoint_in_a_bucket_and_leaves_the_best_one(
     study = open_study(storage, "resnext")
     assert violations(study) == []
     attempts = study.attempts()
-    of_first = attempts[attempts["trial"] == 0]
+    of_first = attempts[attempts["number"] == 0]
     assert list(of_first["state"]) == ["died", "complete"]
     log = next((tmp_path / "cache" / "runs").glob("*/search.log")).read_text()
     assert "trial 0 claimed: attempt 2 goes on from s3://bucket/a/runs/resnext-" in log
