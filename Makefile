@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults cluster-test mutants lint format docs clean
+.PHONY: search test faults cluster-test bench mutants lint format docs clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
@@ -19,6 +19,10 @@ faults: $(VENV)/.installed-test
 # hosts of a network that fails: namespaces of the kernel, for root, with iproute2
 cluster-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/hosts -m slow
+
+# the speed of training against DataLoader and against the limit: a table, and benchmarks/training.json
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/training.py --json benchmarks/training.json
 
 # make mutants SAMPLE=300 PROCESSES=2 ONLY="nas/space nas/cost.py"
 mutants: $(VENV)/.installed-mutants

@@ -54,7 +54,7 @@ until ray health-check --address "$head:$port" > /dev/null 2>&1; do sleep 2; don
 if ((${#nodes[@]} > 1)); then
     srun --nodes $((${#nodes[@]} - 1)) --exclude "$head" --overlap \
         ray start --block --address "$head:$port" --num-cpus "$SLURM_CPUS_PER_TASK" &
-    sleep 30 # nodes that come later are used, too
+    sleep 30 # nodes that come later are used where --concurrency has room for them
 fi
 
 # the database is needed here alone; the search's URL has no password in it

@@ -69,9 +69,10 @@ def started_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def start_head(folder: Path, **environment: str) -> Address:
+def start_head(folder: Path, *options: str, **environment: str) -> Address:
     """Where the head node of a real cluster is, whose sessions are in ``folder``."""
-    head = ["start", "--head", "--port=0", "--num-cpus=1", "--include-dashboard=false"]
+    head = ["start", "--head", "--port=0", "--num-cpus=1"]
+    head += options or ["--include-dashboard=false"]
     subprocess.run(
         [*RAY, *head, f"--temp-dir={folder}/ray"],
         env={**os.environ, "RAY_TMPDIR": str(folder), **environment},

@@ -99,8 +99,8 @@ Data = Annotated[
 Runs = Annotated[
     str | None,
     typer.Option(
-        help="Folder for checkpoints and logs; on a cluster, one that all nodes share. "
-        "(default: nas-runs)",
+        help="Folder for checkpoints and logs; on a cluster, one that all nodes share, or "
+        "s3://bucket/path. (default: nas-runs)",
         rich_help_panel=WHERE,
     ),
 ]
@@ -290,7 +290,8 @@ def search_command(
         str | None,
         typer.Option(
             metavar="FLOAT",
-            help="May be a fraction, such as 0.25. (default: 0.25 with a GPU)",
+            help="May be a fraction, such as 0.25; auto: by the memory that each network needs. "
+            "(default: 0.25 with a GPU)",
             rich_help_panel=WHERE,
         ),
     ] = None,

@@ -132,14 +132,14 @@ def is_built_in(name: str) -> bool:
     return name in BUILT_IN or name.startswith(TABLE)
 
 
-def find_on_worker(name: str, folder: str, train: Any | None) -> Objective:
+def find_on_worker(name: str, folder: Path, train: Any | None) -> Objective:
     """As ``find_objective`` on a driver whose current folder was ``folder``, which sent ``train``
     along where that has no name to be found by."""
     if train is not None:
         return _described(train, name, by_name=False)
     if name in BUILT_IN:
         return Objective(name, None, "class")
-    return _described(import_named("objective", name, Path(folder)), name, by_name=True)
+    return _described(import_named("objective", name, folder), name, by_name=True)
 
 
 def check_name(name: str) -> str:

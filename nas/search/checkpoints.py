@@ -8,14 +8,14 @@ on all images.
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shutil
 import time
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
+
+from nas.search.stores import Store
+from nas.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ def attempt_folder(number: int, attempt: int) -> str:
 
 
 class Checkpoints:
-    """The folders of attempts below the folder of one study, which several drivers may share."""
+    """The folders of attempts of one study, which several drivers may share."""
 
-    def __init__(self, folder: Path, keep: int = 0, *, minimizes: bool = False) -> None:
+    def __init__(self, store: Store, keep: int = 0, *, minimizes: bool = False) -> None:
         """``keep`` of the trials trained in full stay, those with the highest first value; the
         lowest, where that is minimized."""
-        self._folder = folder
+        self._store = store
         self._keep = keep
         self._sign = -1 if minimizes else 1
         self._stuck: set[str] = set()  # what could not be deleted, and was said to be so
@@ -66,20 +66,17 @@ class Checkpoints:
             if time.monotonic() > deadline:
                 return
             try:
-                shutil.rmtree(self._folder / name)
+                self._store.delete(name)
             except FileNotFoundError:  # another driver was faster
                 continue
             except OSError as error:
                 self._stuck.add(name)
-                log.warning("cannot delete %s (%s)", self._folder / name, error.strerror)
+                reason = error.strerror or one_line(error)[:200]  # pyarrow's have no number
+                log.warning("cannot delete %s (%s)", self._store.place(name), reason)
 
     def _of_ended(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
         """By name of a folder, the number of its trial."""
-        try:
-            with os.scandir(self._folder) as entries:
-                names = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
-        except OSError:
-            return {}  # nothing was written yet
+        names = self._store.names()
         numbers = {name: int(m[1]) for name in names if (m := _ATTEMPT.fullmatch(name))}
         return {
             name: number

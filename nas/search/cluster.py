@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import ray
 from nas.errors import ConfigError
 from nas.search.head import OPEN, Head, authentication, reached, silence
 from nas.search.machine import Address, Machine, Node, cluster_address
-from nas.study.storage_url import VARIABLE
+from nas.study.storage_url import SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def cluster(
     insecure: bool = False,
     keep: bool = False,
     tell: Callable[[str], object] = log.warning,
+    modules: Sequence[str] = (),
 ) -> Iterator[Machine]:
     """Ray, connected to a cluster or started here, and what it has.
 
@@ -49,6 +50,7 @@ def cluster(
         insecure: also join one on other machines that asks nobody for a token.
         keep: leave a new connection open.
         tell: is told, in one line, that a cluster without CPUs is waited for.
+        modules: files and packages that the workers of a cluster that is joined import from us.
 
     Raises:
         ConfigError: no cluster that answers is there, it wants a token that is not here, it has no
@@ -72,7 +74,8 @@ def cluster(
     else:
         head = reached(named)
         _refuse_open(named, head, insecure)
-        _start(head.mode, address=named.place)
+        code: dict[str, Any] = {"runtime_env": {"py_modules": list(modules)}} if modules else {}
+        _start(head.mode, address=named.place, **code)
     try:
         yield here if named is None else _populated(named, tell)
     finally:
@@ -87,7 +90,7 @@ def _start(mode: str | None = None, **options: Any) -> None:
         ConfigError: that fails.
     """
     # workers inherit our environment, and need no database; an empty address is one for Ray
-    left_out = {name: os.environ.pop(name, None) for name in (VARIABLE, "RAY_ADDRESS")}
+    left_out = {name: os.environ.pop(name, None) for name in (*SECRETS, "RAY_ADDRESS")}
     try:
         with silence(), authentication(mode) if mode else nullcontext():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)

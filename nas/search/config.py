@@ -24,6 +24,7 @@ from nas.samplers import NAMES
 from nas.search.curves import check_log_to
 from nas.search.duration import parse_duration
 from nas.search.machine import Machine, check_address
+from nas.search.placement import LEAST
 from nas.space import Bands, SearchSpace, amount
 from nas.space.messages import read_yaml
 from nas.stopping.contract import Scheduler
@@ -193,7 +194,7 @@ class SearchConfig(BaseModel):
     time_budget: Annotated[Duration, Scope.CALL] = None
     concurrency: Annotated[Count | None, Unlimited, Scope.CALL] = None
     cpus_per_trial: Annotated[Real, Field(gt=0, le=1024), Scope.CALL] = 1
-    gpus_per_trial: Annotated[Real, Field(ge=0, le=64), Scope.CALL] = 0
+    gpus_per_trial: Annotated[Annotated[Real, Field(ge=0, le=64)] | Literal["auto"], Scope.CALL] = 0
     max_failures: Annotated[Whole, Field(ge=0, le=1000), Scope.KEPT] = 2
     max_consecutive_failures: Annotated[Count, Scope.CALL] = 10
     trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
@@ -228,7 +229,7 @@ class SearchConfig(BaseModel):
         if self.start_from and (self.flip or self.stream):
             pairs = "flip pairs trials by their numbers" if self.flip else "a population is random"
             raise ConfigError(f"start-from is given, but {pairs}; leave it out")
-        if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
+        if self.least_gpus > 1 and self.least_gpus % 1:
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
             )
@@ -242,6 +243,11 @@ class SearchConfig(BaseModel):
     def training_config(self, **searched: Any) -> TrainingConfig:
         """How a trial is trained; ``searched`` are the hyper-parameters that its setting names."""
         return TrainingConfig(**{**self.training, **searched, **self._outside})
+
+    @property
+    def least_gpus(self) -> float:
+        """GPUs that each trial gets; the least that one may get, where they differ."""
+        return LEAST if self.gpus_per_trial == "auto" else self.gpus_per_trial
 
     @property
     def _outside(self) -> dict[str, Any]:
@@ -296,14 +302,16 @@ def resolve(
         config = SearchConfig(**{**machine.defaults(), **kept, **given})
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
-    slots = machine.slots(config.cpus_per_trial, config.gpus_per_trial)
+    if config.gpus_per_trial == "auto" and not machine.gpus:
+        raise ConfigError(f"gpus-per-trial is auto, but {machine} has no GPU; leave it out")
+    slots = machine.slots(config.cpus_per_trial, config.least_gpus)
     if config.concurrency is None:
         return config.model_copy(update={"concurrency": min(slots, config.trials)})
-    if config.concurrency > slots:
+    if config.concurrency > slots and not machine.nodes:  # a cluster may get more of them
         raise ConfigError(
             f"concurrency is {config.concurrency}, but {machine} has room for "
             f"{plural(slots, 'trial')} of {plural(config.cpus_per_trial, 'CPU', '{:g}'.format)} "
-            f"and {plural(config.gpus_per_trial, 'GPU', '{:g}'.format)}"
+            f"and {plural(config.least_gpus, 'GPU', '{:g}'.format)}"
         )
     return config
 

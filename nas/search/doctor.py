@@ -24,6 +24,7 @@ from nas.search.config import checked
 from nas.search.joining import connected, machine
 from nas.search.machine import Machine, cluster_address
 from nas.search.probe import Report
+from nas.search.stores import check_runs, marked, tune_path
 from nas.study.database.clock import DatabaseClock, utc_now
 from nas.study.database.engines import (
     POSTGRESQL,
@@ -77,6 +78,7 @@ def examine(given: Mapping[str, Any]) -> list[Finding]:
     options = checked({"runs": "nas-runs", "dataset": "fashion_mnist", **given})
     url = storage_url(given.get("storage"))
     with machine(options) as found:
+        check_runs(options["runs"])
         question = {"dataset": options["dataset"], "data": options.get("data")}
         here, reports = ask(options["runs"], SECONDS, **question)
         findings = [
@@ -120,17 +122,9 @@ def ask(
     runs: str, seconds: float, dataset: str | None = None, data: str | None = None
 ) -> tuple[Mapping[str, Any], list[Report]]:
     """What this machine says of itself, and each node of the Ray that is connected to."""
-    folder = Path(runs).absolute()
-    while not folder.exists():  # nothing is made; what lies above it will be its file system
-        folder = folder.parent
-    marker = folder / f".nas-doctor-{uuid.uuid4().hex}"
-    question: dict[str, Any] = {"marker": str(marker), "text": uuid.uuid4().hex}
-    question["seconds"] = DATA_SECONDS
-    try:
-        marker.write_text(question["text"])
-    except OSError as error:
-        raise ConfigError(f"runs: cannot write in {folder} ({error.strerror})") from None
-    try:
+    question: dict[str, Any] = {"text": uuid.uuid4().hex, "seconds": DATA_SECONDS}
+    with marked(runs, question["text"]) as marker:
+        question["marker"] = marker
         here = probe.look(question)
         question |= {"dataset": dataset, "data": data and str(Path(data).absolute())}
         question |= {"folders": told_folders()}
@@ -140,8 +134,6 @@ def ask(
             return here, ask_nodes(question, seconds)
         asked = time.time()
         return here, [Report(here["host"], probe.look(question), asked, time.time())]
-    finally:
-        marker.unlink(missing_ok=True)
 
 
 def _nodes(found: Machine, reports: Sequence[Report]) -> Finding:
@@ -179,8 +171,9 @@ def _versions(here: Mapping[str, Any], reports: Sequence[Report]) -> list[Findin
 
 def _shared(runs: str, reports: Sequence[Report]) -> Finding:
     wrong = [f"{one.said['runs']}, on {one.host}" for one in reports if one.said.get("runs")]
-    found = "; ".join(wrong) or f"{Path(runs).absolute()} is the same on all, and written by all"
-    advice = "name a folder that all nodes share in --runs, such as on NFS" if wrong else ""
+    found = "; ".join(wrong) or f"{tune_path(runs)} is the same on all, and written by all"
+    advice = "name what all nodes share in --runs, such as a folder on NFS, or s3://bucket/path"
+    advice = advice if wrong else ""
     return Finding("runs folder", not wrong, found, advice, needed=True)
 
 

@@ -7,6 +7,7 @@ study database is the only truth. Each Tune trial is one attempt.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -41,15 +42,21 @@ from nas.objectives.contract import Objective
 from nas.quantity import format_duration
 from nas.search.asking import host_of
 from nas.search.budget import Budget
+from nas.search.cards import cards
 from nas.search.checkpoints import MOST_SECONDS, Checkpoints, attempt_folder
 from nas.search.cluster import what_it_has
 from nas.search.curves import Curves, curves_folder
+from nas.search.jobs import CODE
 from nas.search.losses import Loss, is_there, loss_of, node_of, place_of
 from nas.search.nodes import Nodes
 from nas.search.pace import Paces
+from nas.search.placement import AUTO, Shares
 from nas.search.searcher import Job, Searcher
-from nas.search.trial import Worker
+from nas.search.stores import is_remote, local_folder, store_of, tune_path
+from nas.search.trial import Worker, noted_of
 from nas.study.database.outages import UnavailableError
+
+log = logging.getLogger(__name__)
 
 FURTHER = "metrics/"
 POLL_SECONDS = 1.0  # between looks at trials that other drivers run
@@ -90,11 +97,12 @@ def run(
     """
     config = searcher.config
     checkpoints = Checkpoints(
-        Path(config.runs) / name, config.keep, minimizes=searcher.store.measure.minimizes
+        store_of(config.runs, name), config.keep, minimizes=searcher.store.measure.minimizes
     )
-    folder = curves_folder(config.log_to, Path(config.runs) / name / "tensorboard")
+    shares = _shares(searcher)
+    folder = curves_folder(config.log_to, local_folder(config.runs) / name / "tensorboard")
     curves = Curves(folder.absolute()) if folder else None
-    paces = Paces((Path(config.runs) / name).absolute())
+    paces = Paces((local_folder(config.runs) / name).absolute())
     reason, is_full = None, True
     try:
         with _without_snapshots():
@@ -106,6 +114,7 @@ def run(
                     paces,
                     nodes,
                     at_once,
+                    shares,
                     resumes=objective.resumes,
                 )
                 reason = _fit(_tuner(bridge, name, objective, curves))
@@ -119,6 +128,22 @@ def run(
         if curves:
             curves.close()
     return reason
+
+
+def _shares(searcher: Searcher) -> Shares:
+    """Of GPUs, by the option ``gpus_per_trial``; with auto, the GPUs are tried first."""
+    config, space = searcher.config, searcher.space
+    if config.gpus_per_trial != AUTO:
+        return Shares(config.least_gpus)
+    network, training = space.sample(config.seed), config.training_config()
+    found = cards(network, training, space.input_shape, space.num_classes)
+    shares = Shares.measured(found, space.cost(network), training.batch_size)
+    log.info(
+        "GPUs: %s; a step takes %.2f of what is predicted",
+        ", ".join(sorted({f"{one.name}, {one.memory / 1e9:.1f} GB" for one in found})),
+        shares.correction,
+    )
+    return shares
 
 
 def _fit(tuner: tune.Tuner) -> str | None:
@@ -162,7 +187,7 @@ def _tuner(bridge: _Bridge, name: str, objective: Objective, curves: Curves | No
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=str(Path(config.runs).absolute()),
+            storage_path=tune_path(config.runs),
             callbacks=[_Watch(bridge), *([_Log(bridge, curves)] if curves else [])],
             # which results are followed by one, _Watch says
             checkpoint_config=CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
@@ -199,6 +224,7 @@ class _Bridge:
         paces: Paces,
         nodes: Nodes,
         at_once: int | None,
+        shares: Shares,
         *,
         resumes: bool,
     ) -> None:
@@ -210,7 +236,12 @@ class _Bridge:
         self._at_once = at_once
         self._room = 0  # trials that the nodes can run at once
         self._looked = -math.inf  # when they were looked at last
+        self._shares = shares
+        self._gpus: dict[str, float] = {}  # of each Tune trial
         self._resumes = resumes
+        # where modules of the user's are, unless they were sent
+        sent = ray.get_runtime_context().runtime_env
+        self._folder = None if any(map(sent.get, CODE)) else str(Path.cwd())
         self._cleared = 0.0
         self._live: dict[str, str] = {}  # folders of the Tune trials that have not come to an end
         self.jobs: dict[str, Job] = {}
@@ -243,25 +274,29 @@ class _Bridge:
         self.jobs[trial_id] = job
         self._live[trial_id] = attempt_folder(job.number, job.attempt)
         config = searcher.config
+        gpus = self._shares.of(job.number, job.cost, job.training["batch_size"])
+        self._gpus[trial_id] = gpus
         return {
             "objective": config.objective,
             "trial": job.number,
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
-            "pace": str(self._paces.path(job.number, job.attempt)),
-            "folder": str(Path.cwd()),  # where modules of the user's are
+            "pace": None
+            if is_remote(config.runs)
+            else str(self._paces.path(job.number, job.attempt)),
+            "folder": self._folder,
             "dataset": config.dataset,
             "data": str(Path(config.data).absolute()) if config.data else None,
             "folders": told_folders(),
-            "runs": str(Path(config.runs).absolute()),
+            "runs": tune_path(config.runs),
             "resize": config.resize,
             "input_shape": list(searcher.space.input_shape),
             "num_classes": searcher.space.num_classes,
             "fingerprint": searcher.store.dataset,
             "device": config.device,
             "cpus": config.cpus_per_trial,
-            "gpus": config.gpus_per_trial,
+            "gpus": gpus,
             "avoided": sorted(self._nodes.avoided),
             "budget": Budget.of(config).to_dict(),
         }
@@ -277,9 +312,7 @@ class _Bridge:
             self._looked = time.monotonic()
             config = self.searcher.config
             slots = {
-                node["NodeID"]: what_it_has(node).slots(
-                    config.cpus_per_trial, config.gpus_per_trial
-                )
+                node["NodeID"]: what_it_has(node).slots(config.cpus_per_trial, config.least_gpus)
                 for node in ray.nodes()  # type: ignore[no-untyped-call]
                 if node["Alive"]
             }
@@ -301,7 +334,14 @@ class _Bridge:
             if again is None:
                 return False
             self.jobs[trial_id] = again
-        return self.searcher.report(self.jobs[trial_id], _nested(result))
+        job = self.jobs[trial_id]
+        if result.get("out_of_memory"):
+            share = self._gpus[trial_id]
+            if more := self._shares.grow(job.number, share):
+                said = f"with {share:g} of a GPU, and gets {more:g}: {result['failure']}"
+                self.searcher.hand_on(job, f"it ran out of memory {said}")
+                return False
+        return self.searcher.report(job, _nested(result))
 
     def proven(self, trial_id: str) -> None:
         """The node of a Tune trial can do all that there is to do; what can be carried on is kept
@@ -467,7 +507,10 @@ class _Watch(Callback):
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
         self._bridge.proven(trial.trial_id)
-        self._bridge.searcher.checkpoint(self._bridge.jobs[trial.trial_id], checkpoint.path)
+        # noted before Tune deletes the one before
+        searcher = self._bridge.searcher
+        noted = noted_of(searcher.config.runs, checkpoint)
+        searcher.checkpoint(self._bridge.jobs[trial.trial_id], str(noted))
 
 
 class _Log(Callback):

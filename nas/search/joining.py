@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nas.search.config import checked
+from nas.search.jobs import own_modules
 from nas.search.machine import Machine, cluster_address
 
 log = logging.getLogger(__name__)
@@ -30,14 +31,15 @@ def machine(
         tell: is told, in one line, what is waited for.
 
     Raises:
-        ConfigError: the cluster cannot be joined.
+        ConfigError: the cluster cannot be joined, or there is no such objective to send there.
     """
     said = {name: given[name] for name in ("address", "insecure") if given.get(name) is not None}
     options = checked(said)
     if cluster_address(options.get("address")) or connected():
         from nas.search.cluster import cluster
 
-        with cluster(**options, keep=keep, tell=tell) as found:
+        modules = own_modules(given.get("objective"))
+        with cluster(**options, keep=keep, tell=tell, modules=modules) as found:
             yield found
     else:
         yield Machine.here()

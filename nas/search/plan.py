@@ -20,12 +20,15 @@ from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.budget import Budget
 from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
+from nas.search.jobs import refuse_deleted
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
+from nas.search.placement import AUTO
 from nas.search.predicting import within_prediction
 from nas.search.probe import software
 from nas.search.sampling import check_flip
 from nas.search.starting import find_start
+from nas.search.stores import check_runs, local_folder
 from nas.space import SearchSpace, Setting
 from nas.space.messages import shown as spelled
 from nas.study.database.engines import POSTGRESQL, check_url, shown, sqlite_path
@@ -103,7 +106,7 @@ class Plan:
 
     @property
     def log(self) -> Path:
-        """Where Ray's output goes; beside it, checkpoints."""
+        """Where Ray's output goes; beside it, checkpoints, unless these are on object storage."""
         return self._folder / "search.log"
 
     @property
@@ -113,7 +116,7 @@ class Plan:
 
     @property
     def _folder(self) -> Path:
-        return Path(self.config.runs) / run_name(self.config)
+        return local_folder(self.config.runs) / run_name(self.config)
 
 
 def run_name(config: SearchConfig) -> str:
@@ -163,15 +166,21 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         machine = VirtualMachine(workers=machine.cpus, recipe=table.recipe)
         given = {"space": table.space.name, **given} if not stored else given
     config = resolve({**given, "study": study}, kept, machine)
+    refuse_deleted(check_url(storage), config.runs)
     if stored:  # before its space is held against other images
         asked_for = {"dataset": config.dataset, "resize": config.resize}
         other = replace(stored, config={**stored.config, **asked_for}, fixed=tuple(asked_for))
         stored.refuse_another(other, study)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
-    if config.gpus_per_trial > 1 and objective.is_built_in:
+    if config.gpus_per_trial == AUTO and not objective.is_built_in:
         raise ConfigError(
-            f"gpus-per-trial is {config.gpus_per_trial:g}, but a training uses one device; "
+            "gpus-per-trial is auto, but what an objective of your own takes is not known; "
+            "accepted: a number, such as 0.25"
+        )
+    if config.least_gpus > 1 and objective.is_built_in:
+        raise ConfigError(
+            f"gpus-per-trial is {config.least_gpus:g}, but a training uses one device; "
             "accepted: at most 1, such as 0.25"
         )
     if asked is None:
@@ -204,7 +213,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     _check_minimized(config, space, objective, table)
     if config.flip is not None:
         check_flip(space, config.sampler, config.flip)
-    check_folder(config.runs, "runs")
+    check_runs(config.runs)
     record = StudyRecord(
         space=space.to_dict(),
         space_hash=space.hash,
@@ -246,7 +255,7 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         more=more,
     )
     check_file(plan.log, "runs")
-    check_folder(config.log_to.partition(":")[2] or config.runs, "log-to")
+    check_folder(config.log_to.partition(":")[2] or plan.log.parent, "log-to")
     if stored:
         stored.refuse_another(record, study)
     return plan

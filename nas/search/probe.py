@@ -114,6 +114,8 @@ def shared(marker: str, text: str) -> str:
     import time
     from pathlib import Path
 
+    if "://" in marker:
+        return in_bucket(marker, text)
     file = Path(marker)
     for wait in (0.0, 0.5, 1.0):  # a network file system may show a new file a little later
         time.sleep(wait)
@@ -129,6 +131,23 @@ def shared(marker: str, text: str) -> str:
             return ""
     except OSError as error:
         return f"{file.parent} cannot be written there ({error.strerror})"
+
+
+def in_bucket(marker: str, text: str) -> str:
+    """As ``shared``, of a URL."""
+    from pyarrow.fs import FileSystem
+
+    try:
+        files, path = FileSystem.from_uri(marker)
+        with files.open_input_stream(path) as stream:
+            found = stream.read().decode()
+        with files.open_output_stream(f"{path}-{text}") as stream:
+            stream.write(b"nas")
+        files.delete_file(f"{path}-{text}")
+    except Exception as error:  # pyarrow has some of its own
+        said = " ".join(str(error).split())[:200]
+        return f"its object storage cannot be read and written there ({said})"
+    return "" if found == text else "its object storage is another one there"
 
 
 def data(dataset: str | None, folder: str | None, seconds: float) -> str:

@@ -21,6 +21,7 @@ from nas.search.nodes import Nodes
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.searcher import Searcher, Watcher
 from nas.search.signals import ASKED, EXIT_CODES, STOPPED, TIME_OVER, stop_on_signal
+from nas.search.stores import store_of
 from nas.study.database.engines import shown
 from nas.study.requests import Requests, extend
 from nas.study.storage_url import storage_url
@@ -196,8 +197,9 @@ def _run(
             if plan.more:
                 extend(earlier.store.engine, earlier.store.attempts.study_id, plan.more)
             if earlier.finished:
-                folder, minimizes = plan.log.parent, plan.objective.measure.minimizes
-                left = Checkpoints(folder, config.keep, minimizes=minimizes)
+                store = store_of(config.runs, run_name(config))
+                minimizes = plan.objective.measure.minimizes
+                left = Checkpoints(store, config.keep, minimizes=minimizes)
                 left.clear(earlier.store.known)  # by a driver that was killed at the end
                 return None, earlier.exhausted
     if plan.table:

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -29,6 +28,7 @@ from nas.search.added import Added
 from nas.search.config import SearchConfig
 from nas.search.pace import Pace
 from nas.search.sampling import Proposal, Sampler
+from nas.search.stores import Saved
 from nas.search.tried import telling
 from nas.space import SearchSpace, Setting
 from nas.stopping import find_stopper
@@ -258,7 +258,7 @@ class Searcher:
         self._end(job, "died" if again else final, reason, alarming)
 
     def hand_on(self, job: Job, reason: str) -> None:
-        """The attempt was lost by its node: another one goes on, with no failure counted."""
+        """The attempt ends where it is, which is no failure, and another one will go on."""
         self._end(job, "interrupted", reason)
 
     def restarted(self, job: Job, reason: str) -> Job | None:
@@ -411,8 +411,8 @@ class Searcher:
             training = self._training(trial.params)
             last = self.store.attempts.last(number)
             checkpoint, lost = last.checkpoint if last else None, None
-            if checkpoint and not Path(checkpoint).exists():
-                lost = _LOST.format(checkpoint)
+            if checkpoint and not (saved := Saved.read(checkpoint)).exists(self.config.runs):
+                lost = _LOST.format(saved.place)
                 checkpoint = None
             attempt = self.store.resume_trial(number, lost)
         except UnavailableError:

@@ -12,7 +12,7 @@ from nas.data import open_dataset
 from nas.errors import CheckpointError
 from nas.quantity import plural
 from nas.search.config import SearchConfig
-from nas.search.trial import CHECKPOINT
+from nas.search.stores import CHECKPOINT, Saved
 from nas.study.database.engines import snapshot, translate_errors
 from nas.study.evaluation import record_evaluation
 from nas.study.reader import Study
@@ -53,7 +53,7 @@ def evaluate_trials(study: Study, config: SearchConfig, tell: Callable[[str], ob
     torch.set_num_threads(max(1, int(config.cpus_per_trial)))
     searches = any(path.startswith("training.") for path in study.space.parameters)
     for number, checkpoint, accuracy in rows:
-        path = _last(Path(checkpoint)) if checkpoint else None
+        path = _last(Path(Saved.read(checkpoint).place)) if checkpoint else None
         if path is None:
             raise CheckpointError(
                 f"trial {number} of {study.name!r} has no checkpoint on this disk"

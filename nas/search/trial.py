@@ -12,6 +12,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ from nas.objectives.running import Running
 from nas.search.budget import Budget, Measurement
 from nas.search.pace import PaceWriter
 from nas.search.probe import software
+from nas.search.stores import CHECKPOINT, Saved, digest_of, saved_place
+from nas.study.storage_url import SECRETS
 
-CHECKPOINT = "checkpoint.pt"
+DIGEST = "nas_digest"  # of a checkpoint's file, as an attribute of what Tune knows of it
 TRACEBACK_LINES = 20  # of a worker's traceback are kept in the study
 SHARED = "--runs must name a folder that all nodes share"
 
@@ -53,6 +56,8 @@ class Worker(tune.Trainable):
 
         ``objective`` is one that has no name to be found by, as cloudpickle has it.
         """
+        for name in SECRETS:  # of the node's environment: what is trained needs none
+            os.environ.pop(name, None)
         self._sent = objective
         self._running: Running | None = None
         self._measured: Measurement | None = None
@@ -63,7 +68,8 @@ class Worker(tune.Trainable):
         if not self._close():
             return False
         self._job = new_config
-        self._from = new_config["checkpoint"]
+        noted = new_config["checkpoint"]
+        self._from = Saved.read(noted) if noted else None
         self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
         return True
 
@@ -91,17 +97,23 @@ class Worker(tune.Trainable):
         except TrialFailedError as error:
             return {"failure": str(error), "execution": self._execution}
         except BaseException as error:  # a function of a user may raise any
+            if _is_out_of_memory(error):
+                self._running = None  # with all that it holds
+                failure = " ".join(str(error).split())[:300]
+                return {
+                    "failure": failure, "out_of_memory": True, "execution": self._execution
+                }  # fmt: skip
             raise _told(error) from None
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """A checkpoint, brought to where the driver finds it.
+        """A checkpoint, brought to where the driver finds it, with the digest of what was written.
 
         Raises:
             WorkerError: the objective's exception.
             NodeError: it cannot be written there, or that is no folder of the driver's.
         """
         try:
-            return super().save(checkpoint_dir)
+            saved = super().save(checkpoint_dir)
         except WorkerError:
             raise
         except Exception as error:  # of whatever file system that is
@@ -109,12 +121,16 @@ class Worker(tune.Trainable):
             why = "another folder than the driver's" if other else _in_a_line(error)
             said = f"no checkpoint can be kept in {self._job['runs']} ({why}); {SHARED}"
             raise NodeError(_described(MachineError(said))) from None
+        setattr(saved.checkpoint, DIGEST, self._digest)
+        return saved
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune keeps what is written into ``checkpoint_dir``."""
         assert self._running is not None, "a checkpoint follows a step"
         try:
-            self._running.save(Path(checkpoint_dir) / CHECKPOINT)
+            file = Path(checkpoint_dir) / CHECKPOINT
+            self._running.save(file)
+            self._digest = digest_of(file)
             if self._measured is not None:
                 self._measured.save(Path(checkpoint_dir))
         except (OSError, CheckpointError) as error:  # this machine's own disk is full, for one
@@ -122,9 +138,13 @@ class Worker(tune.Trainable):
         except BaseException as error:
             raise _told(error) from None
 
+    def restore(self, checkpoint_path: Any) -> None:
+        """Tune starts a lost actor again from its last checkpoint, which ``save`` returned."""
+        super().restore(checkpoint_path)
+        self._from = noted_of(self._job["runs"], checkpoint_path.checkpoint)
+
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
-        """Tune starts a lost actor again from its last checkpoint."""
-        self._from = str(checkpoint)
+        """Nothing: it is read when the attempt begins."""
 
     def cleanup(self) -> None:
         """Tune has no more attempts for this process."""
@@ -133,23 +153,30 @@ class Worker(tune.Trainable):
     def _begin(self) -> Running:
         job = self._job
         os.environ.update(job["folders"])
-        add_to_path(Path(job["folder"]))
+        add_to_path(self._folder)
         objective = self._objective()
         architecture, config = Architecture.from_dict(job["architecture"]), _config(job)
-        resumed = Path(self._from) if self._from is not None and objective.resumes else None
-        if resumed and not resumed.exists():  # but the driver saw it
-            raise MachineError(f"the checkpoint {resumed} is not there; {SHARED}")
-        # measured before anything else is in memory, and once: an attempt that goes on keeps what
-        # its first epoch was told
-        known = Measurement.load(resumed) if resumed else None
-        self._measured = known or Budget(**job["budget"]).measure(architecture, config)
-        running = Running(objective, architecture, config)
-        own: Any = getattr(running.task, "instance", None)
-        if hasattr(own, "on_batch"):  # else how far it is within an epoch is not known
-            own.on_batch = PaceWriter(Path(job["pace"]))
-        if resumed:
-            running.load(resumed / CHECKPOINT)
+        goes_on = self._from if objective.resumes else None
+        if goes_on and not goes_on.exists(job["runs"]):  # but the driver saw it
+            raise MachineError(f"the checkpoint {goes_on.place} is not there; {SHARED}")
+        with goes_on.fetched(job["runs"]) if goes_on else nullcontext() as resumed:
+            # measured before anything else is in memory, and once: an attempt that goes on keeps
+            # what its first epoch was told
+            known = Measurement.load(resumed) if resumed else None
+            self._measured = known or Budget(**job["budget"]).measure(architecture, config)
+            running = Running(objective, architecture, config)
+            own: Any = getattr(running.task, "instance", None)
+            # else how far it is within an epoch is not known
+            if job["pace"] and hasattr(own, "on_batch"):
+                own.on_batch = PaceWriter(Path(job["pace"]))
+            if resumed:
+                running.load(resumed / CHECKPOINT)
         return running
+
+    @property
+    def _folder(self) -> Path:
+        """Where modules of the user's are: where the driver was, or what was sent."""
+        return Path(self._job["folder"] or Path.cwd())
 
     def _objective(self) -> Objective:
         """That of the job, which the driver could import.
@@ -159,7 +186,7 @@ class Worker(tune.Trainable):
         """
         try:
             sent = cloudpickle.loads(self._sent) if self._sent is not None else None
-            return find_on_worker(self._job["objective"], self._job["folder"], sent)
+            return find_on_worker(self._job["objective"], self._folder, sent)
         except Exception as error:  # whatever is not installed here
             said = _in_a_line(error)
             raise MachineError(f"the objective is not to be had here ({said})") from None
@@ -173,6 +200,11 @@ class Worker(tune.Trainable):
 
             free_memory()
         return True
+
+
+def noted_of(runs: str, checkpoint: tune.Checkpoint) -> Saved:
+    """Where one that ``Worker.save`` returned is, and what."""
+    return Saved(saved_place(runs, checkpoint.path), getattr(checkpoint, DIGEST))
 
 
 def _config(job: Mapping[str, Any]) -> TrialConfig:
@@ -189,6 +221,12 @@ def _config(job: Mapping[str, Any]) -> TrialConfig:
         gpus=job["gpus"],
         trial=job["trial"],
     )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory was all taken."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _with_measured(result: Mapping[str, Any], measured: Measurement) -> dict[str, Any]:

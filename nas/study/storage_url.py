@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
 VARIABLE = "NAS_STORAGE"
+SECRETS = (VARIABLE, "PGPASSWORD")  # variables that a worker needs not, and does not get
 
 
 def storage_url(given: str | None = None) -> str:

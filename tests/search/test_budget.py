@@ -33,6 +33,7 @@ def job(budget, **changes):
     data = {"dataset": "fashion_mnist", "data": None, "resize": False, "fingerprint": None}
     data |= {"folders": {}, "runs": "/runs"}
     machine = {"device": "auto", "cpus": 1, "gpus": 0, "objective": "synthetic"}
+    machine |= {"pace": None}
     return {**given, **about, **data, **machine, "budget": budget.to_dict(), **changes}
 
 

@@ -8,6 +8,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from nas.search.checkpoints import Checkpoints, attempt_folder
+from nas.search.stores import Folder
 
 FULL, STOPPED, FAILED = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 RUNNING, WAITING = TrialState.RUNNING, TrialState.WAITING
@@ -40,7 +41,7 @@ def left(folder):
 
 
 def test_all_attempts_of_a_trial_that_ended_go_and_nothing_else(folder):
-    Checkpoints(folder).clear(trials(FULL, RUNNING, WAITING, FAILED, STOPPED))
+    Checkpoints(Folder(folder)).clear(trials(FULL, RUNNING, WAITING, FAILED, STOPPED))
     assert left(folder) == {"00001-1", "00002-1"}
     assert {one.name for one in folder.iterdir()} >= OTHERS
     assert (folder / "tensorboard" / "00000-1").exists()
@@ -48,27 +49,27 @@ def test_all_attempts_of_a_trial_that_ended_go_and_nothing_else(folder):
 
 def test_what_the_database_does_not_say_to_have_ended_stays(folder):
     before = left(folder)
-    Checkpoints(folder).clear([])
+    Checkpoints(Folder(folder)).clear([])
     assert left(folder) == before
-    Checkpoints(folder).clear(trials(FULL, FULL))
+    Checkpoints(Folder(folder)).clear(trials(FULL, FULL))
     assert left(folder) == {"00002-1", "00003-1", "00004-1"}
-    Checkpoints(folder / "nowhere").clear(trials(FULL))
+    Checkpoints(Folder(folder / "nowhere")).clear(trials(FULL))
 
 
 @pytest.mark.parametrize(("minimizes", "kept"), [(False, {2, 3}), (True, {0, 1})])
 def test_the_best_that_were_trained_in_full_stay(folder, minimizes, kept):
     found = trials((FULL, 0.1), (FULL, 0.2), (FULL, 0.9), (FULL, 0.9), (STOPPED, 0.95))
-    Checkpoints(folder, 2, minimizes=minimizes).clear(found)
+    Checkpoints(Folder(folder), 2, minimizes=minimizes).clear(found)
     assert {int(name[:5]) for name in left(folder)} == kept
 
 
 def test_a_folder_that_a_process_writes_into_stays(folder):
-    Checkpoints(folder).clear(trials(*[FULL] * 5), busy={"00003-1"})
+    Checkpoints(Folder(folder)).clear(trials(*[FULL] * 5), busy={"00003-1"})
     assert left(folder) == {"00003-1"}
 
 
 def test_a_driver_with_leases_to_renew_deletes_for_a_second_at_most(folder):
-    checkpoints = Checkpoints(folder)
+    checkpoints = Checkpoints(Folder(folder))
     checkpoints.clear(trials(*[FULL] * 5), seconds=-1)
     assert len(left(folder)) == 6
     checkpoints.clear(trials(*[FULL] * 5))
@@ -81,7 +82,7 @@ def test_a_link_is_not_followed(folder, tmp_path_factory):
     shutil.rmtree(folder / "00001-1")
     (folder / "00001-1").symlink_to(elsewhere)
     (folder / "00002-1" / "link").symlink_to(elsewhere)
-    Checkpoints(folder).clear(trials(*[FULL] * 5))
+    Checkpoints(Folder(folder)).clear(trials(*[FULL] * 5))
     assert left(folder) == {"00001-1"} and (elsewhere / "mine").exists()
 
 
@@ -94,7 +95,7 @@ def test_what_cannot_be_deleted_is_said_once_and_hinders_nothing(folder, monkeyp
         delete(path)
 
     monkeypatch.setattr(shutil, "rmtree", refuse)  # root may delete anything
-    checkpoints = Checkpoints(folder)
+    checkpoints = Checkpoints(Folder(folder))
     with caplog.at_level(logging.WARNING, logger="nas"):
         checkpoints.clear(trials(*[FULL] * 5))
         checkpoints.clear(trials(*[FULL] * 5))

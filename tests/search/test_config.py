@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from nas.errors import ConfigError, NasError
 from nas.search.config import SearchConfig, checked, complaint, read_config_file, resolve
-from nas.search.machine import Machine
+from nas.search.machine import Machine, Node
 from nas.space import SearchSpace
 
 LAPTOP = Machine(cpus=2, gpus=0)
@@ -321,6 +321,8 @@ def test_as_many_trials_at_a_time_as_fit_are_the_default_and_the_most():
     )
     with pytest.raises(ConfigError) as refused:
         resolve({"concurrency": 2, "gpus_per_trial": 1}, None, Machine(2, 1))
+    cluster = Machine.of([Node(2, 1)], "the cluster")  # which may get more nodes
+    assert resolve({"concurrency": 9}, None, cluster).concurrency == 9
     assert str(refused.value) == (
         "concurrency is 2, but this machine (2 CPUs, 1 GPU) has room for 1 trial of 1 CPU and 1 GPU"
     )

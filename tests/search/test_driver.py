@@ -159,6 +159,7 @@ def job(data_folder, width: int) -> dict:
         "architecture": json.loads(json.dumps(architecture.to_dict())),
         "training": config.to_dict(),
         "checkpoint": None,
+        "runs": "nas-runs",
         "dataset": "fashion_mnist",
         "data": str(data_folder),
         "folders": {},

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from ray import tune
+from ray.train._internal.session import _TrainingResult
 from ray.train._internal.storage import StorageContext
 
 from nas.architecture import Architecture, Stage, Stem
@@ -19,7 +21,8 @@ from nas.objectives import classification
 from nas.objectives.classification import Classification
 from nas.objectives.synthetic import Synthetic, accuracy
 from nas.search import trial
-from nas.search.trial import CHECKPOINT, NodeError, Worker, WorkerError
+from nas.search.stores import CHECKPOINT
+from nas.search.trial import NodeError, Worker, WorkerError
 from nas.training import TrainingConfig
 from nas.training.checkpoint import read_checkpoint
 
@@ -36,6 +39,7 @@ def job(**changes):
         "architecture": NET.to_dict(),
         "training": CONFIG.to_dict(),
         "checkpoint": None,
+        "pace": None,
         "objective": "synthetic",
         "cpus": 1,
         "gpus": 0,
@@ -95,10 +99,16 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_another(worker, tmp_path):
     one.step()
     one.save_checkpoint(str(tmp_path))
     assert (tmp_path / CHECKPOINT).exists()
+    checkpoint = tune.Checkpoint.from_directory(tmp_path)
+    setattr(checkpoint, trial.DIGEST, one._digest)
     assert worker(checkpoint=str(tmp_path)).step()["epoch"] == 2
     restored = worker()
-    restored.load_checkpoint(str(tmp_path))  # as Tune does where a process was lost
+    restored._local_ip = "127.0.0.1"  # which Tune says in a log
+    restored.restore(_TrainingResult(checkpoint, {}))  # as Tune does where a process was lost
     assert restored.step()["epoch"] == 2
+    damaged = worker(checkpoint=f"{tmp_path}#sha256={'0' * 64}")
+    with pytest.raises(WorkerError, match="is not the checkpoint that was written: the SHA-256"):
+        damaged.step()
 
 
 def test_a_trial_that_fails_says_why_and_anything_else_ends_the_process(worker, monkeypatch):
