@@ -81,7 +81,7 @@ def test_a_study_is_shown_with_its_best_and_two_figures(run, by_hand):
     code, printed = run("show", "hand")
     assert code == 0
     assert printed[0] == "hand: 3 complete, 1 pruned, 1 failed, 1 running, 1 waiting"
-    assert "The best of hand" in printed and "The winner, trial 1:" in printed
+    assert "The best of hand" in printed and "The best of them, trial 1:" in printed
     study = open_study(f"sqlite:///{by_hand}", "hand")
     figures = [figure(study, 100).plain.splitlines() for figure in (front_figure, curves_figure)]
     assert printed[-len(figures[0]) - len(figures[1]) - 2 :] == [*figures[0], "", *figures[1], ""]
