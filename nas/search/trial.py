@@ -145,7 +145,9 @@ class Worker(tune.Trainable):
         self._measured = known or Budget(**job["budget"]).measure(architecture, config)
         running = Running(objective, architecture, config)
         own: Any = getattr(running.task, "instance", None)
-        if job.get("pace") and hasattr(own, "on_batch"):  # else how far it is within an epoch is not known
+        if job.get("pace") and hasattr(
+            own, "on_batch"
+        ):  # else how far it is within an epoch is not known
             own.on_batch = PaceWriter(Path(job["pace"]))
         if resumed:
             running.load(resumed / CHECKPOINT)

@@ -110,7 +110,7 @@ def test_what_a_study_was_run_with_is_shown_as_json(run, helpers):
     code, printed = run("show", "hand", "--provenance")
     assert code == 0
     found = json.loads("\n".join(printed))
-    assert list(found) == ["provenance", "devices", "dataset", "config", "space"]
+    assert list(found) == ["provenance", "devices", "other_software", "dataset", "config", "space"]
     used = [tuple(row.values()) for row in found["devices"]]
     assert used[:2] == [("device 0", "numerics 1", 1), ("device 1", "numerics 1", 1)]
     assert len(used) == 6  # one never ran
