@@ -27,8 +27,10 @@ from nas.search.signals import EXIT_CODES, Signalled
 from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import one_line
+from nas.training.recipes import DEFAULT_RECIPE, RECIPES
 
 FIGURES = (".png", ".svg", ".pdf")
+_LENGTHS = " or ".join(str(one["epochs"]) for one in RECIPES.values())
 
 app = typer.Typer(
     name="nas",
@@ -151,7 +153,15 @@ def retrain_command(
     trial: Annotated[
         int | None, number_option(least=0, help="Number of the trial. (default: the best)")
     ] = None,
-    epochs: Annotated[int, number_option(least=1, help="Passes over all training images.")] = 20,
+    recipe: Annotated[
+        str, typer.Option(help="How it is trained: study (as in the search) or long.")
+    ] = DEFAULT_RECIPE,
+    epochs: Annotated[
+        int | None,
+        number_option(
+            least=1, help=f"Passes over all training images. (default: the recipe's, {_LENGTHS})"
+        ),
+    ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
     ] = False,
@@ -167,10 +177,11 @@ def retrain_command(
     number = chosen(found, trial)
     options: dict[str, Any] = {"epochs": epochs, "test": test, "data": data}
     try:
-        retrain(found, output, number=number, device=device, tell=say, **options)
+        retrain(found, output, number=number, recipe=recipe, device=device, tell=say, **options)
     except Signalled as signalled:
         again = nas_command(
-            "retrain", study, output=output, trial=number, **options,
+            "retrain", study, output=output, trial=number,
+            recipe=None if recipe == DEFAULT_RECIPE else recipe, **options,
             device=None if device == "auto" else device, storage=storage,
         )  # fmt: skip
         say(f"Stopped by {signalled}; {checkpoint_of(output)} has the last epoch. To go on:")

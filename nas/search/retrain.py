@@ -19,6 +19,8 @@ from nas.study.reader import Study
 from nas.training import Training, TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import export, load, read_origin
+from nas.training.recipes import DEFAULT_RECIPE
+from nas.training.recipes import recipe as by_recipe
 
 Teller = Callable[[str], object]  # takes lines on what happens
 
@@ -50,13 +52,17 @@ def retrain(
     output: Path,
     *,
     number: int | None = None,
-    epochs: int = 20,
+    recipe: str = DEFAULT_RECIPE,
+    epochs: int | None = None,
     data: Path | None = None,
     device: str = "auto",
     test: bool = False,
     tell: Teller = lambda _: None,
 ) -> None:
     """Train trial ``number`` (by default the best) on all training images; write ``output``.
+
+    ``recipe`` is a key of ``nas.training.recipes.RECIPES``: study is how the search trained it,
+    long what a network deserves that is kept. Both say how many epochs, unless ``epochs`` does.
 
     After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
     and one that finds the finished file trains nothing.
@@ -76,8 +82,7 @@ def retrain(
         check_url(url)  # before hours are spent on what cannot be recorded
     searched = study.space.training(study.setting(number))
     options = SearchConfig(**study.record.config)
-    every = {"train_images": None, "epoch_images": None}
-    config = options.training_config(**searched).replace(epochs=epochs, **every)
+    config = by_recipe(recipe, options.training_config(**searched), epochs=epochs)
     origin = {
         "study": study.name,
         "trial": number,
@@ -94,7 +99,7 @@ def retrain(
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
     if done:
-        trained = f"trial {number} of {study.name} after {plural(epochs, 'epoch')}"
+        trained = f"trial {number} of {study.name} after {plural(config.epochs, 'epoch')}"
         tell(f"{output} is {trained}: done")
     if not done or (test and not before):
         images = _images(study, options, data)
@@ -105,7 +110,7 @@ def retrain(
             )
         training = Training(architecture, config, images, device)
         if not done:
-            _train(training, output, origin, tell)
+            _train(training, output, origin, recipe, tell)
         if test:
             _test(training, output, images, url, tell)
     if before:
@@ -139,7 +144,9 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.checkpoint")
 
 
-def _train(training: Training, output: Path, origin: dict[str, Any], tell: Teller) -> None:
+def _train(
+    training: Training, output: Path, origin: dict[str, Any], recipe: str, tell: Teller
+) -> None:
     """Train to the end and write ``output``, or until a signal comes."""
     checkpoint = checkpoint_of(output)
     epochs = training.config.epochs
@@ -167,7 +174,7 @@ def _train(training: Training, output: Path, origin: dict[str, Any], tell: Telle
                 f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s"
             )
         trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
-        export(training, output, {**origin, **trained})
+        export(training, output, {**origin, "recipe": recipe, **trained})
         checkpoint.unlink()
     tell(f"Wrote {output}")
 
