@@ -17,7 +17,8 @@ import typer
 from torch.nn import functional as F
 
 import nas
-from nas.cli.app import main, retrain_command
+from nas.cli.app import main
+from nas.cli.shipping import retrain_command
 from nas.data import LabelledImages
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
