@@ -52,6 +52,10 @@ class CheckpointError(NasError):
     """A checkpoint that cannot be read, or belongs to another training."""
 
 
+class ExportError(NasError):
+    """A network that computes something else in the form that it was to be exported to."""
+
+
 class AnalysisError(NasError):
     """Trials that a statistic cannot honestly use, or an option of it that there is not.
 

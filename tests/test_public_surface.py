@@ -103,7 +103,9 @@ MAY_IMPORT = {
     "analysis": DATA | {"space", "study"},
     "plots": {"analysis"},
     "report": DATA | {"space", "study", "analysis", "plots"},
-    "populations": DATA | {"space", "data.registry", "study", "objectives", "search", "analysis"},
+    "shipping": DATA | {"data", "training", "network", "study", "search", "report"},
+    "populations": DATA
+    | {"space", "data.registry", "training.recipes", "study", "objectives", "search", "analysis"},
     "dashboard": DATA | {"space", "study", "analysis", "report"},
     "cli": {
         *DATA,
@@ -118,12 +120,13 @@ MAY_IMPORT = {
         "analysis",
         "report",
         "populations",
+        "shipping",
         "dashboard",
     },
 }
 # and which of the large libraries
 LIBRARIES = {
-    "torch": {"network", "training", "objectives", "search"},
+    "torch": {"network", "training", "objectives", "search", "shipping"},
     "torchvision": set(),
     "PIL": {"data"},
     "sklearn": {"data"},
@@ -135,6 +138,8 @@ LIBRARIES = {
     "rich": {"cli"},
     "plotille": {"cli"},
     "jinja2": {"report"},
+    "onnx": {"shipping"},
+    "onnxruntime": {"shipping"},
     "streamlit": {"dashboard"},
     "altair": {"dashboard"},
 }

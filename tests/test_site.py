@@ -88,8 +88,7 @@ def test_what_is_mentioned_is_linked_and_links_lead_to_the_site(hooks):
 
     text = "`docs/frames.md` and [ours](../studies/README.md#first), [x](other.md), `docs/frames`"
     assert hooks.on_page_markdown(text, Page, None, None) == (
-        "[`docs/frames.md`](../frames.md) and [ours](../studies.md#first), [x](other.md), "
-        "`docs/frames`"
+        "[frames](../frames.md) and [ours](../studies.md#first), [x](other.md), `docs/frames`"
     )
 
 

@@ -99,7 +99,7 @@ def test_the_states_of_the_trials_have_one_word_each(study, line, nas):
 def test_no_number_and_no_name_is_cut_in_a_narrow_table(nas):
     _, shown, _ = nas("show one_trial_of_one_epoch")
     row = next(line for line in shown.splitlines() if line.startswith("    0│"))
-    assert re.fullmatch(r" +0│\d\d\.\d\d %│ +1│ *[\d.]+k│ *\d+k│ +0\.0", row)
+    assert re.fullmatch(r" +0│ *\d\d\.\d\d %│ +1│ *[\d.]+k│ *\d+k│ *[\d.]+m?s", row)
     _, spaces, _ = nas("spaces")
     names = "".join(line.partition("│")[0].strip() for line in spaces.splitlines())
     assert "residual_or_plain" in names

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from nas.cli.networks import print_summary, read_architectures
 from nas.cli.numbers import number_option
 from nas.cli.search import search_command
 from nas.cli.shapes import read_shape
+from nas.cli.shipping import shipping_commands
 from nas.cli.spaces import space_commands
 from nas.cli.studies import Storage, study_commands
 from nas.cli.table import table_commands
@@ -26,8 +27,6 @@ from nas.cli.watch import watch_commands
 from nas.errors import AnalysisError, ConfigError, NasError
 from nas.output import check_file
 from nas.quantity import count, plural
-from nas.search.signals import EXIT_CODES, Signalled
-from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import one_line
 
@@ -44,6 +43,7 @@ app.command("search")(search_command)
 app.add_typer(watch_commands)
 app.add_typer(population_commands)
 app.add_typer(study_commands)
+app.add_typer(shipping_commands)
 app.add_typer(doctor_commands)
 app.add_typer(space_commands, name="space")
 app.add_typer(table_commands, name="table")
@@ -166,40 +166,6 @@ def dashboard_command(
     from nas.dashboard.serve import serve
 
     serve(storage, host, port, read_only=read_only)
-
-
-@app.command("retrain")
-def retrain_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    trial: Annotated[
-        int | None, number_option(least=0, help="Number of the trial. (default: the best)")
-    ] = None,
-    epochs: Annotated[int, number_option(least=1, help="Passes over all training images.")] = 20,
-    test: Annotated[
-        bool, typer.Option("--test", help="Read the test images at the end: once per trial.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data set.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    storage: Storage = DEFAULT_STORAGE,
-) -> None:
-    """Train a study's best network for longer and write it to a file that can be shipped."""
-    from nas.search.retrain import checkpoint_of, chosen, retrain
-    from nas.study.reader import open_study
-
-    found = open_study(storage, study)
-    number = chosen(found, trial)
-    options: dict[str, Any] = {"epochs": epochs, "test": test, "data": data}
-    try:
-        retrain(found, output, number=number, device=device, tell=say, **options)
-    except Signalled as signalled:
-        again = nas_command(
-            "retrain", study, output=output, trial=number, **options,
-            device=None if device == "auto" else device, storage=storage,
-        )  # fmt: skip
-        say(f"Stopped by {signalled}; {checkpoint_of(output)} has the last epoch. To go on:")
-        say(f"  {again}")
-        raise typer.Exit(EXIT_CODES[str(signalled)]) from None
 
 
 @app.command("spaces")

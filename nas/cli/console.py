@@ -56,7 +56,8 @@ class Console(rich.console.Console):
 class Table(rich.table.Table):
     """Rich's table, for narrow terminals too: cells are folded, as a number that is cut is another.
 
-    Where not every word has room, the lines around the table and the spaces in it go first.
+    Where not every word has room, the lines around the table and the spaces in it go first; where
+    that is not enough, numbers and their headers are folded, too.
     """
 
     def add_column(self, *arguments: Any, **options: Any) -> None:
@@ -67,6 +68,9 @@ class Table(rich.table.Table):
     def __rich_console__(self, console: rich.console.Console, options: ConsoleOptions) -> Any:
         if self.__rich_measure__(console, options).minimum > options.max_width:
             self.padding, self.show_edge = 0, False
+        if self.__rich_measure__(console, options).minimum > options.max_width:
+            for column in self.columns:  # in lines rather than cut
+                column.no_wrap = False
         return super().__rich_console__(console, options)
 
 

@@ -81,6 +81,7 @@ def show_command(
     """Show a study: how far it is, its best trials, the winner, the front and learning curves."""
     from nas.cli.best import print_best
     from nas.cli.figures import curves_figure, front_figure
+    from nas.cli.retrained import print_retrained
     from nas.study.added import left_out
     from nas.study.reader import open_study
 
@@ -105,6 +106,7 @@ def show_command(
     if frame.attrs["added"]:
         console.print(left_out(frame.attrs["added"]), markup=False, highlight=False)
     print_best(console, found, rows)
+    print_retrained(console, found)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))
         console.print()

@@ -26,18 +26,22 @@ class Row:
     """Share of the training images that validates."""
     has_path: bool = False
     """Whether the name goes on with a path, as in ``folder:PATH``."""
+    licence: str | None = None
+    """Under which its publishers give it away, as they say; none where they or we do not."""
 
 
 DATASETS = {
     # 10,000 of the 60,000 images: as many as there are for the test
-    "fashion_mnist": Row("Fashion-MNIST", "fashion_mnist", True, validation_fraction=1 / 6),
-    "digits": Row("Digits", "digits", False),
-    "mnist": Row("MNIST", "torchvision_sets", False),
-    "kmnist": Row("Kuzushiji-MNIST", "torchvision_sets", False),
+    "fashion_mnist": Row(
+        "Fashion-MNIST", "fashion_mnist", True, validation_fraction=1 / 6, licence="MIT"
+    ),
+    "digits": Row("Digits", "digits", False, licence="CC BY 4.0"),
+    "mnist": Row("MNIST", "torchvision_sets", False, licence="CC BY-SA 3.0"),
+    "kmnist": Row("Kuzushiji-MNIST", "torchvision_sets", False, licence="CC BY-SA 4.0"),
     "emnist": Row("EMNIST Balanced", "torchvision_sets", False),
     "cifar10": Row("CIFAR-10", "torchvision_sets", True),
     "cifar100": Row("CIFAR-100", "torchvision_sets", True),
-    "svhn": Row("SVHN", "torchvision_sets", False),
+    "svhn": Row("SVHN", "torchvision_sets", False, licence="for non-commercial use only"),
     "folder": Row("a folder of images", "folder", True, has_path=True),
     "npz": Row("an .npz file", "npz", True, has_path=True),
 }

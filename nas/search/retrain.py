@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data import Dataset, open_dataset
+from nas.data.registry import DEFAULT, parse
 from nas.errors import CheckpointError, ConfigError, DataError, StorageError
 from nas.output import check_file
 from nas.quantity import percent, plural
@@ -15,10 +16,13 @@ from nas.search.config import SearchConfig
 from nas.search.signals import raise_on_signal
 from nas.study.database.engines import check_url
 from nas.study.evaluation import evaluated, record_evaluation
+from nas.study.provenance import digest
 from nas.study.reader import Study
 from nas.training import Training, TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
-from nas.training.export import export, load, read_origin
+from nas.training.export import add_origin, export, load, read_origin
+from nas.training.recipes import DEFAULT_RECIPE
+from nas.training.recipes import recipe as by_recipe
 
 Teller = Callable[[str], object]  # takes lines on what happens
 
@@ -50,13 +54,17 @@ def retrain(
     output: Path,
     *,
     number: int | None = None,
-    epochs: int = 20,
+    recipe: str = DEFAULT_RECIPE,
+    epochs: int | None = None,
     data: Path | None = None,
     device: str = "auto",
     test: bool = False,
     tell: Teller = lambda _: None,
 ) -> None:
     """Train trial ``number`` (by default the best) on all training images; write ``output``.
+
+    ``recipe`` is a key of ``nas.training.recipes.RECIPES``: study is how the search trained it,
+    long what a network deserves that is kept. Both say how many epochs, unless ``epochs`` does.
 
     After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
     and one that finds the finished file trains nothing.
@@ -76,14 +84,8 @@ def retrain(
         check_url(url)  # before hours are spent on what cannot be recorded
     searched = study.space.training(study.setting(number))
     options = SearchConfig(**study.record.config)
-    every = {"train_images": None, "epoch_images": None}
-    config = options.training_config(**searched).replace(epochs=epochs, **every)
-    origin = {
-        "study": study.name,
-        "trial": number,
-        "architecture": architecture.key,
-        "dataset": study.record.dataset,
-    }
+    config = by_recipe(recipe, options.training_config(**searched), epochs=epochs)
+    origin = origin_of(study, number)
     done = output.exists()
     if done:
         _refuse_another(output, origin, config)
@@ -94,7 +96,7 @@ def retrain(
             f"{before['evaluated']:%Y-%m-%d %H:%M} UTC: {percent(before['test_accuracy']).strip()}"
         )
     if done:
-        trained = f"trial {number} of {study.name} after {plural(epochs, 'epoch')}"
+        trained = f"trial {number} of {study.name} after {plural(config.epochs, 'epoch')}"
         tell(f"{output} is {trained}: done")
     if not done or (test and not before):
         images = _images(study, options, data)
@@ -105,12 +107,41 @@ def retrain(
             )
         training = Training(architecture, config, images, device)
         if not done:
-            _train(training, output, origin, tell)
-        if test:
+            about = {"recipe": recipe, **about_trial(study, number)}
+            _train(training, output, origin, about, tell)
+        if test and not before:
             _test(training, output, images, url, tell)
     if before:
+        if "test_accuracy" not in read_origin(output):  # of a call that ended between the two
+            add_origin(output, {name: before[name] for name in ("test_accuracy", "test_loss")})
         tell(f"test accuracy {percent(before['test_accuracy'])} (recorded before)")
     tell(f"To use it: nas.load({str(output)!r})")
+
+
+def about_trial(study: Study, number: int) -> dict[str, Any]:
+    """What a file says of the trial that its network comes from: plain types."""
+    record, frame = study.record, study.frame()
+    name = parse(str(record.config.get("dataset") or DEFAULT))[0]
+    about = {
+        **origin_of(study, number),
+        "data": {"name": name, "title": record.images.title if record.images else name},
+        "provenance": digest(record.provenance),
+    }
+    measured = frame[(frame["number"] == number) & frame["val_accuracy"].notna()]
+    for row in measured.to_dict("records"):  # one, or none
+        values = {"epochs": int(row["epochs"]), "val_accuracy": float(row["val_accuracy"])}
+        about["searched"] = values
+    return about
+
+
+def origin_of(study: Study, number: int) -> dict[str, Any]:
+    """By which a file is told from that of another trial."""
+    return {
+        "study": study.name,
+        "trial": number,
+        "architecture": study.architecture(number).key,
+        "dataset": study.record.dataset,
+    }
 
 
 def _images(study: Study, options: SearchConfig, folder: Path | None) -> Dataset:
@@ -139,7 +170,13 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.checkpoint")
 
 
-def _train(training: Training, output: Path, origin: dict[str, Any], tell: Teller) -> None:
+def _train(
+    training: Training,
+    output: Path,
+    origin: Mapping[str, Any],
+    about: Mapping[str, Any],
+    tell: Teller,
+) -> None:
     """Train to the end and write ``output``, or until a signal comes."""
     checkpoint = checkpoint_of(output)
     epochs = training.config.epochs
@@ -167,7 +204,7 @@ def _train(training: Training, output: Path, origin: dict[str, Any], tell: Telle
                 f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s"
             )
         trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
-        export(training, output, {**origin, **trained})
+        export(training, output, {**origin, **about, **trained})
         checkpoint.unlink()
     tell(f"Wrote {output}")
 
@@ -228,4 +265,5 @@ def _test(training: Training, output: Path, images: Dataset, url: str, tell: Tel
         test_loss=loss,
         test_accuracy=accuracy,
     )
+    add_origin(output, {"test_accuracy": accuracy, "test_loss": loss})
     tell(f"test accuracy {percent(accuracy)} (recorded)")

@@ -53,7 +53,7 @@ def evaluate_trials(study: Study, config: SearchConfig, tell: Callable[[str], ob
     torch.set_num_threads(max(1, int(config.cpus_per_trial)))
     searches = any(path.startswith("training.") for path in study.space.parameters)
     for number, checkpoint, accuracy in rows:
-        path = _last(Path(Saved.read(checkpoint).place)) if checkpoint else None
+        path = _last(checkpoint)
         if path is None:
             raise CheckpointError(
                 f"trial {number} of {study.name!r} has no checkpoint on this disk"
@@ -75,8 +75,20 @@ def evaluate_trials(study: Study, config: SearchConfig, tell: Callable[[str], ob
     return len(rows)
 
 
-def _last(noted: Path) -> Path | None:
+def last_checkpoint(study: Study, number: int) -> Path | None:
+    """Of a trial that was trained in full, where it was kept on this disk."""
+    query = text(
+        "SELECT checkpoint FROM nas_attempts WHERE study_id = :study AND trial = :number "
+        "AND state = 'complete'"
+    )
+    with translate_errors(study.url), snapshot(study.engine) as connection:
+        return _last(connection.scalar(query, {"study": study.id, "number": number}))
+
+
+def _last(noted: object) -> Path | None:
     """The checkpoint of the last epoch: Tune writes it when the attempt has ended, in the place of
     the one that the study has ``noted``."""
-    there = sorted(noted.parent.glob(f"checkpoint_*/{CHECKPOINT}"))
+    if not isinstance(noted, str) or not noted or "\0" in noted:
+        return None
+    there = sorted(Path(Saved.read(noted).place).parent.glob(f"checkpoint_*/{CHECKPOINT}"))
     return there[-1] if there else None

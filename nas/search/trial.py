@@ -167,7 +167,7 @@ class Worker(tune.Trainable):
             running = Running(objective, architecture, config)
             own: Any = getattr(running.task, "instance", None)
             # else how far it is within an epoch is not known
-            if job["pace"] and hasattr(own, "on_batch"):
+            if job.get("pace") and hasattr(own, "on_batch"):
                 own.on_batch = PaceWriter(Path(job["pace"]))
             if resumed:
                 running.load(resumed / CHECKPOINT)

@@ -1,8 +1,11 @@
 """What a study was run with: code, libraries, hardware."""
 
+import hashlib
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,11 @@ def provenance() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpus": gpus(),
     }
+
+
+def digest(found: Mapping[str, Any]) -> str:
+    """SHA-256 of a provenance, 64 hex digits: what is shipped names its study's by it."""
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
 def code(package: Path) -> dict[str, Any]:

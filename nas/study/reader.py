@@ -26,6 +26,7 @@ from nas.study.database.upgrade import has_studies
 from nas.study.front import in_full, pareto_front
 from nas.study.networks import read_architectures, stored_architecture
 from nas.study.record import StudyRecord, read_record
+from nas.study.retrained import enqueued, retrained
 from nas.study.states import told, trials_by_state
 
 COSTS = (*MINIMIZED, "latency_ms")
@@ -122,6 +123,16 @@ class Study:
         """One row per network, machine and way of measuring it, by time."""
         with self._snapshot() as connection:
             return frames.latencies(connection, self.id)
+
+    def retrained(self) -> pd.DataFrame:
+        """One row per training of a network of this study by ``nas retrain``, by trial and seed."""
+        with self._snapshot() as connection:
+            return retrained(connection, self.id, self.name, self.record)
+
+    def enqueued(self) -> list[dict[str, Any]]:
+        """Settings that were put into the study to be tried, in the order of their trials."""
+        with self._snapshot() as connection:
+            return enqueued(connection, self.id)
 
     def __repr__(self) -> str:
         with self._snapshot() as connection:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.architecture import Architecture
 from nas.cost import cost
 from nas.data.dataset import Shape
 from nas.errors import CheckpointError, NasError
-from nas.network import build
 from nas.text import one_line
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
-from nas.training.device import normalise
+from nas.training.classifier import Classifier
 from nas.training.loop import Training
 
 PARTS = {"architecture", "classes", "state"}  # of a file
@@ -27,40 +28,11 @@ LARGEST = 65_536  # side of an image, and number of channels
 OLDER: dict[str, list[Any]] = {"input_shape": [1, 28, 28], "mean": [0.2860], "std": [0.3530]}
 
 
-class Classifier(nn.Module):
-    """logits = network(normalised images), so that its users need not know how to normalise.
-
-    ``classes`` are the names of its outputs, in order; ``input_shape`` is (channels, height, width)
-    of the images that it was trained on, ``mean`` and ``std`` those of their channels, pixels
-    scaled to 0 … 1.
-    """
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        classes: tuple[str, ...],
-        input_shape: tuple[int, int, int],
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-    ) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.classes = classes
-        self.input_shape = input_shape
-        self.mean = mean
-        self.std = std
-        self.network = build(architecture, input_shape[0], len(classes))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) pixels of 0 to 255 → (N, classes) logits."""
-        logits: Tensor = self.network(normalise(images, self.mean, self.std))
-        return logits
-
-
 def export(training: Training, path: Path | str, origin: Mapping[str, Any] | None = None) -> None:
     """Write the trained network: plain types and tensors, whole or not there.
 
-    ``origin``, plain types, says where it comes from, as ``read_origin`` returns it.
+    ``origin``, plain types, says where it comes from, as ``read_origin`` returns it; which versions
+    trained it is added.
 
     Raises:
         CheckpointError: it cannot be written there.
@@ -75,7 +47,7 @@ def export(training: Training, path: Path | str, origin: Mapping[str, Any] | Non
     >>> export(training, f"{folder}/digits.pt")
     """
     content = {
-        "origin": dict(origin or {}),
+        "origin": {**(origin or {}), "versions": versions()},
         "architecture": training.architecture.to_dict(),
         "classes": list(training.dataset.classes),
         "images": {
@@ -88,14 +60,68 @@ def export(training: Training, path: Path | str, origin: Mapping[str, Any] | Non
     write_checkpoint(content, Path(path))
 
 
+def save(network: Classifier, path: Path) -> None:
+    """Write the network of a file, or one made of a checkpoint, as ``export`` does.
+
+    Raises:
+        CheckpointError: it cannot be written there.
+    """
+    content = {
+        "origin": network.origin,
+        "architecture": network.architecture.to_dict(),
+        "classes": list(network.classes),
+        "images": {
+            "input_shape": list(network.input_shape),
+            "mean": list(network.mean),
+            "std": list(network.std),
+        },
+        "state": {name: value.cpu() for name, value in network.network.state_dict().items()},
+    }
+    write_checkpoint(content, path)
+
+
+def versions() -> dict[str, str]:
+    """Of what a network is trained by here."""
+    return {
+        "nas": version("nas"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+
+
 def read_origin(path: Path) -> dict[str, Any]:
     """What ``export`` was told of the origin of the network in ``path``; {} if nothing.
 
     Raises:
         CheckpointError: the file cannot be read.
     """
-    origin = read_checkpoint(path, torch.device("cpu")).get("origin")
-    return origin if isinstance(origin, dict) else {}
+    return _origin(read_checkpoint(path, torch.device("cpu")))
+
+
+def add_origin(path: Path, more: Mapping[str, Any]) -> None:
+    """Write ``more`` into what the file says of its origin; its network stays as it is.
+
+    Raises:
+        CheckpointError: the file cannot be read or written.
+    """
+    content = read_checkpoint(path, torch.device("cpu"))
+    write_checkpoint({**content, "origin": {**_origin(content), **more}}, path)
+
+
+def _origin(content: Mapping[str, Any]) -> dict[str, Any]:
+    origin = content.get("origin") if isinstance(content, dict) else None
+    if not isinstance(origin, dict):
+        return {}
+    return {name: value for name, value in origin.items() if _is_json({name: value}, depth=5)}
+
+
+def _is_json(value: object, depth: int = 4) -> bool:
+    """Whether it is what JSON has, nested no deeper than an origin is."""
+    if isinstance(value, dict) and depth:
+        return all(isinstance(k, str) and _is_json(v, depth - 1) for k, v in value.items())
+    if isinstance(value, list) and depth:
+        return all(_is_json(one, depth - 1) for one in value)
+    return value is None or isinstance(value, str | int | float)
 
 
 def load(path: Path | str) -> Classifier:
@@ -110,6 +136,9 @@ def load(path: Path | str) -> Classifier:
     >>> images = torch.zeros(2, 1, 8, 8)  # (N, C, H, W), pixels of 0 to 255
     >>> digits(images).shape, digits.classes[:3]
     (torch.Size([2, 10]), ('0', '1', '2'))
+    >>> names, probabilities = digits.predict(images[0])  # or what else you have
+    >>> names[0] in digits.classes, probabilities.shape
+    (True, (1, 10))
     """
     path = Path(path)
     content = read_checkpoint(path, torch.device("cpu"))
@@ -117,6 +146,29 @@ def load(path: Path | str) -> Classifier:
         return _classifier(content, path.stat().st_size)
     except NasError as error:
         raise CheckpointError(f"{path} is no exported network: {one_line(error)[:300]}") from None
+
+
+def from_checkpoint(path: Path, origin: Mapping[str, Any]) -> Classifier:
+    """The network of a checkpoint of ``Training``, as ``load`` returns that of a file.
+
+    Raises:
+        CheckpointError: it cannot be read, or is another kind of file.
+    """
+    found = read_checkpoint(path, torch.device("cpu"))
+    try:
+        images = {name: found["dataset"][name] for name in OLDER}
+        content = {
+            "origin": {**origin, "training": found["config"], "versions": versions()},
+            "architecture": found["architecture"],
+            "classes": found["dataset"]["classes"],
+            "images": images,
+            "state": found["model"],
+        }
+        return _classifier(content, path.stat().st_size)
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{path} is no checkpoint of a training of nas") from None
+    except NasError as error:
+        raise CheckpointError(f"{path} is no network: {one_line(error)[:300]}") from None
 
 
 def _classifier(content: Any, size: int) -> Classifier:
@@ -132,7 +184,7 @@ def _classifier(content: Any, size: int) -> Classifier:
         raise CheckpointError("its architecture is nested too deep") from None
     shape, mean, std = _images(content.get("images", OLDER))
     _check_state(state, cost(architecture, shape, len(classes)).params, size)
-    classifier = Classifier(architecture, tuple(classes), shape, mean, std)
+    classifier = Classifier(architecture, tuple(classes), shape, mean, std, _origin(content))
     try:
         classifier.network.load_state_dict(state)
     except RuntimeError as error:  # names and shapes

@@ -80,6 +80,7 @@ def test_a_stopped_step_to_a_smaller_space_prints_the_command_that_carries_it_on
 ):
     name = "anynetx_a_28-macs-4M-8M-2ep"
     shutil.copyfile(PUBLISHED / f"{name}.sqlite", folder / "a b.db")
+    assert main(["db", "upgrade", "--storage", "sqlite:///a b.db"]) == 0
     words = ["narrow", "anynetx_a_28", "--study", name, "--storage", "sqlite:///a b.db"]
     words += ["--models", "8", "--take", "2", "--output", "child here.yaml", "--margin", "0.01"]
     words += ["--data", str(data_folder)]

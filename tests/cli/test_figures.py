@@ -267,21 +267,24 @@ def test_the_best_are_printed_with_the_network_of_the_winner(hand, helpers):
     assert print_best(console, hand) is True
     printed = console.file.getvalue()
     assert "\x1b[1mThe best of hand" in printed
-    assert "\x1b[1mThe winner, trial \x1b[0m" in printed
+    assert "\x1b[1mThe best of them, trial \x1b[0m" in printed
     console = Console(file=io.StringIO(), width=80, color_system=None)
     print_best(console, hand)
     table = str(summary(helpers.network(2))).splitlines()
     assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
         "",
         "The best of hand",
-        "┏━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━┳━━━━━━━┳━━━━━━━━━┓",
-        "┃ trial ┃ validation accuracy ┃ epochs ┃ params ┃  MACs ┃ seconds ┃",
-        "┡━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━╇━━━━━━━╇━━━━━━━━━┩",
-        "│     1 │             12.20 % │      2 │  2.55k │ 1.86M │   243.0 │",
-        "│     0 │              1.20 % │      2 │  2.55k │ 1.86M │    23.0 │",
-        "└───────┴─────────────────────┴────────┴────────┴───────┴─────────┘",
+        "┏━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━┳━━━━━━━┳━━━━━━━┓",
+        "┃ trial ┃ validation accuracy ┃ epochs ┃ params ┃  MACs ┃  time ┃",
+        "┡━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━╇━━━━━━━╇━━━━━━━┩",
+        "│     1 │             12.20 % │      2 │  2.55k │ 1.86M │ 4m03s │",
+        "│     0 │              1.20 % │      2 │  2.55k │ 1.86M │   23s │",
+        "└───────┴─────────────────────┴────────┴────────┴───────┴───────┘",
         "",
-        "The winner, trial 1:",
+        "No network has learnt anything: 12.20 % is about what guessing one of 10 classes",
+        "gives.",
+        "",
+        "The best of them, trial 1:",
         *(line.rstrip() for line in table),
         "",
     ]

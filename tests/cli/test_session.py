@@ -97,7 +97,7 @@ def test_an_exit_code_tells_how_a_search_ended(stored, reason, code, said, monke
     for module in (session, searching):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
-    def run(plan, view, deadline, keep):
+    def run(plan, view, nodes, deadline, keep):
         clock.now += 100
         return reason, None
 
@@ -124,7 +124,7 @@ def test_an_exhausted_space_is_said_at_the_end(stored, monkeypatch, capfd):
 def test_results_that_the_database_has_not_taken_are_said_first(
     stored, reason, code, monkeypatch, capfd
 ):
-    def run(plan, view, deadline, keep):
+    def run(plan, view, nodes, deadline, keep):
         plan.outbox.parent.mkdir(parents=True, exist_ok=True)
         plan.outbox.write_text("{}")
         return reason, None

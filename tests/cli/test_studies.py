@@ -81,7 +81,7 @@ def test_a_study_is_shown_with_its_best_and_two_figures(run, by_hand):
     code, printed = run("show", "hand")
     assert code == 0
     assert printed[0] == "hand: 3 complete, 1 pruned, 1 failed, 1 running, 1 waiting"
-    assert "The best of hand" in printed and "The winner, trial 1:" in printed
+    assert "The best of hand" in printed and "The best of them, trial 1:" in printed
     study = open_study(f"sqlite:///{by_hand}", "hand")
     figures = [figure(study, 100).plain.splitlines() for figure in (front_figure, curves_figure)]
     assert printed[-len(figures[0]) - len(figures[1]) - 2 :] == [*figures[0], "", *figures[1], ""]
@@ -110,7 +110,7 @@ def test_what_a_study_was_run_with_is_shown_as_json(run, helpers):
     code, printed = run("show", "hand", "--provenance")
     assert code == 0
     found = json.loads("\n".join(printed))
-    assert list(found) == ["provenance", "devices", "dataset", "config", "space"]
+    assert list(found) == ["provenance", "devices", "other_software", "dataset", "config", "space"]
     used = [tuple(row.values()) for row in found["devices"]]
     assert used[:2] == [("device 0", "numerics 1", 1), ("device 1", "numerics 1", 1)]
     assert len(used) == 6  # one never ran

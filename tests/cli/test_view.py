@@ -247,11 +247,11 @@ def test_a_live_view_is_drawn_four_times_a_second_and_leaves_nothing(shown):
 
 
 def test_a_live_table_has_words_at_the_left_and_numbers_at_the_right(shown):
-    _, table, status = shown(LiveView)._render().renderables
+    _, table, status, _ = shown(LiveView)._render().renderables
     assert [column.header for column in table.columns] == [
-        "running", "epoch", "accuracy", "params", "MACs", "images/s", "time"
+        "running", "epoch", "of it", "accuracy", "params", "MACs", "images/s", "time", "left"
     ]  # fmt: skip
-    assert [column.justify for column in table.columns] == ["left", *["right"] * 6]
+    assert [column.justify for column in table.columns] == ["left", *["right"] * 8]
     assert (table.box, table.padding) == (None, (0, 2, 0, 0))
     assert status.style == "bold"
 

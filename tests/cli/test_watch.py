@@ -57,7 +57,7 @@ def test_what_a_search_prints_of_each_trial_is_shown_to_the_end(search, watched)
     title, died, *ended, status = watched(one, die, lambda: None, one.run)
     assert title == "resnext: 2 of 5 trials ended, 1 running"
     assert died.startswith("trial    2  died         ")
-    assert "after 2 epochs" in died and died.endswith("2s  its process died")
+    assert "in 2 epochs" in died and died.endswith("2s  its process died")
     assert [line[:23] for line in ended] == [
         f"trial    {number}  complete   " for number in (2, 3, 4)
     ]

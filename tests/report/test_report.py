@@ -333,7 +333,7 @@ def test_figures_are_of_the_study_its_bounds_and_its_foremost_knobs(study):
     ]
     front, curves, edf, _, first, *_ = [make().axes[0] for _, make in made_of]
     assert front.get_xlabel() == "multiply-accumulates per image"
-    assert curves.get_title("left") == "Learning curves"
+    assert curves.get_title("left") == "Learning curves: s"
     assert "as bounds" in edf.texts[0].get_text()
     assert first.get_xlabel() == first_ones[0]
     assert "left out" in first.texts[0].get_text()

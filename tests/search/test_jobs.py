@@ -48,6 +48,7 @@ def code(tmp_path_factory):
 @pytest.fixture(scope="module")
 def head():
     """A cluster of one node with Ray's job server, which asks for a token."""
+    pytest.importorskip("aiohttp_cors", reason="the job server needs pip install 'nas[jobs]'")
     with folder_of_ray() as folder, socket.socket() as free:
         (folder / "token").write_text("a" * 64)
         free.bind(("127.0.0.1", 0))

@@ -17,7 +17,8 @@ import typer
 from torch.nn import functional as F
 
 import nas
-from nas.cli.app import main, retrain_command
+from nas.cli.app import main
+from nas.cli.shipping import retrain_command
 from nas.data import LabelledImages
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
@@ -30,8 +31,10 @@ from nas.study.evaluation import evaluated
 from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore
+from nas.training import TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import read_origin
+from nas.training.recipes import recipe
 
 SPACE = {
     "name": "thin",
@@ -247,6 +250,21 @@ def test_the_best_trial_is_trained_in_its_own_way_and_its_file_says_what_it_is(f
     assert not Path("winner.pt.checkpoint").exists()
 
 
+def test_the_recipe_is_what_is_trained_and_what_the_file_says(few):
+    code, lines = few(recipe="long", epochs=1)
+    assert (code, lines[0]) == (0, "Training trial 1 of two for 1 epoch")
+    origin = read_origin(Path("winner.pt"))
+    expected = recipe("long", TrainingConfig(seed=3, split_seed=3), epochs=1, flip=True)
+    assert origin["recipe"] == "long"
+    assert not expected.replace(precision="float32", channels_last="off").differences(
+        origin["training"]
+    )
+    with pytest.raises(ConfigError, match=r"another file \(batch_size 128, not 50\)"):
+        few(epochs=1)
+    with pytest.raises(ConfigError, match=r"^recipe is 'longer'; did you mean long\?"):
+        few("other.pt", recipe="longer")
+
+
 def test_another_trial_can_be_named_and_one_epoch_is_said_in_the_singular(few):
     code, lines = few(number=0, epochs=1)
     assert (code, lines[0]) == (0, "Training trial 0 of two for 1 epoch")
@@ -330,7 +348,7 @@ class Stopping(io.StringIO):
     ("name", "code", "options"),
     [
         ("SIGINT", 130, {}),
-        ("SIGTERM", 143, {"test": True, "number": 0}),
+        ("SIGTERM", 143, {"test": True, "number": 0, "recipe": "long"}),
     ],
 )
 def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
@@ -340,7 +358,8 @@ def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
     assert stopped[0] == code
     number = options.get("number", 1)
     again = nas_command(
-        "retrain", "two", output=Path("winner.pt"), trial=number, epochs=2,
+        "retrain", "two", output=Path("winner.pt"), trial=number,
+        recipe=options.get("recipe"), epochs=2,
         test="test" in options, data=data_folder, device="cpu", storage=few.url,
     )  # fmt: skip
     why = f"Stopped by {name}; winner.pt.checkpoint has the last epoch. To go on:"
@@ -353,7 +372,7 @@ def test_a_signal_leaves_the_last_epoch_and_the_command_that_goes_on(
     assert code == 0
     assert lines[0] == f"Training trial {number} of two for 2 epochs, going on after epoch 1"
     assert next(line for line in lines if line.startswith("epoch")).startswith("epoch   2/2")
-    few("whole.pt", number=number)
+    few("whole.pt", number=number, recipe=options.get("recipe", "study"))
     whole, resumed = nas.load("whole.pt").state_dict(), nas.load("winner.pt").state_dict()
     assert all(torch.equal(whole[part], resumed[part]) for part in whole)
 

@@ -464,7 +464,7 @@ def test_the_training_of_an_evaluation_is_json(damaged):
 def test_these_tables_may_be_no_views():
     expected = {
         *("nas_releases", "nas_studies", "nas_architectures", "nas_attempts", "nas_epochs"),
-        *("nas_evaluations", "nas_latencies", "nas_version"),
+        *("nas_evaluations", "nas_latencies", "nas_notes", "nas_version"),
         *("studies", "study_directions", "study_user_attributes", "study_system_attributes"),
         *("trials", "trial_user_attributes", "trial_system_attributes", "trial_params"),
         *("trial_values", "trial_intermediate_values", "trial_heartbeats"),

@@ -51,6 +51,7 @@ def test_the_page_and_the_frames_have_the_same_columns(study, url):
     assert documented("epochs()") == found(study.epochs())
     assert documented("attempts()") == found(study.attempts())
     assert documented("latencies()") == found(study.latencies())
+    assert documented("retrained()") == found(study.retrained())
     assert documented("nas.studies(url)") == found(studies(url))
 
 
@@ -62,7 +63,7 @@ def test_the_page_lists_exactly_the_policies():
 def test_frames_of_a_study_without_trials_have_the_same_columns(study, database_url):
     write_study(database_url, "none", trials=0)
     none = open_study(database_url, "none")
-    for name in ("frame", "epochs", "attempts", "latencies"):
+    for name in ("frame", "epochs", "attempts", "latencies", "retrained"):
         empty = getattr(none, name)()
         assert empty.empty
         assert found(empty) == found(getattr(study, name)())

@@ -102,8 +102,8 @@ def test_the_best_are_printed_with_the_winner_stage_by_stage(study, helpers, dat
     table, _, winner = printed.partition("The winner, trial 1:")
     rows = [row.replace("│", " ").split() for row in table.splitlines() if row.startswith("│")]
     assert [row[:4] + row[-1:] for row in rows] == [
-        ["1", "90.00", "%", "3", "6.0"],
-        ["2", "80.00", "%", "3", "6.0"],
+        ["1", "90.00", "%", "3", "6s"],
+        ["2", "80.00", "%", "3", "6s"],
     ]
     assert winner.strip() == str(summary(helpers.network(2), (1, 28, 28), 10)).strip()
 

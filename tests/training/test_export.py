@@ -7,7 +7,7 @@ from trainings import QUICK
 from nas.architecture import Architecture, Stage, Stem
 from nas.data.fashion_mnist import CLASSES
 from nas.errors import CheckpointError
-from nas.training.export import export, load
+from nas.training.export import add_origin, export, load
 
 TINY = Architecture(Stem(8), (Stage("bottleneck", 1, 16, stride=2, groups=2),))
 
@@ -51,3 +51,34 @@ def test_an_exported_network_is_whole_on_its_own(tmp_path, train):
     images = training.data.validation_images[:8]
     expected = training.model.eval()((images.float() / 255 - 0.2860) / 0.3530)
     torch.testing.assert_close(classifier(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_it_predicts_is_the_name_of_its_largest_logit_with_probabilities(tmp_path, train):
+    training = train(QUICK.replace(epochs=1), TINY)
+    training.epoch()
+    export(training, tmp_path / "net.pt", {"study": "s", "val_accuracy": 0.5})
+    classifier = load(tmp_path / "net.pt")
+    images = training.data.validation_images[:60]  # (60, 1, 28, 28) uint8
+    with torch.inference_mode():
+        logits = classifier(images)
+    names, probabilities = classifier.predict(images / 255)  # as ToTensor makes them
+    assert names == [CLASSES[label] for label in logits.argmax(1)]
+    torch.testing.assert_close(torch.tensor(probabilities), logits.softmax(1))
+    assert classifier.origin["study"] == "s"
+    assert set(classifier.origin["versions"]) == {"nas", "torch", "python"}
+    # one image beside others is what it is alone, also of a network that is being trained
+    alone = classifier.train().predict(images[3])
+    assert (alone.names, classifier.training) == ([names[3]], True)
+    torch.testing.assert_close(alone.probabilities[0], probabilities[3])
+
+
+def test_what_is_added_to_its_origin_leaves_its_network_as_it_is(tmp_path, train):
+    path = tmp_path / "net.pt"
+    training = train(QUICK, TINY)
+    export(training, path, {"study": "s"})
+    before = load(path)
+    add_origin(path, {"test_accuracy": 0.25})
+    after = load(path)
+    assert after.origin == {**before.origin, "test_accuracy": 0.25}
+    ours, theirs = after.state_dict(), before.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

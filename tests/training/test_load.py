@@ -12,7 +12,8 @@ import torch
 import nas
 from nas.architecture import Architecture, Stage, Stem
 from nas.errors import CheckpointError
-from nas.training.export import Classifier, load
+from nas.training.classifier import Classifier
+from nas.training.export import load
 
 ARCHITECTURE = Architecture(Stem(8), (Stage("bottleneck", 2, 16, 2, 2, 0.5),))
 
@@ -178,3 +179,16 @@ def test_a_packed_file_is_refused_unpacked_it_could_be_any_size(content, tmp_pat
         for part in plain.infolist():
             packed.writestr(part.filename, plain.read(part))
     assert "it is compressed" in refused(tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("origin", [None, 3, "x", [1], {}])
+def test_a_file_that_says_nothing_of_its_origin_is_loaded(origin, content, tmp_path):
+    torch.save({**content, "origin": origin}, tmp_path / "a.pt")
+    assert nas.load(tmp_path / "a.pt").origin == {}
+
+
+def test_what_is_no_text_or_number_in_an_origin_is_left_out(content, tmp_path):
+    kept = {"study": "s\x1b[2J", "training": {"epochs": 2}, "seeds": {"test": [0.5]}, "none": None}
+    odd = {5: 1, "tensor": torch.zeros(3), "deep": nested(150), "list": [torch.zeros(1)]}
+    torch.save({**content, "origin": {**kept, **odd}}, tmp_path / "a.pt")
+    assert nas.load(tmp_path / "a.pt").origin == kept

@@ -1,0 +1,122 @@
+"""Which networks of a study were trained anew, and what they came to.
+
+``nas retrain --top`` trains the best networks with several seeds, each seed in a study of its own,
+whose provenance names the study that it belongs to; a network's key tells which trial it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, text
+
+from nas.errors import DamagedError
+from nas.study.damage import read_mapping
+from nas.study.database.tables import trials_query
+from nas.study.record import StudyRecord
+
+RETRAINS = "retrains"  # in the provenance of a study: which one it belongs to, by which recipe
+RETRAINED = {
+    "number": "int64", "study": "string", "trial": "int64", "recipe": "string", "seed": "Int64",
+    "epochs": "Int64", "state": "string", "val_accuracy": "float64", "test_accuracy": "float64",
+    "key": "string",
+}  # fmt: skip
+
+_STUDIES = text(
+    "SELECT n.study_id, s.study_name, n.provenance, n.config FROM nas_studies AS n "
+    "JOIN studies AS s ON s.study_id = n.study_id WHERE n.provenance LIKE :mark "
+    "ORDER BY n.created, n.study_id"
+)
+_TESTED = text("SELECT trial, training, test_accuracy, val_accuracy FROM nas_evaluations "
+               "WHERE study_id = :study ORDER BY trial")  # fmt: skip
+_KEYS = text(
+    "SELECT MIN(t.number) AS number, a.value_json AS key FROM trials AS t "
+    "JOIN trial_user_attributes AS a ON a.trial_id = t.trial_id AND a.key = 'key' "
+    "WHERE t.study_id = :study AND EXISTS (SELECT 1 FROM nas_attempts AS e "
+    "WHERE e.study_id = t.study_id AND e.trial = t.number) GROUP BY a.value_json"
+)
+
+
+def retrained(
+    connection: Connection, study_id: int, study: str, record: StudyRecord
+) -> pd.DataFrame:
+    """One row per training of a network of the study: ``RETRAINED``.
+
+    ``number`` is the trial that found the network; ``study`` and ``trial`` are where it was trained
+    anew. What ``nas retrain --test`` said of one file is a row of the study itself.
+
+    Raises:
+        DamagedError: a row holds what nas cannot have written.
+    """
+    keys = connection.execute(_KEYS, {"study": study_id}).all()
+    numbers = {str(key).strip('"'): number for number, key in keys}
+    rows = [
+        *_own(connection, study_id, study, record),
+        *_others(connection, study, numbers),
+    ]
+    try:
+        found = pd.DataFrame(rows, columns=list(RETRAINED)).astype(RETRAINED)
+    except (TypeError, ValueError):
+        raise DamagedError(f"the retrainings of {study!r} hold what is none") from None
+    for name in ("val_accuracy", "test_accuracy"):
+        if not found[name].dropna().between(0, 1).all():
+            raise DamagedError(f"a retraining of {study!r} has an impossible {name}")
+    return found.sort_values(["number", "seed", "study"]).reset_index(drop=True)
+
+
+def _own(
+    connection: Connection, study_id: int, study: str, record: StudyRecord
+) -> Iterator[dict[str, Any]]:
+    """Trainings into a file, as far as their test images were read; not those of its own trials,
+    as ``nas table make`` tests them."""
+    options = record.config
+    for number, training, test, validation in connection.execute(_TESTED, {"study": study_id}):
+        config = read_mapping(training, f"the training of trial {number} that was tested")
+        if all(config.get(name) == options.get(name) for name in ("epochs", "train_images")):
+            continue
+        yield {
+            "number": number, "study": study, "trial": number, "seed": config.get("seed"),
+            "epochs": config.get("epochs"), "state": "COMPLETE", "val_accuracy": validation,
+            "test_accuracy": test,
+        }  # fmt: skip
+
+
+def _others(
+    connection: Connection, study: str, numbers: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    for study_id, name, provenance, config in connection.execute(
+        _STUDIES, {"mark": f'%"{RETRAINS}"%'}
+    ):
+        try:
+            about, options = json.loads(provenance)[RETRAINS], json.loads(config)
+            if about["study"] != study:
+                continue
+            recipe, seed = str(about["recipe"]), options["seed"]
+        except (ValueError, TypeError, KeyError):  # of another program
+            continue
+        view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
+        tested = {
+            row.trial: row.test_accuracy for row in connection.execute(_TESTED, {"study": study_id})
+        }
+        for row in connection.execute(text(view), {"study": study_id}):
+            if row.key in numbers:
+                yield {
+                    "number": numbers[row.key], "study": name, "trial": row.number,
+                    "recipe": recipe, "seed": seed, "epochs": row.epochs, "state": row.state,
+                    "val_accuracy": row.val_accuracy if row.state == "COMPLETE" else None,
+                    "test_accuracy": tested.get(row.number), "key": row.key,
+                }  # fmt: skip
+
+
+def enqueued(connection: Connection, study_id: int) -> list[dict[str, Any]]:
+    """The settings that were put into a study to be trained, in the order of their trials."""
+    query = text(
+        "SELECT a.value_json FROM trials AS t JOIN trial_system_attributes AS a "
+        "ON a.trial_id = t.trial_id AND a.key = 'fixed_params' "
+        "WHERE t.study_id = :study ORDER BY t.number"
+    )
+    rows = connection.scalars(query, {"study": study_id})
+    return [dict(read_mapping(one, "a setting that was put into the study")) for one in rows]
