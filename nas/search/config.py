@@ -194,7 +194,9 @@ class SearchConfig(BaseModel):
     time_budget: Annotated[Duration, Scope.CALL] = None
     concurrency: Annotated[Count | None, Unlimited, Scope.CALL] = None
     cpus_per_trial: Annotated[Real, Field(gt=0, le=1024), Scope.CALL] = 1
-    gpus_per_trial: Annotated[Annotated[Real, Field(ge=0, le=64)] | Literal["auto"], Scope.CALL] = 0
+    gpus_per_trial: Annotated[Annotated[Real, Field(ge=0, le=64)] | Literal["auto"], Scope.CALL] = (
+        0.0
+    )
     max_failures: Annotated[Whole, Field(ge=0, le=1000), Scope.KEPT] = 2
     max_consecutive_failures: Annotated[Count, Scope.CALL] = 10
     trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
