@@ -20,7 +20,8 @@ def print_retrained(console: Console, study: Study) -> None:
     found = estimates(study.retrained())
     if found.empty:
         return
-    frame = study.frame().set_index("number")
+    # the first row of a number: a damaged database may have several
+    searched = study.frame().drop_duplicates("number").set_index("number")["val_accuracy"]
     title = plain(f"Trained anew, of {study.name}")
     title.stylize("bold")
     table = Table(title=title, title_justify="left")
@@ -30,7 +31,7 @@ def print_retrained(console: Console, study: Study) -> None:
         number = row["number"]
         table.add_row(
             str(number),
-            percent(frame.loc[number, "val_accuracy"]) if number in frame.index else "–",
+            percent(searched[number]) if number in searched.index else "–",
             plain(row["recipe"] if isinstance(row["recipe"], str) else "–"),
             str(row["epochs"]),
             str(row["trainings"]),
