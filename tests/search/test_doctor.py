@@ -85,7 +85,10 @@ def test_a_folder_that_nodes_do_not_share_is_seen_and_no_search_begins(
     (wrong,) = [one for one in examine(options) if not one.ok]
     assert (wrong.what, wrong.needed) == ("runs folder", True)
     assert f"{folder}/own there is not the folder of this name here, on " in wrong.found
-    assert wrong.advice == "name a folder that all nodes share in --runs, such as on NFS"
+    assert (
+        wrong.advice
+        == "name what all nodes share in --runs, such as a folder on NFS, or s3://bucket/path"
+    )
 
     search = ["search", "--objective", "synthetic", "--trials", "2", "--address", address]
     assert main([*search, "--storage", url, "--runs", runs]) == 2
@@ -135,7 +138,7 @@ def plan(tmp_path):
         ({"python": "3.12.1"}, r"python: 3\.\d+\.\d+ here, 3\.12\.1 on b; install python"),
         ({"nas": "0.1.0 (other)"}, r"nas: .* here, 0\.1\.0 \(other\) on b; install nas"),
         ({"ray": "none"}, r"ray: 2\.\d+\.\d+ here, none on b; install ray"),
-        ({"runs": "/runs there is not"}, "runs folder: /runs there is not, on b; name a folder"),
+        ({"runs": "/runs there is not"}, "runs folder: /runs there is not, on b; name what all"),
         ({"torch": "1.0"}, None),  # said by the doctor, and no reason to begin nothing
         ({"data": "not there"}, None),
     ],
