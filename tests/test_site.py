@@ -19,6 +19,7 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_tutorial_works_as_it_is_typed(tmp_path):
     """In one shell's environment, one step after another; each must succeed."""
     typed = tmp_path / "typed"

@@ -95,6 +95,7 @@ def checked(url):
     assert set(epochs["metrics.sent"]) == {1.0} and set(epochs["metrics.secrets"]) == {0.0}
 
 
+@pytest.mark.slow
 def test_a_job_runs_with_the_code_and_the_space_of_the_folder_it_was_submitted_from(
     head, code, tmp_path
 ):
@@ -105,6 +106,7 @@ def test_a_job_runs_with_the_code_and_the_space_of_the_folder_it_was_submitted_f
     checked(storage)
 
 
+@pytest.mark.slow
 def test_a_job_whose_study_ray_would_delete_is_refused_in_one_line(head, code):
     done = submit(head, code)
     assert done.returncode != 0
@@ -113,6 +115,7 @@ def test_a_job_whose_study_ray_would_delete_is_refused_in_one_line(head, code):
     assert "--storage" in line and "--runs" in line
 
 
+@pytest.mark.slow
 def test_an_objective_of_this_folder_travels_to_the_cluster_with_what_lies_beside_it(
     head, code, tmp_path
 ):

@@ -80,6 +80,7 @@ def logical_gpu():
     ray.shutdown()
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_tried_again_with_more_and_then_a_failure(
     logical_gpu, tmp_path, monkeypatch
 ):
@@ -106,6 +107,7 @@ def test_out_of_memory_is_tried_again_with_more_and_then_a_failure(
     assert attempts.loc[1, 3]["reason"] == "CUDA out of memory. Tried to allocate 3 GiB"
 
 
+@pytest.mark.slow
 def test_auto_tries_the_gpus_and_places_every_trial(logical_gpu, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = run_search(

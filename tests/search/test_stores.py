@@ -54,6 +54,7 @@ def objects(url):
     return {one.path for one in found if one.is_file}
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_from_a_checkpoint_in_a_bucket_and_leaves_the_best_one(
     server, tmp_path, monkeypatch
 ):
@@ -99,6 +100,7 @@ def test_what_cannot_keep_checkpoints_is_refused_before_anything_starts(server, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_nas_doctor_looks_at_the_bucket(server, tmp_path):
     runs = f"s3://bucket/b{server}"
     found = {one.what: one for one in examine({"dataset": "digits", "runs": runs})}

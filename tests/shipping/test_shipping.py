@@ -212,8 +212,8 @@ def test_images_are_named_on_the_terminal_and_as_json(folder, monkeypatch, capsy
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["class"] for line in lines] == 2 * names
     assert lines[0]["probabilities"] == pytest.approx(
-        dict(zip("0123456789", probabilities[0].tolist(), strict=True))
-    )
+        dict(zip("0123456789", probabilities[0].tolist(), strict=True)), abs=1e-3
+    )  # of a batch of two, in the precision that was timed to be the fastest
     assert main(["predict", "winner.pt", "image.png"]) == 0
     assert f"{100 * probabilities.max():.2f} %" in capsys.readouterr().out
     Image.new("L", (20, 20)).save(folder / "large\x1b[2J.png")
