@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,15 @@ from nas.data.idx import idx_header
 # an example's time says nothing on a machine that does other things too
 settings.register_profile("nas", deadline=None)
 settings.load_profile("nas")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_ray_is_left() -> Iterator[None]:
+    """A search in this process leaves its Ray up for the next one; another file begins without."""
+    yield
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
 
 
 SLOW_SECONDS = 3600  # a slow test's share of time before it counts as hung

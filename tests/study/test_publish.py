@@ -16,7 +16,8 @@ def published(tmp_path):
     connection.executescript(
         "CREATE TABLE nas_attempts (owner, host, checkpoint, reason, device);"
         "CREATE TABLE trial_user_attributes (value_json);"
-        "CREATE TABLE nas_studies (study_id, config)"
+        "CREATE TABLE nas_studies (study_id, config);"
+        "CREATE TABLE nas_notes (body); INSERT INTO nas_notes VALUES ('call me at home')"
     )
     connection.executemany(
         "INSERT INTO nas_attempts VALUES (?, ?, ?, ?, 'cpu')",
