@@ -17,6 +17,8 @@ from nas.study.check import violations
 from nas.study.evaluation import evaluated
 from nas.study.reader import open_study, studies
 
+pytestmark = pytest.mark.slow  # a search and four trainings
+
 SPACE = """
 name: small
 stem: {width: 8}

@@ -96,6 +96,7 @@ def test_digits_are_searched_retrained_and_shipped(folder, monkeypatch, capfd):
     assert f"test accuracy {100 * accuracy:.2f} %" in " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_png_files_and_arrays_of_the_same_images_give_the_same_accuracies(folder):
     """Trial by trial. With all of Fashion-MNIST they are those of Fashion-MNIST itself."""
     done = subprocess.run(
