@@ -27,7 +27,6 @@ from nas.training.recipes import DEFAULT_RECIPE, RECIPES
 if TYPE_CHECKING:
     from nas.study.reader import Study  # pandas: half a second that others need not wait
 
-TOP, SEEDS = 3, 3
 _LENGTHS = " or ".join(str(one["epochs"]) for one in RECIPES.values())
 
 shipping_commands = typer.Typer()
@@ -89,6 +88,8 @@ def retrain_command(
     if top is not None or seeds is not None:
         if trial is not None:
             raise ConfigError("trial is given, but top names the networks; leave one out")
+        from nas.populations.retraining import SEEDS, TOP
+
         own = {"top": top or TOP, "seeds": seeds or SEEDS, "output": output, "recipe": recipe}
         _retrain_best(found, {**own, **shared, "device": device, **over_ray})
         return
