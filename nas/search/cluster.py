@@ -94,7 +94,7 @@ def _start(mode: str | None = None, **options: Any) -> None:
     try:
         with silence(), authentication(mode) if mode else nullcontext():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # that is what Ray raises on a machine too busy to start it in time
         raise ConfigError(f"Ray cannot start: {str(error).splitlines()[0]}") from None
     finally:
         os.environ.update({name: value for name, value in left_out.items() if value is not None})
