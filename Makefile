@@ -4,14 +4,19 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: search test faults cluster-test bench mutants lint format docs clean
+.PHONY: search test test-all faults cluster-test bench mutants lint format docs clean
 
 search: $(VENV)/.installed
 	$(BIN)/python -m nas.search --space resnext
 
-# two files of tests at a time: most of them wait for processes of their own
+# Two files of tests at a time: most of them wait for processes of their own. In their own order, as
+# the long ones have few tests, and would else come last, one alone.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# the slow ones, too: an hour
+test-all: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "slow or not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow" -n 2 --dist worksteal

@@ -13,7 +13,7 @@ from nas.cost import Cost, cost, cost_of_parts
 from nas.errors import ArchitectureError
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(tasks())
 def test_each_part_costs_what_is_counted_on_the_built_network(task):
     architecture, input_shape, classes = task

@@ -19,7 +19,7 @@ from nas.text import one_line
 
 log = logging.getLogger(__name__)
 
-_ATTEMPT = re.compile(r"(\d{5,})-\d+")
+_ATTEMPT = re.compile(r"(\d{5,})-(\d+)")
 MOST_SECONDS = 1.0  # that a driver with leases to renew deletes at a time
 
 
@@ -36,8 +36,8 @@ class Checkpoints:
     """The folders of attempts of one study, which several drivers may share."""
 
     def __init__(self, store: Store, keep: int = 0, *, minimizes: bool = False) -> None:
-        """``keep`` of the trials trained in full stay, those with the highest first value; the
-        lowest, where that is minimized."""
+        """``keep`` of the trials trained in full keep the folder of their last attempt: those with
+        the highest first value; the lowest, where that is minimized."""
         self._store = store
         self._keep = keep
         self._sign = -1 if minimizes else 1
@@ -58,9 +58,11 @@ class Checkpoints:
         """
         deadline = time.monotonic() + seconds
         over = self._of_ended(trials)
-        in_full = {n for n in over.values() if trials[n].state == TrialState.COMPLETE}
+        in_full = {n for n, _ in over.values() if trials[n].state == TrialState.COMPLETE}
         best = sorted(in_full, key=lambda n: (-self._sign * trials[n].values[0], n))[: self._keep]
-        for name in sorted(name for name, number in over.items() if number not in best):
+        last = {number: name for name, (number, _) in sorted(over.items(), key=lambda x: x[1])}
+        kept = {last[number] for number in best}
+        for name in sorted(over.keys() - kept):
             if name in busy or name in self._stuck:
                 continue
             if time.monotonic() > deadline:
@@ -74,12 +76,14 @@ class Checkpoints:
                 reason = error.strerror or one_line(error)[:200]  # pyarrow's have no number
                 log.warning("cannot delete %s (%s)", self._store.place(name), reason)
 
-    def _of_ended(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
-        """By name of a folder, the number of its trial."""
+    def _of_ended(self, trials: Sequence[FrozenTrial]) -> dict[str, tuple[int, int]]:
+        """By name of a folder, the number of its trial and of its attempt."""
         names = self._store.names()
-        numbers = {name: int(m[1]) for name in names if (m := _ATTEMPT.fullmatch(name))}
+        numbers = {
+            name: (int(m[1]), int(m[2])) for name in names if (m := _ATTEMPT.fullmatch(name))
+        }
         return {
-            name: number
-            for name, number in numbers.items()
+            name: (number, attempt)
+            for name, (number, attempt) in numbers.items()
             if number < len(trials) and trials[number].state.is_finished()
         }

@@ -51,6 +51,11 @@ def test_a_driver_with_several_trials_dies_at_any_point(database_url, tmp_path, 
     assert carry_on(database_url, tmp_path, at_a_time=3) == []
 
 
+@pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_one_study_whose_drivers_died_at_one_point_after_another(database_url, tmp_path):
     ahead = 0.0
     for name in POINTS * 2:

@@ -40,7 +40,16 @@ def kill_and_carry_on(search, kills, trials, draw):
     search.wait_until_no_process_is_left()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("database_url", "kills"),
+    [
+        ("sqlite", 2),
+        pytest.param("postgresql", 2, marks=pytest.mark.slow),
+        pytest.param("sqlite", 20, marks=pytest.mark.slow),
+        pytest.param("postgresql", 20, marks=pytest.mark.slow),
+    ],
+    indirect=["database_url"],
+)
 def test_a_killed_driver_is_carried_on_by_the_same_command(database_url, tmp_path, kills):
     trials = 12 * (kills + 1)
     search = Search(tmp_path, database_url, *FAST, "--trials", str(trials), "--epochs", "3")
@@ -74,7 +83,8 @@ def test_nothing_is_running_a_minute_after_the_driver_was_killed(database_url, t
 @pytest.mark.parametrize(
     ("database_url", "kills"),
     [
-        ("postgresql", 4),
+        ("postgresql", 2),
+        pytest.param("postgresql", 4, marks=pytest.mark.slow),
         pytest.param("postgresql", 50, marks=pytest.mark.slow),
         pytest.param("sqlite", 50, marks=pytest.mark.slow),
     ],

@@ -171,7 +171,7 @@ def of(examples):
 
 
 class TestStudy(Study.TestCase):
-    settings = of(5)
+    settings = of(3)
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_torchvisions_weights_give_torchvisions_gradients(torchvisions, training
 # --- for every architecture ---
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tasks())
 def test_images_become_one_row_of_logits_each(task):
     architecture, input_shape, classes = task
@@ -103,7 +103,7 @@ def test_images_become_one_row_of_logits_each(task):
     assert logits.isfinite().all()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tasks())
 def test_the_gradient_reaches_every_parameter(task):
     architecture, input_shape, classes = task
@@ -112,7 +112,7 @@ def test_the_gradient_reaches_every_parameter(task):
     assert [name for name, p in network.named_parameters() if not (p.grad > 0).any()] == []
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tasks())
 def test_a_batch_in_eval_mode_equals_its_images_one_by_one(task):
     architecture, input_shape, classes = task
@@ -124,7 +124,7 @@ def test_a_batch_in_eval_mode_equals_its_images_one_by_one(task):
     torch.testing.assert_close(network(images), singles)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(tasks(), st.data())
 def test_a_stage_with_and_without_residual_differ(task, data):
     architecture, input_shape, classes = task

@@ -47,13 +47,13 @@ def left_by_trials(folder: Path) -> list[str]:
 
 
 def test_a_search_on_real_images_stores_every_trial(tmp_path, monkeypatch, capfd):
-    arguments = ["search", "--space", "resnext", "--trials", "3", "--epochs", "2", "--max-macs"]
+    arguments = ["search", "--space", "resnext", "--trials", "2", "--epochs", "2", "--max-macs"]
     arguments += ["3000000", "--train-images", "2000", "--time-budget", "5m"]
     done = nas(tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     trials = rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number")
-    assert [t["number"] for t in trials] == [0, 1, 2]
+    assert [t["number"] for t in trials] == [0, 1]
     assert {t["state"] for t in trials} <= {"COMPLETE", "PRUNED"}
     assert all(t["macs"] <= 3_000_000 for t in trials)
     assert all(0 < t["val_accuracy"] < 1 for t in trials)
@@ -69,7 +69,7 @@ def test_a_search_on_real_images_stores_every_trial(tmp_path, monkeypatch, capfd
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_ADDRESS", "")
     assert main(arguments) == 0
-    assert "All 3 trials ended" in capfd.readouterr().out
+    assert "All 2 trials ended" in capfd.readouterr().out
     assert rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number") == trials
 
     for other, said in [
@@ -85,42 +85,32 @@ def test_a_search_on_real_images_stores_every_trial(tmp_path, monkeypatch, capfd
         assert said in refused
     assert rows(tmp_path, "SELECT * FROM nas_trials ORDER BY number") == trials
 
-    more = nas(tmp_path, "search", "--trials", "4", "--quiet")
-    assert more.returncode == 0, more.stderr
-    assert rows(tmp_path, "SELECT * FROM nas_trials WHERE number < 3 ORDER BY number") == trials
-    assert len(rows(tmp_path, "SELECT * FROM nas_trials")) == 4
-
 
 def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path):
     """And of checkpoints, it keeps those of trials that wait, and of the best."""
     arguments = ["search", "--objective", "synthetic", "--trials", "400", "--scheduler", "none"]
-    before = []
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nas", *arguments],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **PLAIN},
-        )
-        for line in process.stdout:  # until it is under way
-            if line.startswith("trial") and "complete" in line:
-                break
-        process.send_signal(number)
-        rest = process.stdout.read()
-        assert process.wait() == code
-        assert f"Stopped by {number.name}" in rest
-        assert "nas search --study resnext" in rest
-        states = {row["state"] for row in rows(tmp_path, "SELECT state FROM nas_trials")}
-        assert "COMPLETE" in states
-        assert "RUNNING" not in states
-        done = rows(tmp_path, "SELECT * FROM nas_trials WHERE state = 'COMPLETE' ORDER BY number")
-        assert len(done) > len(before)
-        assert [row for row in done if row in before] == before
-        before = done
-        query = "SELECT number FROM nas_trials WHERE state = 'WAITING'"
-        waiting = {row["number"] for row in rows(tmp_path, query)}
-        assert {int(name[:5]) for name in left_by_trials(tmp_path)} <= waiting
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nas", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **PLAIN},
+    )
+    for line in process.stdout:  # until it is under way
+        if line.startswith("trial") and "complete" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait() == 130
+    assert "Stopped by SIGINT" in rest
+    assert "nas search --study resnext" in rest
+    states = {row["state"] for row in rows(tmp_path, "SELECT state FROM nas_trials")}
+    assert "COMPLETE" in states
+    assert "RUNNING" not in states
+    before = rows(tmp_path, "SELECT * FROM nas_trials WHERE state = 'COMPLETE' ORDER BY number")
+    query = "SELECT number FROM nas_trials WHERE state = 'WAITING'"
+    waiting = {row["number"] for row in rows(tmp_path, query)}
+    assert {int(name[:5]) for name in left_by_trials(tmp_path)} <= waiting
 
     poorest = min(before, key=lambda row: row["val_accuracy"])["number"]
     by_a_dead_driver = next(tmp_path.glob("nas-runs/*")) / f"{poorest:05d}-1" / "checkpoint_000003"
