@@ -24,7 +24,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "peak_lr": 0.2,
             "warmup": 0.15,
             "weight_decay": 5e-4,
-            "averaging": 0.998,
+            "averaging": 0.99,
             "label_smoothing": 0.1,
             "flip": "auto",
             "crop_padding": 2,
