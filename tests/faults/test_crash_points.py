@@ -6,6 +6,7 @@ from faults.driving import diary_of, drive, promises_broken, start, told
 from nas.faults import POINTS, crash_point
 
 AHEAD = 90.0  # the next driver comes so much later: the leases of the dead one have run out
+EACH_BUT_SLOWLY = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 OPTIONS = {"trials": 8, "scheduler": "asha", "epochs": 3}
 
 
@@ -34,6 +35,7 @@ def carry_on(url, folder, **options):
 
 
 @pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("database_url", EACH_BUT_SLOWLY, indirect=True)
 def test_a_driver_that_dies_at_any_point_leaves_the_study_as_if_it_had_not(
     database_url, tmp_path, undisturbed, name
 ):
@@ -51,11 +53,7 @@ def test_a_driver_with_several_trials_dies_at_any_point(database_url, tmp_path, 
     assert carry_on(database_url, tmp_path, at_a_time=3) == []
 
 
-@pytest.mark.parametrize(
-    "database_url",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
-    indirect=True,
-)
+@pytest.mark.parametrize("database_url", EACH_BUT_SLOWLY, indirect=True)
 def test_one_study_whose_drivers_died_at_one_point_after_another(database_url, tmp_path):
     ahead = 0.0
     for name in POINTS * 2:
