@@ -18,6 +18,7 @@ from nas.summary import summary
 
 if TYPE_CHECKING:
     from nas import plots
+    from nas.nested.order import Containment, contains
     from nas.network import build
     from nas.populations.comparing import compare_spaces
     from nas.populations.narrowing import narrow_space
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from nas.training.export import load
 
 _HOMES = {
+    "Containment": "nas.nested.order",
     "SearchSpace": "nas.space",
     "Study": "nas.study.reader",
     "TrainingConfig": "nas.training",
     "Watcher": "nas.search.searcher",
     "build": "nas.network",
     "compare_spaces": "nas.populations.comparing",
+    "contains": "nas.nested.order",
     "fit": "nas.training",
     "load": "nas.training.export",
     "make_table": "nas.populations.table",
@@ -47,6 +50,7 @@ _HOMES = {
 
 __all__ = [
     "Architecture",
+    "Containment",
     "Cost",
     "NasError",
     "SearchSpace",
@@ -58,6 +62,7 @@ __all__ = [
     "__version__",
     "build",
     "compare_spaces",
+    "contains",
     "cost",
     "fit",
     "load",

@@ -13,8 +13,9 @@ import nas
 PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
-    "Architecture", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "Study",
-    "TrainingConfig", "Watcher", "__version__", "build", "compare_spaces", "cost", "fit", "load",
+    "Architecture", "Containment", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "Study",
+    "TrainingConfig", "Watcher", "__version__", "build", "compare_spaces", "contains", "cost",
+    "fit", "load",
     "make_table",
     "narrow_space", "open_study", "plots", "preset", "run_search", "studies", "summary",
 }  # fmt: skip
@@ -90,10 +91,12 @@ MAY_IMPORT = {
     "cost": BASE | {"blocks", "architecture"},
     "summary": BASE | {"architecture", "cost"},
     "presets": BASE | {"architecture"},
-    "space": DATA | {"training.config"},  # the bounds of hyper-parameters, without torch
-    "network": DATA | {"space"},
+    # the order of architectures, and the bounds of hyper-parameters: both without torch
+    "space": DATA | {"nested.elements", "nested.order", "training.config"},
+    "network": DATA,
+    "nested": DATA | {"network"},  # its growth alone: the order is free of torch
     "data": BASE,
-    "training": DATA | {"space", "network", "data"},
+    "training": DATA | {"space", "network", "nested", "data"},
     "samplers": BASE | {"dominance"},
     "study": DATA | {"space", "training.config", "data.registry"},
     "stopping": {"metrics", "dominance"},
@@ -126,7 +129,7 @@ MAY_IMPORT = {
 }
 # and which of the large libraries
 LIBRARIES = {
-    "torch": {"network", "training", "objectives", "search", "shipping"},
+    "torch": {"network", "nested", "training", "objectives", "search", "shipping"},
     "torchvision": set(),
     "PIL": {"data"},
     "sklearn": {"data"},

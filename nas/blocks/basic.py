@@ -20,4 +20,5 @@ SPEC = BlockSpec(
     convolutions=_convolutions,
     module="nas.network.basic:Residual",
     colour="#0173b2",
+    grows=True,
 )

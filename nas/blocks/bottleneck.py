@@ -21,4 +21,5 @@ SPEC = BlockSpec(
     convolutions=_convolutions,
     module="nas.network.bottleneck:ResNeXtBlock",
     colour="#de8f05",
+    grows=True,
 )

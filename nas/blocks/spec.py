@@ -63,6 +63,11 @@ class BlockSpec:
     check: Callable[[Sizes], str | None] = _accept
     """What is wrong with sizes that the block cannot have, in words; None where nothing is."""
 
+    grows: bool = False
+    """Whether ``nas.nested`` knows how one block lies in a larger one: its torch module has conv1,
+    conv2, … with norm1, norm2, …; the first reads the input, the last writes the output, and what
+    lies between has the inner width, in ``groups`` groups where a convolution is grouped."""
+
     defaults: Mapping[str, int | float | bool] = field(init=False)
     """All of ``NEUTRAL`` in a stage that says nothing."""
 

@@ -33,18 +33,25 @@ def info_command(
         str | None, typer.Option(help="Limits beside the space's own: macs=4M:8M,params=:500k.")
     ] = None,
 ) -> None:
-    """Print a space's size, knobs, rules, lineage, and the costs of its networks."""
+    """Print a space's size, knobs, rules, lineage, and the costs of its networks.
+
+    A knob is nested where a step of it leads to a network that contains the other one.
+    """
     loaded = SearchSpace.load(space)
     if band is not None:
         loaded = loaded.with_limits(Bands.read(band).by_measure)
     console = Console(highlight=False)
     for line in facts(loaded):
         console.print(escape(line), soft_wrap=True)
-    knobs = Table("knob", "domain")
+    knobs = Table("knob", "domain", "nested")
+    nesting = loaded.is_nested()
     for path, domain in loaded.parameters.items():
         ranged = isinstance(domain, IntRange | FloatRange) and domain.log
-        knobs.add_row(path, escape(str(domain)) + (", on a log scale" if ranged else ""))
+        nested = nesting.knobs[path].verdict if path in nesting.knobs else ""
+        knobs.add_row(path, escape(str(domain)) + (", on a log scale" if ranged else ""), nested)
     console.print(knobs)
+    for reason in nesting.reasons:
+        console.print(escape(f"not nested where {reason}"), soft_wrap=True)
     console.print(_costs(loaded))
 
 

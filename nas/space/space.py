@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nas.architecture import Architecture, Stem
 from nas.cost import Cost, cost
 from nas.errors import InfeasibleError, SpaceError, choose
+from nas.nested.elements import Mode
 from nas.quantity import plain, whole
 from nas.space.body import Body, StagesBody, body_of
 from nas.space.domains import Domain, Knob, Setting, Value, options
@@ -31,6 +32,7 @@ from nas.space.file.fixing import fixed
 from nas.space.file.schema import Document, read_document
 from nas.space.limits import Band, Limits, Rule, tightened
 from nas.space.messages import read_yaml, shown
+from nas.space.nesting import Nesting, nesting_of
 from nas.space.stages import StageSequences
 
 if TYPE_CHECKING:  # with NumPy, which only narrow limits need
@@ -287,6 +289,21 @@ class SearchSpace:
                 whole |= {f"training.{k}": v for k, v in zip(self._training, way, strict=True)}
                 yield {path: whole[path] for path in self.parameters}
 
+    def is_nested(self, mode: Mode = "train") -> Nesting:
+        """Which knobs order the space: a step of such a one leads to a network that contains the
+        one before (``nas.contains``), so that it can be no worse but for its training.
+
+        Each knob is moved by one step in random networks of the space, the same ones each time.
+        True if every step of every knob leads to a network that contains the other one.
+
+        >>> nesting = SearchSpace.load("resnet_vs_plain").is_nested()
+        >>> bool(nesting), nesting.knobs["stages.1.width"].always, nesting.knobs["residual"].never
+        (False, True, True)
+        """
+        paths = [path for path in self.parameters if not path.startswith("training.")]
+        domains = {path: self.parameters[path] for path in paths}
+        return nesting_of(domains, self.sample_setting, self._inside, mode)
+
     def contains(self, architecture: Architecture) -> bool:
         """Whether some setting inside the limits gives this network (one with the same key)."""
         return self.find(architecture) is not None
@@ -427,6 +444,13 @@ class SearchSpace:
         if found is None:
             raise SpaceError(f"{path} is {shown(plain(value))}; accepted: {domain}")
         return found
+
+    def _inside(self, setting: Mapping[str, Value]) -> Architecture | None:
+        """The network of a setting, if the space has it."""
+        try:
+            return self.architecture(setting)
+        except InfeasibleError:
+            return None
 
     def _build(self, setting: Mapping[str, Value]) -> Architecture:
         """The network of a setting, whatever the limits."""

@@ -105,6 +105,19 @@ def test_info_tells_the_lineage(capsys, monkeypatch, tmp_path):
     assert f"resnext ({wider.hash[:12]}) [red]a tie costs nothing" in text
 
 
+def test_info_tells_which_knobs_are_nested_and_why_others_are_not(capsys, monkeypatch):
+    text = printed(capsys, monkeypatch, "resnet_vs_plain")
+    cells = {
+        row[1].strip(): row[3].strip()
+        for line in text.splitlines()
+        if len(row := line.split("│")) > 4
+    }
+    nesting = SearchSpace.load("resnet_vs_plain").is_nested()
+    assert cells["stages.1.width"] == "yes, larger contain smaller" and cells["residual"] == "no"
+    assert {path: knob.verdict for path, knob in nesting.knobs.items()}.items() <= cells.items()
+    assert "not nested where stages.0.depth: a block without a shortcut is not the identity" in text
+
+
 def test_a_band_that_is_none_is_refused(capsys):
     assert main(["space", "info", "resnext", "--band", "macs"]) == 2
     assert "is no band; accepted: measure=least:most" in capsys.readouterr().err
