@@ -18,6 +18,7 @@ from nas.summary import summary
 
 if TYPE_CHECKING:
     from nas import plots
+    from nas.nested.growth import grow, shrink
     from nas.nested.order import Containment, contains
     from nas.network import build
     from nas.populations.comparing import compare_spaces
@@ -40,11 +41,13 @@ _HOMES = {
     "compare_spaces": "nas.populations.comparing",
     "contains": "nas.nested.order",
     "fit": "nas.training",
+    "grow": "nas.nested.growth",
     "load": "nas.training.export",
     "make_table": "nas.populations.table",
     "narrow_space": "nas.populations.narrowing",
     "open_study": "nas.study.reader",
     "run_search": "nas.search.run",
+    "shrink": "nas.nested.growth",
     "studies": "nas.study.reader",
 }
 
@@ -65,6 +68,7 @@ __all__ = [
     "contains",
     "cost",
     "fit",
+    "grow",
     "load",
     "make_table",
     "narrow_space",
@@ -72,6 +76,7 @@ __all__ = [
     "plots",
     "preset",
     "run_search",
+    "shrink",
     "studies",
     "summary",
 ]

@@ -15,9 +15,10 @@ PACKAGE = Path(nas.__file__).parent
 NAMES = {
     "Architecture", "Containment", "Cost", "NasError", "SearchSpace", "Stage", "Stem", "Study",
     "TrainingConfig", "Watcher", "__version__", "build", "compare_spaces", "contains", "cost",
-    "fit", "load",
+    "fit", "grow", "load",
     "make_table",
-    "narrow_space", "open_study", "plots", "preset", "run_search", "studies", "summary",
+    "narrow_space", "open_study", "plots", "preset", "run_search", "shrink",
+    "studies", "summary",
 }  # fmt: skip
 
 
