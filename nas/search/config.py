@@ -240,6 +240,11 @@ class SearchConfig(BaseModel):
                 "training: epochs, train_images, epoch_images and seed stand outside of it, where "
                 "the options of these names are; split_seed is the seed"
             )
+        if "growth" in self.training:
+            raise ConfigError(
+                "training: growth leads one network to another, and a search trains many; leave it "
+                "out, or train the one by nas.fit"
+            )
         self.training_config()
 
     def training_config(self, **searched: Any) -> TrainingConfig:

@@ -10,14 +10,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from nas.errors import ConfigError, choose
 from nas.quantity import plain, whole
+from nas.training.growing import Growth, read_growth
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -29,6 +33,18 @@ def _word(value: object) -> object:
 
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
+
+
+def _as_given(steps: tuple[Growth, ...] | None) -> list[dict[str, Any]] | None:
+    return None if steps is None else [step.to_dict() for step in steps]
+
+
+Schedule = Annotated[
+    tuple[Growth, ...] | None,
+    PlainValidator(read_growth),
+    PlainSerializer(_as_given),
+    WithJsonSchema({"type": ["array", "null"]}),
+]
 
 
 class TrainingConfig(BaseModel):
@@ -92,6 +108,10 @@ class TrainingConfig(BaseModel):
     split_seed: Seed = 0
     """Of the choice of validation images: trainings that are compared share it."""
 
+    growth: Schedule = None
+    """A list of ``{epoch: …, architecture: …}``: from that epoch on, counted from 1, the training
+    goes on with this larger network, which contains the one before (``nas.contains``)."""
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -110,6 +130,15 @@ class TrainingConfig(BaseModel):
     def _nesterov_has_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0; set nesterov to false")
+        return self
+
+    @model_validator(mode="after")
+    def _growth_is_trained(self) -> Self:
+        if self.growth and self.growth[-1].epoch > self.epochs:
+            raise ValueError(
+                f"growth begins in epoch {self.growth[-1].epoch}; accepted: up to epochs, which "
+                f"is {self.epochs}"
+            )
         return self
 
     @classmethod

@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ from nas.architecture import Architecture
 from nas.data import Dataset, LabelledImages, open_dataset
 from nas.data.registry import DEFAULT
 from nas.errors import CheckpointError, TrialFailedError
+from nas.nested.growth import Embedding, grow
 from nas.network import build
 from nas.training.augment import augment
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.config import TrainingConfig
 from nas.training.device import DeviceData, Images, normalise, placed
+from nas.training.growing import Growth, check_growth
 from nas.training.numerics import (
     choose_device,
     fast_convolutions,
@@ -81,8 +84,13 @@ class Training:
     Juditsky 1992). While the learning rate is high, the learner's own accuracy says little about
     the architecture; in the end both are the same.
 
+    Where ``config`` has a growth, ``architecture`` is what the training has come to: both networks,
+    their statistics and the optimizer's momentum are carried over into the larger ones, which
+    compute what the smaller ones did.
+
     Raises:
-        ConfigError: the device is not here, or the data has fewer images than are asked for.
+        ConfigError: the device is not here, the data has fewer images than are asked for, or the
+            network cannot grow as the config says.
     """
 
     def __init__(
@@ -92,7 +100,9 @@ class Training:
         data: Dataset,
         device: str = "auto",
     ) -> None:
-        self.architecture = architecture
+        self.architecture = self._first = architecture
+        for step in (config.growth or ())[:1]:
+            check_growth(architecture, step)
         self.dataset = data
         self.config = config.replace(flip=data.mirrored) if config.flip == "auto" else config
         self.device = choose_device(device)
@@ -100,12 +110,23 @@ class Training:
         self.epochs_done = 0
         self.on_batch: OnBatch | None = None
         """Called after each batch with the epoch, its images so far, and how many it has."""
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on undisturbed
-            torch.manual_seed(_seed(config.seed, "weights"))
-            learner = build(architecture, data.input_shape[0], len(data.classes))
+        self._begin(architecture)
+
+    def _begin(self, architecture: Architecture) -> None:
+        """With fresh weights."""
+        with self._drawing("weights"):
+            learner = build(architecture, self.dataset.input_shape[0], len(self.dataset.classes))
+        self.architecture = architecture
         self.learner = learner.to(self.device)
         self.model = deepcopy(self.learner)
-        self.optimizer = _optimizer(self.learner, config)
+        self.optimizer = _optimizer(self.learner, self.config)
+
+    @contextmanager
+    def _drawing(self, purpose: str) -> Iterator[None]:
+        """Draw weights from the seed; the caller's random numbers go on undisturbed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_seed(self.config.seed, purpose))
+            yield
 
     def settle(self) -> TrainingConfig:
         """The config with explicit numerics; the first call may time a few steps."""
@@ -128,6 +149,9 @@ class Training:
         assert self.epochs_done < config.epochs, "the training is over"
         number = self.epochs_done + 1
         start = time.perf_counter()
+        for step in config.growth or ():
+            if step.epoch == number:
+                self._grow(step)
         with fast_convolutions():
             train_loss, last_rate = self._train(number, config)
             trained = time.perf_counter()
@@ -150,6 +174,22 @@ class Training:
             precision=config.precision,
             channels_last=config.channels_last,
         )
+
+    def _grow(self, step: Growth) -> None:
+        """Go on with a larger network that computes the same."""
+        with self._drawing(f"growth {step.epoch}"):
+            learner = grow(self.learner, step.architecture)
+        learner.to(memory_format=memory_format(self.config))
+        embedding, model = Embedding(learner, self.learner), deepcopy(learner)
+        embedding.write(model.state_dict(), self.model.state_dict())
+        optimizer = _optimizer(learner, self.config)
+        if before := _momentum(self.learner, self.optimizer):
+            after = {name: torch.zeros_like(p) for name, p in learner.named_parameters()}
+            embedding.carry(after, before)
+            for name, parameter in learner.named_parameters():
+                optimizer.state[parameter]["momentum_buffer"] = after[name]
+        self.architecture = step.architecture
+        self.learner, self.model, self.optimizer = learner, model, optimizer
 
     def _train(self, number: int, config: TrainingConfig) -> tuple[float, float]:
         """One epoch: mean loss, last learning rate."""
@@ -238,6 +278,7 @@ class Training:
         """Everything that the next epoch depends on, in plain types and tensors."""
         return {
             "architecture": self.architecture.to_dict(),
+            "first_architecture": self._first.to_dict(),
             "config": self.config.to_dict(),
             "dataset": _description(self.dataset),
             "epochs_done": self.epochs_done,
@@ -252,7 +293,8 @@ class Training:
         Raises:
             CheckpointError: the state is that of another architecture or config.
         """
-        if Architecture.from_dict(state["architecture"]).key != self.architecture.key:
+        first = state.get("first_architecture", state["architecture"])  # an older one did not grow
+        if Architecture.from_dict(first).key != self._first.key:
             raise CheckpointError("the checkpoint is of another architecture")
         differences = self.config.differences(state["config"])
         if differences:
@@ -264,6 +306,9 @@ class Training:
                     f"the checkpoint is of images with {name} {there}, not {value}"
                 )
         self.config = TrainingConfig.from_dict(state["config"])
+        architecture = Architecture.from_dict(state["architecture"])
+        if architecture.key != self.architecture.key:  # grown since, or not yet
+            self._begin(architecture)
         self.settle()
         self.learner.load_state_dict(state["learner"])
         self.model.load_state_dict(state["model"])
@@ -359,6 +404,15 @@ def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.SGD:
         nesterov=config.nesterov,
         fused=True,  # one kernel rather than several per weight
     )
+
+
+def _momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
+    """The running sum of each parameter's gradients; nothing before the first step."""
+    sums = {
+        name: optimizer.state.get(parameter, {}).get("momentum_buffer")
+        for name, parameter in network.named_parameters()
+    }
+    return {name: tensor for name, tensor in sums.items() if tensor is not None}
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

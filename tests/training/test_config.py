@@ -136,6 +136,7 @@ def test_the_defaults_are_these():
         "channels_last": "auto",
         "seed": 0,
         "split_seed": 0,
+        "growth": None,
     }
 
 
