@@ -58,6 +58,37 @@ def test_a_knob_that_grows_is_a_move_of_its_own(larger, smaller, paths):
     assert [block for block in answer.blocks if block is not None] == [*range(smaller.depth)]
 
 
+ONE = network(Stage("basic", 1, 8))  # its shortcut is the identity, behind a stem of 8 channels
+NEW = "new channels, which nothing that was there reads"
+ALONE = ", in eval mode alone"
+
+
+@pytest.mark.parametrize(
+    ("larger", "smaller", "proof"),
+    [
+        (changed(ONE, width=9), ONE,
+         [f"stages.0.width: 8 to 9: {NEW}",
+          f"stages.0.width: the shortcut projects to the same, its norm undone{ALONE}"]),
+        (changed(replace(ONE, shortcut_norm=False), width=9), ONE,
+         [f"stages.0.width: 8 to 9: {NEW}", "stages.0.width: the shortcut projects to the same"]),
+        (changed(ONE, residual=False, depth=2), changed(ONE, residual=False),
+         ["stages.0.depth: 1 to 2: the new blocks copy their input, and their norms are undone"
+          f"{ALONE}"]),
+        (changed(replace(ONE, preactivation=True), depth=3), replace(ONE, preactivation=True),
+         ["stages.0.depth: 1 to 3: the new blocks add 0 to their input, as their last convolution "
+          "is 0"]),
+        (network(*ONE.stages, Stage("basic", 2, 9)), ONE,
+         ["stages.1: a new stage: its blocks add 0 to their input, as the gain of their last norm "
+          "is 0", f"stages.1.width: the shortcut projects to the same, its norm undone{ALONE}"]),
+    ],
+)  # fmt: skip
+def test_a_proof_says_of_each_move_in_which_mode_it_is_exact(larger, smaller, proof):
+    answer = nas.contains(larger, smaller, "eval")
+    assert str(answer).splitlines() == proof
+    assert answer.mode == ("eval" if ALONE in str(answer) else "train")
+    assert bool(nas.contains(larger, smaller)) == (answer.mode == "train")
+
+
 @settings(max_examples=200)
 @given(pairs())
 def test_what_is_made_larger_contains_what_it_was_made_of(pair):
