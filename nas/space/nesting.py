@@ -92,22 +92,25 @@ def nesting_of(
         setting = {path: value for path, value in draw(rng).items() if path in domains}
         here = network(setting)
         for path, domain in domains.items():
-            value = _next(domain, setting[path], rng)
+            value, above = _next(domain, setting[path], rng)
             there = network({**setting, path: value})
             if here is None or there is None or here.key == there.key:
                 continue
-            low, high = (here, there) if setting[path] < value else (there, here)
+            low, high = (here, there) if above else (there, here)
             steps[path].append((contains(high, low, mode).reason, contains(low, high, mode).reason))
     return Nesting({path: _judged(reasons) for path, reasons in steps.items()})
 
 
-def _next(domain: Domain, value: Value, rng: random.Random) -> Value:
-    """The value above or below; of a continuous domain any other."""
+def _next(domain: Domain, value: Value, rng: random.Random) -> tuple[Value, bool]:
+    """The value above or below, and whether it is above; of a continuous domain any other."""
     if domain.values is None:
-        return domain.sample(rng)
-    place = domain.values.index(value)
-    near = [place + step for step in (-1, 1) if 0 <= place + step < len(domain.values)]
-    return domain.values[rng.choice(near)] if near else value
+        other = domain.sample(rng)
+        return other, float(other) > float(value)
+    values: list[Value] = list(domain.values)
+    place = values.index(value)
+    near = [place + step for step in (-1, 1) if 0 <= place + step < len(values)] or [place]
+    chosen = rng.choice(near)
+    return values[chosen], chosen > place
 
 
 def _judged(steps: list[tuple[str, str]]) -> KnobNesting:
