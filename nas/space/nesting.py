@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nas.architecture import Architecture
 from nas.nested.elements import Mode
 from nas.nested.order import contains
-from nas.space.domains import Domain, Setting, Value
+from nas.space.domains import Domain, Setting, Value, options
 
 NETWORKS = 50  # in each of which every knob is moved by one step
 
@@ -102,11 +102,8 @@ def nesting_of(
 
 
 def _next(domain: Domain, value: Value, rng: random.Random) -> tuple[Value, bool]:
-    """The value above or below, and whether it is above; of a continuous domain any other."""
-    if domain.values is None:
-        other = domain.sample(rng)
-        return other, float(other) > float(value)
-    values: list[Value] = list(domain.values)
+    """The value above or below, and whether it is above."""
+    values = list(options(domain))
     place = values.index(value)
     near = [place + step for step in (-1, 1) if 0 <= place + step < len(values)] or [place]
     chosen = rng.choice(near)
