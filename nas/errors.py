@@ -86,6 +86,15 @@ class OverBudgetError(TrialFailedError):
     """A trial whose network was measured to be above max-latency or max-memory: not trained."""
 
 
+def in_a_line(error: BaseException) -> str:
+    r"""Class and message of an exception that is not ours, in one line of some 500 characters.
+
+    >>> in_a_line(ValueError("no\n  digits"))
+    'ValueError: no digits'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+
+
 def choose(word: object, accepted: Iterable[str]) -> str:
     """The end of an error message: the nearest accepted word, then all of them.
 

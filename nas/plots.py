@@ -1,29 +1,4 @@
 """``nas.plots``: the figures of ``nas.analysis.plots`` by the name that a notebook imports."""
 
-from nas.analysis.plots import (
-    COSTS,
-    curves,
-    edf,
-    effects,
-    efficiency,
-    fidelity,
-    front,
-    importance,
-    knob,
-    marginal,
-    pairs,
-)
-
-__all__ = [
-    "COSTS",
-    "curves",
-    "edf",
-    "effects",
-    "efficiency",
-    "fidelity",
-    "front",
-    "importance",
-    "knob",
-    "marginal",
-    "pairs",
-]
+from nas.analysis.plots import *  # noqa: F403 - the list of figures stands there
+from nas.analysis.plots import __all__ as __all__

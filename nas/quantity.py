@@ -103,8 +103,11 @@ def plural(number: float, noun: str, spelled: Callable[[float], str] = "{:,}".fo
 
     >>> [plural(n, "epoch") for n in (0, 1, 2000)]
     ['0 epochs', '1 epoch', '2,000 epochs']
+    >>> [plural(2, noun) for noun in ("class", "box", "batch")]
+    ['2 classes', '2 boxes', '2 batches']
     """
-    return f"{spelled(number)} {noun}{'' if number == 1 else 's'}"
+    many = "es" if noun.endswith(("s", "x", "tch")) else "s"  # epochs have a hard ch
+    return f"{spelled(number)} {noun}{'' if number == 1 else many}"
 
 
 def percent(fraction: float) -> str:

@@ -167,7 +167,7 @@ def _check(found: Undecoded) -> None:
         per_class = np.bincount(found.parts[name].labels, minlength=len(classes)).tolist()
         few = [label for label, count in enumerate(per_class) if count < least]
         if few:
-            more = f" (and {len(few) - 1} more classes)" if len(few) > 1 else ""
+            more = f" (and {plural(len(few) - 1, 'more class')})" if len(few) > 1 else ""
             raise DataError(
                 f"{where}: class {classes[few[0]]!r} has {plural(per_class[few[0]], 'image')} in "
                 f"{name}{more}; accepted: at least {least}, so that one trains and one validates"

@@ -17,6 +17,7 @@ import ray
 from ray._private.state import actors
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
+from nas.errors import in_a_line
 from nas.search.trial import NodeError, WorkerError
 
 ANSWER_SECONDS = 1.0  # that a node has
@@ -40,15 +41,15 @@ def loss_of(error: BaseException | None) -> Loss:
         cause = error.cause
         if isinstance(cause, WorkerError):
             return Loss(str(cause), "node" if isinstance(cause, NodeError) else "trial")
-        return Loss(_in_a_line(cause), "trial")
+        return Loss(_plain(in_a_line(cause)), "trial")
     if isinstance(error, OutOfMemoryError):
-        return Loss(" ".join(_plain(error).split())[:500], "trial")
+        return Loss(" ".join(_plain(str(error)).split())[:500], "trial")
     if isinstance(error, RayActorError) and error.actor_init_failed:
         # nothing of a trial is run yet: nas is not there, or not what it is here, for one
-        *traceback, last = _plain(error).strip().splitlines()
+        *traceback, last = _plain(str(error)).strip().splitlines()
         return Loss("\n".join([f"its process cannot begin: {last.strip()}", *traceback]), "node")
     if isinstance(error, RayActorError):
-        return Loss(_in_a_line(error), "process")
+        return Loss(_plain(in_a_line(error)), "process")
     return Loss("its process died", "process")
 
 
@@ -76,10 +77,6 @@ def is_there(node: Mapping[str, Any]) -> bool:
         return False
 
 
-def _in_a_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {_plain(error)}".split())[:500]
-
-
-def _plain(error: BaseException) -> str:
-    """What it says, without the colours that Ray gives it."""
-    return _COLOUR.sub("", str(error))
+def _plain(text: str) -> str:
+    """Without the colours that Ray gives it."""
+    return _COLOUR.sub("", text)

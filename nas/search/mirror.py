@@ -28,7 +28,7 @@ from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.causes import failed_by_itself
-from nas.errors import ConfigError
+from nas.errors import ConfigError, in_a_line
 from nas.importing import import_named
 from nas.metrics import Direction
 from nas.samplers import OPTUNAS, make
@@ -58,8 +58,9 @@ def find_sampler(name: str) -> Callable[..., BaseSampler] | None:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             made = factory(seed=0)
     except (Exception, SystemExit) as error:  # whatever a module of others does
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigError(f"sampler {name} cannot be made with a seed: {what}") from error
+        raise ConfigError(
+            f"sampler {name} cannot be made with a seed: {in_a_line(error)}"
+        ) from error
     if not isinstance(made, BaseSampler):
         raise ConfigError(f"sampler {name} makes {made!r:.60}, no optuna.samplers.BaseSampler")
     return factory

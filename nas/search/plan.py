@@ -14,7 +14,7 @@ import optuna
 
 from nas.data import Dataset, open_dataset
 from nas.data.dataset import spelled as spelled_shape
-from nas.errors import ConfigError, ShapeError
+from nas.errors import ConfigError, ShapeError, in_a_line
 from nas.metrics import ACCURACY, COSTS, MEASURED, Direction, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
@@ -324,10 +324,9 @@ def _check_minimized(
         try:
             Mirror(space, make, directions).ask(0, config.seed, lambda setting: setting)
         except Exception as error:  # a sampler is not ours to trust
-            what = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(
                 f"sampler {config.sampler} cannot propose for several objectives, and minimize is "
-                f"{', '.join(config.minimize)}: {what}"
+                f"{', '.join(config.minimize)}: {in_a_line(error)}"
             ) from error
 
 

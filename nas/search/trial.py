@@ -22,7 +22,13 @@ from ray import cloudpickle, tune
 
 from nas.architecture import Architecture
 from nas.causes import is_of_machine
-from nas.errors import CheckpointError, MachineError, OverBudgetError, TrialFailedError
+from nas.errors import (
+    CheckpointError,
+    MachineError,
+    OverBudgetError,
+    TrialFailedError,
+    in_a_line,
+)
 from nas.importing import add_to_path
 from nas.objectives.contract import Objective, TrialConfig, find_on_worker
 from nas.objectives.running import Running
@@ -118,7 +124,7 @@ class Worker(tune.Trainable):
             raise
         except Exception as error:  # of whatever file system that is
             other = "cluster storage" in str(error)  # Tune's, as its marker is not there
-            why = "another folder than the driver's" if other else _in_a_line(error)
+            why = "another folder than the driver's" if other else in_a_line(error)
             said = f"no checkpoint can be kept in {self._job['runs']} ({why}); {SHARED}"
             raise NodeError(_described(MachineError(said))) from None
         setattr(saved.checkpoint, DIGEST, self._digest)
@@ -188,7 +194,7 @@ class Worker(tune.Trainable):
             sent = cloudpickle.loads(self._sent) if self._sent is not None else None
             return find_on_worker(self._job["objective"], self._folder, sent)
         except Exception as error:  # whatever is not installed here
-            said = _in_a_line(error)
+            said = in_a_line(error)
             raise MachineError(f"the objective is not to be had here ({said})") from None
 
     def _close(self) -> bool:
@@ -240,15 +246,10 @@ def _told(error: BaseException) -> WorkerError:
     return (NodeError if is_of_machine(error) else WorkerError)(_described(error))
 
 
-def _in_a_line(error: BaseException) -> str:
-    """Class and message in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-
-
 def _described(error: BaseException) -> str:
     """Class and message in one line, then the end of the traceback."""
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
-    return "\n".join([_in_a_line(error), *lines[-TRACEBACK_LINES:]])
+    return "\n".join([in_a_line(error), *lines[-TRACEBACK_LINES:]])
 
 
 @cache
