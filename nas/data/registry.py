@@ -26,24 +26,57 @@ class Row:
     """Share of the training images that validates."""
     has_path: bool = False
     """Whether the name goes on with a path, as in ``folder:PATH``."""
-    licence: str | None = None
-    """Under which its publishers give it away, as they say; none where they or we do not."""
+    licence: str = "not stated by its authors"
+    """Under which they give it away, as they say on the page of ``home``."""
+    home: str | None = None
+    """The data set's own page."""
 
 
+_CIFAR = "https://www.cs.toronto.edu/~kriz/cifar.html"
+_YOURS = "that of the images, which whoever brought them knows"
 DATASETS = {
     # 10,000 of the 60,000 images: as many as there are for the test
     "fashion_mnist": Row(
-        "Fashion-MNIST", "fashion_mnist", True, validation_fraction=1 / 6, licence="MIT"
+        "Fashion-MNIST",
+        "fashion_mnist",
+        True,
+        validation_fraction=1 / 6,
+        licence="MIT",
+        home="https://github.com/zalandoresearch/fashion-mnist",
     ),
-    "digits": Row("Digits", "digits", False, licence="CC BY 4.0"),
-    "mnist": Row("MNIST", "torchvision_sets", False, licence="CC BY-SA 3.0"),
-    "kmnist": Row("Kuzushiji-MNIST", "torchvision_sets", False, licence="CC BY-SA 4.0"),
-    "emnist": Row("EMNIST Balanced", "torchvision_sets", False),
-    "cifar10": Row("CIFAR-10", "torchvision_sets", True),
-    "cifar100": Row("CIFAR-100", "torchvision_sets", True),
-    "svhn": Row("SVHN", "torchvision_sets", False, licence="for non-commercial use only"),
-    "folder": Row("a folder of images", "folder", True, has_path=True),
-    "npz": Row("an .npz file", "npz", True, has_path=True),
+    "digits": Row(
+        "Digits",
+        "digits",
+        False,
+        licence="CC BY 4.0",
+        home="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+    ),
+    # CC BY-SA 3.0 is what others say of it
+    "mnist": Row("MNIST", "torchvision_sets", False, home="http://yann.lecun.com/exdb/mnist/"),
+    "kmnist": Row(
+        "Kuzushiji-MNIST",
+        "torchvision_sets",
+        False,
+        licence="CC BY-SA 4.0",
+        home="https://github.com/rois-codh/kmnist",
+    ),
+    "emnist": Row(
+        "EMNIST Balanced",
+        "torchvision_sets",
+        False,
+        home="https://www.nist.gov/itl/products-and-services/emnist-dataset",
+    ),
+    "cifar10": Row("CIFAR-10", "torchvision_sets", True, home=_CIFAR),
+    "cifar100": Row("CIFAR-100", "torchvision_sets", True, home=_CIFAR),
+    "svhn": Row(
+        "SVHN",
+        "torchvision_sets",
+        False,
+        licence="for non-commercial use only",
+        home="http://ufldl.stanford.edu/housenumbers/",
+    ),
+    "folder": Row("a folder of images", "folder", True, has_path=True, licence=_YOURS),
+    "npz": Row("an .npz file", "npz", True, has_path=True, licence=_YOURS),
 }
 DEFAULT = "fashion_mnist"
 

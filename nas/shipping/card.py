@@ -16,6 +16,7 @@ from nas.text import visible
 
 WIDEST = 20  # classes whose confusion is shown as a table; of more, the most frequent ones
 CONFUSED = 10  # of those
+_WITHOUT = {"validation": "as the data set has it", "train_images": "all", "epoch_images": "all"}
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
 
@@ -54,7 +55,8 @@ def limits(card: Mapping[str, Any]) -> list[str]:
 def markdown(card: Mapping[str, Any], drawing: str) -> str:
     """The card of ``ship`` for people; ``drawing`` is the name of its picture beside it."""
     data, parity, latency = card["data"], card["parity"], card["latency"]
-    where, licence = _origin(card["origin"]), data["licence"] or "not known to us"
+    where = _origin(card["origin"])
+    home = f" ([its own page]({data['home']}))" if data["home"] else ""
     recipe = card["origin"].get("recipe")
     sections = {
         "": [
@@ -80,12 +82,13 @@ def markdown(card: Mapping[str, Any], drawing: str) -> str:
         "Data": [
             f"{escaped(data['title'])}: {plural(data['training'], 'image')} to train, "
             f"{plural(data['validation'], 'image')} to validate, fingerprint "
-            f"`{data['fingerprint'][:16]}`. Licence: {escaped(licence)}.",
+            f"`{data['fingerprint'][:16]}`. Licence: {escaped(data['licence'])}{home}.",
         ],
         "Training": [
             f"Recipe {escaped(recipe)}." if recipe else "",
             _table(
-                ("option", "value"), [(escaped(k), escaped(v)) for k, v in card["training"].items()]
+                ("option", "value"),
+                [(escaped(k), escaped(_in_words(k, v))) for k, v in card["training"].items()],
             ),
         ],
         "Speed and sameness": [
@@ -192,6 +195,13 @@ def _quantized(int8: Mapping[str, Any] | None) -> list[str]:
         f"{percent(int8['accuracy']).strip()} of the validation images, where this one recognises "
         f"{percent(int8['accuracy_before']).strip()}.",
     ]
+
+
+def _in_words(option: str, value: object) -> object:
+    """A value of ``TrainingConfig`` as people say it."""
+    if value is None:
+        return _WITHOUT.get(option, "none")
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -214,13 +214,15 @@ def _card(network: Classifier, real: RealImages, run: Run, to: str) -> dict[str,
 
 def _data(real: RealImages) -> dict[str, Any]:
     images, validating = real.dataset, len(real.labels)
+    row = DATASETS[images.name.partition(":")[0]]
     return {
         "title": images.title,
         "fingerprint": images.fingerprint,
         "training": real.trained,
         "validation": validating,
         "test": len(images.test.labels) if images.test else 0,
-        "licence": DATASETS[images.name.partition(":")[0]].licence,
+        "licence": row.licence,
+        "home": row.home,
     }
 
 

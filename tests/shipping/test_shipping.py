@@ -129,6 +129,7 @@ def test_the_card_says_what_was_measured(onnx, folder, digits):
     assert card["params"] == nas.cost(NETWORK, (1, 8, 8), 10).params
     assert card["data"] == {
         "title": "Digits", "fingerprint": digits.fingerprint, "licence": "CC BY 4.0",
+        "home": "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
         "training": 1151, "validation": 287, "test": len(digits.test.labels),
     }  # fmt: skip
     confusion = np.array(card["confusion"])
@@ -145,8 +146,10 @@ def test_the_card_says_what_was_measured(onnx, folder, digits):
     for said in (
         "CC BY 4.0", "50.00 % | 1 epoch", "60.00 % ± 10.00 | 2 trainings", "Its test images were",
         f"{card['int8']['bytes']:,} bytes", "![The network](it%27s.svg)",
+        "| nesterov | yes |", "| flip | no |", "| train\\_images | all |",
     ):  # fmt: skip
         assert said in page, said
+    assert f"CC BY 4.0 ([its own page]({card['data']['home']}))." in page
     assert onnx.files[3].read_text().startswith("<svg ")
 
 
