@@ -110,7 +110,7 @@ MAY_IMPORT = {
     "shipping": DATA | {"data", "training", "network", "study", "search", "report"},
     "populations": DATA
     | {"space", "data.registry", "training.recipes", "study", "objectives", "search", "analysis"},
-    "dashboard": DATA | {"space", "study", "analysis", "report"},
+    "dashboard": DATA | {"space", "study", "analysis", "report", "search.pace", "search.watched"},
     "cli": {
         *DATA,
         "space",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nas.cli.console import Console, Table, plain, say
 from nas.cli.numbers import number_option
+from nas.cli.pace import PaceLine
 from nas.cli.retrained import print_retrained
 from nas.cli.search import Address, Concurrency, Insecure, Runs
 from nas.cli.session import show
@@ -114,7 +115,9 @@ def _retrain_one(
 
     number, options = chosen(study, trial), {"recipe": recipe or DEFAULT_RECIPE, **shared}
     try:
-        retrain(study, output, number=number, device=device, tell=say, **options)
+        with PaceLine(Console()) as line:
+            options |= {"tell": line.say, "paced": line.paced}
+            retrain(study, output, number=number, device=device, **options)
     except Signalled as signalled:
         again = nas_command(
             "retrain", study.name, output=output, trial=number, recipe=recipe, **shared,
@@ -126,15 +129,14 @@ def _retrain_one(
 
 
 def _retrain_best(study: Study, asked: Mapping[str, Any]) -> None:
-    from nas.populations.retraining import DEFAULT_RECIPE as LONG
-    from nas.populations.retraining import retrain_all
+    from nas.populations.retraining import RECIPE, retrain_all
 
     given = {name: value for name, value in asked.items() if value is not None}
     if given["device"] == "auto":
         del given["device"]
     command = nas_command("retrain", study.name, storage=study.url, **given)
     own = {name: given.pop(name, None) for name in ("epochs", "test", "output")}
-    own["recipe"] = given.pop("recipe", LONG)
+    own["recipe"] = given.pop("recipe", RECIPE)
     top, seeds = given.pop("top"), given.pop("seeds")
     retrain_all(study, top, seeds, own, given, partial(show, again=command), say)
     print_retrained(Console(), study)

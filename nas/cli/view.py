@@ -14,10 +14,11 @@ from rich.text import Text
 
 from nas.cli.console import Table, packed
 from nas.cli.fronts import Front
+from nas.cli.pace import in_words
 from nas.metrics import ACCURACY, Measure
 from nas.quantity import count, format_duration, plural
 from nas.search.config import SearchConfig
-from nas.search.pace import Pace
+from nas.search.pace import Pace, seconds_left
 from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
 from nas.text import visible
@@ -30,6 +31,8 @@ _STYLES = {
     "abandoned": "red",
     "interrupted": "magenta",
 }
+LINES_EVERY = 60.0  # seconds without a line, before some say how far what runs is
+LINES = 4  # of them at a time
 _FAILURES = ("failed", "died", "abandoned")
 
 
@@ -133,15 +136,9 @@ class View(Watcher):
 
     def seconds_left(self, key: tuple[int, int]) -> float | None:
         """Of an attempt, if it is trained in full; None before anything is known of its speed."""
-        pace, (_, _, result) = self.pace(key), self.running[key]
-        whole: float | None = float(result["seconds"]) if result.get("seconds") else None
-        if whole is None and pace is not None:
-            whole = pace.seconds / pace.share
-        if whole is None:
-            return None
-        done = int(result.get("epoch", 0)) + (pace.share if pace else 0.0)
-        epochs = self.config.epochs - done
-        return max(0.0, epochs * whole)
+        _, _, result = self.running[key]
+        last = float(result["seconds"]) if result.get("seconds") else None
+        return seconds_left(self.config.epochs, int(result.get("epoch", 0)), self.pace(key), last)
 
     def search_left(self) -> float | None:
         """Seconds that the rest of the search may take, going by the trials that ended; None before
@@ -175,11 +172,22 @@ class View(Watcher):
 class LinesView(View):
     """One line per trial that ended: for files and pipes."""
 
+    _printed = 0.0
+
     def draw(self) -> None:
-        """There is nothing else to show."""
+        """Now and then, lines on what runs, where it is known how far that is."""
+        if time.monotonic() < max(self._printed, self.begun) + LINES_EVERY:
+            return
+        paces = {key: pace for key in self.running if (pace := self.pace(key))}
+        for key, pace in list(paces.items())[:LINES]:
+            words = in_words(pace, self.config.epochs, self.seconds_left(key))
+            self.line(f"trial {key[0]:>4}  {words}", "dim")
+        if len(paces) > LINES:
+            self.line(f"and {len(paces) - LINES} more", "dim")
 
     def line(self, text: str, style: str) -> None:
         """Print it at once."""
+        self._printed = time.monotonic()
         self.console.print(text, style=style, markup=False)
         self.console.file.flush()
 
@@ -224,7 +232,7 @@ class LiveView(LinesView):
             table.add_row(
                 f"trial {job.number}" + (f" (attempt {job.attempt})" if job.attempt > 1 else ""),
                 f"{result.get('epoch', 0)}/{self.config.epochs}",
-                f"{pace.share:.0%}" if pace else "–",
+                f"{100 * pace.share:.0f} %" if pace else "–",
                 self.measure.shown(self.measure.of(result)).strip() if result else "–",
                 count(job.cost.params),
                 count(job.cost.macs),

@@ -14,8 +14,9 @@ from nas.cli.console import Console, say
 from nas.cli.studies import Storage
 from nas.cli.view import LinesView, LiveView
 from nas.quantity import plural
-from nas.search.config import SearchConfig
+from nas.search.pace import Paces
 from nas.search.searcher import Job
+from nas.search.watched import paces_of, stored_config
 from nas.study.states import STATES
 from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import visible
@@ -35,7 +36,17 @@ StudyName = Annotated[str, typer.Argument(help="Name of the study.")]
 
 
 @watch_commands.command("watch")
-def watch_command(study: StudyName, storage: Storage = DEFAULT_STORAGE) -> None:
+def watch_command(
+    study: StudyName,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of the search's checkpoints; where it is here, epochs under way are seen. "
+            "(default: as the study has it)"
+        ),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
     """Follow a search from any machine that reaches its database; reads only.
 
     Shows what runs, and a line for each trial that ends, until the study is finished. Ctrl-C ends
@@ -46,7 +57,7 @@ def watch_command(study: StudyName, storage: Storage = DEFAULT_STORAGE) -> None:
     from nas.study.reader import open_study
 
     found = open_study(storage, study)
-    watch(Console(highlight=False), found, Following(found), Progress(storage))
+    watch(Console(highlight=False), found, Following(found), Progress(storage), runs)
 
 
 @watch_commands.command("stop")
@@ -71,14 +82,17 @@ def watch(
     study: Study,
     following: Following,
     progress: Progress,
+    runs: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Show a study until it is finished; ``sleep`` passes the time between looks.
 
+    ``runs`` is the folder of checkpoints, by default as the study has it.
+
     Raises:
         StorageError: the database cannot be read, or the study is not in it any more.
     """
-    config = SearchConfig.model_construct(**dict(study.record.config))  # as stored, unchecked
+    config, paces = stored_config(study), paces_of(study, runs)
     kind = LiveView if console.is_terminal else LinesView
     view = kind(console, config, None, study.record.measure)
     look = following.look()
@@ -91,7 +105,7 @@ def watch(
     idle = 0
     with view:
         while True:
-            _show(view, look)
+            _show(view, look, paces)
             view.draw()
             if now["state"] == "finished" and not look.running:
                 break
@@ -125,7 +139,7 @@ def _show_past(view: LinesView, study: Study) -> None:
             view.front.add(_past(trial), float(row[study.record.measure.metric]))
 
 
-def _show(view: LinesView, look: Look) -> None:
+def _show(view: LinesView, look: Look, paces: Paces) -> None:
     from nas.study.following import Untrained
 
     for one in look.ended:
@@ -136,9 +150,11 @@ def _show(view: LinesView, look: Look) -> None:
             view.told(one.number, one.source, one.value)
         else:
             view.refused(one.number, one.reason or "")
-    view.running = {}
+    view.running, view.paces = {}, {}
     for attempt in look.running:
-        _begun(view, attempt)
+        job = _begun(view, attempt)
+        if pace := paces.read(attempt.number, attempt.attempt):
+            view.paced(job, pace)
 
 
 def _begun(view: LinesView, one: Attempt) -> Job:

@@ -35,8 +35,7 @@ from nas.study.retrained import RETRAINS
 from nas.training.recipes import RECIPES
 from nas.training.recipes import recipe as by_recipe
 
-TOP, SEEDS = 3, 3
-DEFAULT_RECIPE = "long"
+TOP, SEEDS, RECIPE = 3, 3, "long"
 _ACCEPTED = {*options_of(Scope.CALL)} - {"study", "start_from"}
 
 
@@ -45,7 +44,7 @@ def retrain_best(
     *,
     top: int = TOP,
     seeds: int = SEEDS,
-    recipe: str = DEFAULT_RECIPE,
+    recipe: str = RECIPE,
     epochs: int | None = None,
     test: bool = False,
     output: Path | str | None = None,

@@ -1,7 +1,8 @@
 """How far a worker is within an epoch: a file of one line, written at most once a second.
 
 It lies in the folder of the runs, which a driver and its workers share for checkpoints, so it costs
-the database nothing. It is for people who watch: where it is late or missing, nothing else changes.
+the database nothing. It is for people who watch, wherever that folder is seen: where it is late or
+missing, nothing else changes.
 """
 
 from __future__ import annotations
@@ -42,11 +43,28 @@ class Pace:
         return self.images / max(self.seconds, 1e-9)
 
 
-class PaceWriter:
-    """Called by a training after each batch."""
+def seconds_left(
+    epochs: int, done: int, pace: Pace | None, last: float | None = None
+) -> float | None:
+    """Of a training, ``done`` of whose ``epochs`` are over, the ``last`` one in so many seconds;
+    None before anything is known of its speed.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
+    >>> seconds_left(4, 0, Pace(1, images=50, of=200, seconds=10.0))
+    150.0
+    """
+    whole = pace.seconds / pace.share if last is None and pace is not None else last
+    if whole is None:
+        return None
+    return max(0.0, (epochs - done - (pace.share if pace else 0.0)) * whole)
+
+
+class PaceMeter:
+    """Called by a training after each batch, it calls ``tell`` at most once a second."""
+
+    def __init__(
+        self, tell: Callable[[Pace], object], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell = tell
         self._clock = clock
         self._epoch, self._skipped = 0, 0
         self._begun = self._written = clock()
@@ -59,7 +77,18 @@ class PaceWriter:
         if now < self._written + EVERY or images == self._skipped:
             return
         self._written = now
-        pace = Pace(epoch, images, of, (now - self._begun) * images / (images - self._skipped))
+        seconds = (now - self._begun) * images / (images - self._skipped)
+        self._tell(Pace(epoch, images, of, seconds))
+
+
+class PaceWriter(PaceMeter):
+    """One that tells a file."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(self._write, clock)
+        self._path = path
+
+    def _write(self, pace: Pace) -> None:
         partial = self._path.with_suffix(".partial")
         with suppress(OSError):  # a full disk does not end a training
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,9 +97,10 @@ class PaceWriter:
 
 
 class Paces:
-    """Those of the attempts of one driver."""
+    """Those of the attempts of one study."""
 
     def __init__(self, runs: Path) -> None:
+        """``runs`` is the study's folder."""
         self._folder = runs / FOLDER
         self._looked = 0.0
 

@@ -11,8 +11,9 @@ from nas.data import Dataset, open_dataset
 from nas.data.registry import DEFAULT, parse
 from nas.errors import CheckpointError, ConfigError, DataError, StorageError
 from nas.output import check_file
-from nas.quantity import percent, plural
+from nas.quantity import format_duration, percent, plural
 from nas.search.config import SearchConfig
+from nas.search.pace import Pace, PaceMeter, seconds_left
 from nas.search.signals import raise_on_signal
 from nas.study.database.engines import check_url
 from nas.study.evaluation import evaluated, record_evaluation
@@ -25,6 +26,8 @@ from nas.training.recipes import DEFAULT_RECIPE
 from nas.training.recipes import recipe as by_recipe
 
 Teller = Callable[[str], object]  # takes lines on what happens
+# An epoch under way, how many the training has, the seconds that are left of it
+PaceTeller = Callable[[Pace, int, float], object]
 
 
 def chosen(study: Study, number: int | None) -> int:
@@ -60,6 +63,7 @@ def retrain(
     device: str = "auto",
     test: bool = False,
     tell: Teller = lambda _: None,
+    paced: PaceTeller = lambda pace, epochs, left: None,
 ) -> None:
     """Train trial ``number`` (by default the best) on all training images; write ``output``.
 
@@ -68,6 +72,8 @@ def retrain(
 
     After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
     and one that finds the finished file trains nothing.
+
+    ``tell`` takes a line on each epoch; ``paced`` is told within one, a second at least apart.
 
     With ``test``, the test images are read when the training is over. That happens once per trial:
     whoever chooses between networks by their test accuracy has none left to report.
@@ -108,7 +114,7 @@ def retrain(
         training = Training(architecture, config, images, device)
         if not done:
             about = {"recipe": recipe, **about_trial(study, number)}
-            _train(training, output, origin, about, tell)
+            _train(training, output, origin, about, tell, paced)
         if test and not before:
             _test(training, output, images, url, tell)
     if before:
@@ -176,11 +182,12 @@ def _train(
     origin: Mapping[str, Any],
     about: Mapping[str, Any],
     tell: Teller,
+    paced: PaceTeller,
 ) -> None:
     """Train to the end and write ``output``, or until a signal comes."""
     checkpoint = checkpoint_of(output)
     epochs = training.config.epochs
-    accuracy = float("nan")
+    accuracy, last = float("nan"), None
     if checkpoint.exists():
         accuracy = _resume(training, checkpoint, origin)
 
@@ -188,6 +195,12 @@ def _train(
         state = {"origin": origin, "val_accuracy": accuracy, "training": training.state_dict()}
         write_checkpoint(state, checkpoint)
 
+    def within(pace: Pace) -> None:
+        left = seconds_left(epochs, training.epochs_done, pace, last)
+        assert left is not None, "a pace tells the speed"
+        paced(pace, epochs, left)
+
+    training.on_batch = PaceMeter(within)
     keep()  # what cannot be written is known before the work
     begun = f", going on after epoch {training.epochs_done}" if training.epochs_done else ""
     tell(
@@ -197,11 +210,13 @@ def _train(
     with raise_on_signal():
         while training.epochs_done < epochs:
             result = training.epoch()
-            accuracy = result.val_accuracy
+            accuracy, last = result.val_accuracy, result.seconds
             keep()
+            left = (epochs - result.epoch) * result.seconds
             tell(
                 f"epoch {result.epoch:>3}/{epochs}  validation {percent(accuracy)}  "
                 f"loss {result.train_loss:.3f}  {result.images_per_second:,.0f} images/s"
+                + (f"  {format_duration(left)} left" if left else "")
             )
         trained = {"training": training.config.to_dict(), "val_accuracy": accuracy}
         export(training, output, {**origin, **about, **trained})

@@ -128,6 +128,21 @@ def test_a_live_view_shows_what_runs(shown, time):
     assert rows[-2].startswith("1 complete, 1 pruned, 1 failed · best")
 
 
+def test_where_nothing_is_redrawn_what_runs_is_said_once_a_minute(shown, time):
+    one = shown(LinesView)
+    for number in range(view.LINES + 2):
+        one.started(job(number))
+        one.paced(job(number), Pace(epoch=1, images=5_000, of=20_000, seconds=10.0))
+    one.started(job(99))  # of which nothing is known
+    for _ in range(2):
+        time.now += view.LINES_EVERY
+        one.draw()
+        one.draw()
+    said = one.console.file.getvalue().splitlines()
+    words = "epoch   1/4  25 %, 5,000 of 20,000 images  500 images/s  2m30s left"
+    assert said == 2 * [*(f"trial {n:>4}  {words}" for n in range(view.LINES)), "and 2 more"]
+
+
 def test_a_live_view_shows_how_far_an_epoch_is_before_its_first_result(shown, time):
     one = shown(LiveView)
     one.started(job(0))
@@ -135,7 +150,7 @@ def test_a_live_view_shows_how_far_an_epoch_is_before_its_first_result(shown, ti
     one.console.print(one._render())
     said = [" ".join(row.split()) for row in one.console.file.getvalue().splitlines()]
     # a quarter of the first of four epochs took 10 seconds
-    assert "trial 0 0/4 25% – 12.3k 6.70M 500 0s 2m30s" in said
+    assert "trial 0 0/4 25 % – 12.3k 6.70M 500 0s 2m30s" in said
     one.measured(job(0), result(1, 0.5))
     assert one.pace((0, 1)) is None  # that epoch is over
     assert one.seconds_left((0, 1)) == 6.0
@@ -152,7 +167,7 @@ def test_no_line_is_longer_than_the_terminal_and_no_number_is_broken(width, time
     rows = console.file.getvalue().strip("\0").splitlines()
     assert max(map(len, rows)) <= width
     said = " ".join(" ".join(rows).split())
-    for whole in ("90.00 %", "12.3k", "6.70M", "500", "25%", "best 81.00 % (trial 0:"):
+    for whole in ("90.00 %", "12.3k", "6.70M", "500", "25 %", "best 81.00 % (trial 0:"):
         assert any(whole in row for row in rows), whole
     assert "left at most" in said
 

@@ -1,12 +1,16 @@
 """A search as another machine sees it: from what the database holds, and no more."""
 
 import io
+import json
+from dataclasses import asdict
 
 import pytest
 from rich.console import Console
 
 from nas.cli.app import main
 from nas.cli.watch import NO_DRIVER, watch
+from nas.search.pace import Pace, Paces
+from nas.search.plan import run_name
 from nas.study.following import Following
 from nas.study.progress import Progress
 from nas.study.reader import open_study
@@ -21,7 +25,7 @@ def watched(clock):
     """``watched(search, *steps)``: the lines that are shown while one step is done in each pause;
     where they are done before the end, an exception is the last one."""
 
-    def run(one, *steps, terminal=False):
+    def run(one, *steps, terminal=False, runs=None):
         study = open_study(one.config.storage, one.config.study)
         console = Console(file=io.StringIO(), width=200, force_terminal=terminal, color_system=None)
         left = iter(steps)
@@ -35,7 +39,7 @@ def watched(clock):
 
         progress = Progress(one.config.storage, now=clock)
         try:
-            watch(console, study, Following(study, clock), progress, sleep)
+            watch(console, study, Following(study, clock), progress, runs, sleep)
         except StoppedError:
             console.print("stopped")
         assert next(left, None) is None
@@ -84,6 +88,19 @@ def test_a_trial_that_was_told_another_one_s_result_or_refused_is_shown(search, 
     row = frame[frame["policy"] == "reused"].iloc[0]
     line = f"trial {row['number']:>4}  reused       {100 * row['val_accuracy']:.2f} %  same network"
     assert any(told.startswith(line) for told in reused)
+
+
+def test_how_far_an_epoch_is_is_read_from_the_folder_of_the_runs(search, watched, tmp_path):
+    one = search(trials=3, scheduler="none", sampler="random")
+    job = one.searcher.next_job()
+    paces = Paces(tmp_path / "runs" / run_name(one.config))
+    path = paces.path(job.number, job.attempt)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(asdict(Pace(1, images=5_000, of=20_000, seconds=10.0))))
+    lines = watched(one, terminal=True, runs=str(tmp_path / "runs"))
+    (row,) = {line for line in lines if line.startswith("trial 0")}
+    assert row.split()[2:5] == ["0/4", "25", "%"] and " 2m30s" in row
+    assert not any("25 %" in line for line in watched(one, terminal=True))
 
 
 def test_on_a_terminal_what_runs_is_a_table_and_a_dead_driver_is_said_to_be_missing(

@@ -1,8 +1,15 @@
 """A page that follows a search by itself."""
 
+import json
+from dataclasses import asdict
+
 from dashboards import Search
 
+from nas.dashboard.data import source
+from nas.dashboard.views.live import PACE, _paced, _with_results
 from nas.quantity import percent
+from nas.search.pace import Pace
+from nas.search.watched import paces_of
 from nas.study.reader import open_study
 
 
@@ -25,6 +32,24 @@ def test_a_running_search_is_followed_without_a_click(studies, visit, dashboard)
     search.run()
     page.says("state\nfinished")
     assert page.complaints() == []
+
+
+def test_how_far_epochs_are_is_seen_where_the_folder_of_the_runs_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path}/nas.db"
+    search = Search(url, "live", "resnet", sampler="random", scheduler="none")
+    (first, objective), _ = search.begin(), search.begin()
+    search.epoch(first, objective)
+    found = source(url, "live")
+    attempts = found.attempts()
+    running = _with_results(attempts[attempts["state"] == "running"], found)
+    assert "of it" not in _paced(running, found, epochs=4)
+    path = paces_of(found.study()).path(first.number, first.attempt)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(asdict(Pace(2, images=5_000, of=20_000, seconds=10.0))))
+    shown = _paced(running, found, epochs=4).set_index("number")[list(PACE)]
+    assert shown.loc[0].tolist() == [25.0, 500, "1m50s"]  # 2.75 epochs of 40 seconds
+    assert shown.loc[1].isna().all()
 
 
 def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):

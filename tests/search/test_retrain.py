@@ -226,7 +226,9 @@ def trial_of(few, number):
     return found.architecture(number), found.setting(number)
 
 
-EPOCH = r"epoch +(\d+)/2  validation ([ \d.]{5} %)  loss (\d\.\d{3})  [\d,]+ images/s"
+EPOCH = (
+    r"epoch +(\d+)/2  validation ([ \d.]{5} %)  loss (\d\.\d{3})  [\d,]+ images/s(?:  [\w.]+ left)?"
+)
 
 
 def test_the_best_trial_is_trained_in_its_own_way_and_its_file_says_what_it_is(few):
@@ -270,11 +272,24 @@ def test_another_trial_can_be_named_and_one_epoch_is_said_in_the_singular(few):
     assert read_origin(Path("winner.pt"))["architecture"] == trial_of(few, 0)[0].key
 
 
-def test_a_training_has_twenty_epochs_unless_it_is_said(few, data_folder):
-    lines = []
+def test_a_training_has_twenty_epochs_unless_it_is_said_and_tells_how_far_each_is(
+    few, data_folder, monkeypatch
+):
+    monkeypatch.setattr("nas.search.pace.EVERY", 0)
+    lines, paces = [], []
     train_anew(
-        nas.open_study(few.url, "two"), Path("winner.pt"), data=data_folder, tell=lines.append
+        nas.open_study(few.url, "two"),
+        Path("winner.pt"),
+        data=data_folder,
+        tell=lines.append,
+        paced=lambda *one: paces.append(one),
     )
+    # four batches of 50 images; how long the first one of an epoch took is not known
+    assert [(pace.epoch, pace.images) for pace, *_ in paces] == [
+        (epoch, images) for epoch in range(1, 21) for images in (100, 150, 200)
+    ]
+    assert {(pace.of, epochs) for pace, epochs, _ in paces} == {(200, 20)}
+    assert paces[-1][2] == 0.0 < paces[0][2]
     assert lines[0] == "Training trial 1 of two for 20 epochs"
     assert lines[9].startswith("epoch   9/20  ")
     assert evaluated(few.url, "two", 1) is None  # nor are the test images read

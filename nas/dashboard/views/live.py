@@ -10,10 +10,19 @@ from nas.dashboard import charts, columns, data, links, notes, tables
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, refused
 from nas.metrics import Measure
-from nas.quantity import plural
+from nas.quantity import format_duration, plural
+from nas.search.pace import Pace, seconds_left
+from nas.search.watched import paces_of
 from nas.study.front import pareto_front
 
 LATEST = 10
+PACE = {
+    "of it": st.column_config.NumberColumn("of it", format="%.0f %%", help="Of the epoch."),
+    "images/s": st.column_config.NumberColumn(
+        "images/s", format="localized", help="In this epoch."
+    ),
+    "left": st.column_config.TextColumn("left", help="Of the trial, if it is trained in full."),
+}
 
 
 def page(source: Source) -> None:
@@ -70,15 +79,42 @@ def _running(source: Source) -> None:
         return
     epochs = int(source.study().record.config["epochs"])
     tables.show_trials(
-        _with_results(running, source),
-        ["number", "attempt", "epochs", source.measure.word, "macs_m", "host", "started"],
+        _paced(_with_results(running, source), source, epochs),
+        ["number", "attempt", "epochs", *PACE, source.measure.word, "macs_m", "host", "started"],
         "running",
         {
             "epochs": st.column_config.ProgressColumn(
                 "epochs", min_value=0, max_value=epochs, format=f"%d of {epochs}"
             ),
+            **PACE,
         },
     )
+
+
+def _paced(running: pd.DataFrame, source: Source, epochs: int) -> pd.DataFrame:
+    """With the columns ``PACE`` where their workers' folder is seen from here."""
+    paces = paces_of(source.study())
+    rows = [
+        _pace(paces.read(int(number), int(attempt)), int(done), epochs)
+        for number, attempt, done in running[["number", "attempt", "epochs"]].itertuples(
+            index=False
+        )
+    ]
+    if not any(rows):
+        return running
+    return running.assign(**pd.DataFrame(rows, columns=list(PACE), index=running.index))
+
+
+def _pace(pace: Pace | None, done: int, epochs: int) -> dict[str, object]:
+    """A row of ``PACE``; nothing where the epoch that is under way is not known."""
+    if pace is None or pace.epoch <= done:
+        return {}
+    left = seconds_left(epochs, done, pace)
+    return {
+        "of it": 100 * pace.share,
+        "images/s": round(pace.images_per_second),
+        "left": None if left is None else format_duration(left),
+    }
 
 
 def _by_number(source: Source) -> None:
