@@ -14,6 +14,7 @@ from nas.study.damage import refuse_views
 from nas.study.database import engines, tables
 from nas.study.database.clock import DatabaseClock
 from nas.study.reader import studies
+from nas.study.retrained import follow_name
 
 MAX_NAME = 200  # characters
 Now = Callable[[], datetime]
@@ -34,7 +35,8 @@ def checked_name(name: str) -> str:
 
 
 def rename_study(url: str, name: str, new: str, now: Now | None = None) -> None:
-    """Call the study ``name`` ``new``; everything in it stays as it is.
+    """Call the study ``name`` ``new``; everything in it stays as it is, and what was trained anew
+    of its networks belongs to it as before.
 
     ``now`` is the database's clock, UTC.
 
@@ -48,6 +50,7 @@ def rename_study(url: str, name: str, new: str, now: Now | None = None) -> None:
             raise StorageError(f"there is a study {new!r} in {engines.shown(url)} already")
         query = text("UPDATE studies SET study_name = :new WHERE study_id = :id")
         connection.execute(query, {"new": new, "id": study_id})
+        follow_name(connection, name, new)
 
 
 def trials_of(url: str, name: str) -> int:

@@ -26,10 +26,11 @@ RETRAINED = {
 }  # fmt: skip
 
 _STUDIES = text(
-    "SELECT n.study_id, s.study_name, n.provenance, n.config FROM nas_studies AS n "
+    "SELECT n.study_id, s.study_name, n.provenance, n.config, n.dataset FROM nas_studies AS n "
     "JOIN studies AS s ON s.study_id = n.study_id WHERE n.provenance LIKE :mark "
     "ORDER BY n.created, n.study_id"
 )
+_MARK = {"mark": f'%"{RETRAINS}"%'}
 _TESTED = text("SELECT trial, training, test_accuracy, val_accuracy FROM nas_evaluations "
                "WHERE study_id = :study ORDER BY trial")  # fmt: skip
 _KEYS = text(
@@ -55,7 +56,7 @@ def retrained(
     numbers = {str(key).strip('"'): number for number, key in keys}
     rows = [
         *_own(connection, study_id, study, record),
-        *_others(connection, study, numbers),
+        *_others(connection, study, record.dataset, numbers),
     ]
     try:
         found = pd.DataFrame(rows, columns=list(RETRAINED)).astype(RETRAINED)
@@ -85,14 +86,13 @@ def _own(
 
 
 def _others(
-    connection: Connection, study: str, numbers: dict[str, int]
+    connection: Connection, study: str, dataset: str, numbers: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    for study_id, name, provenance, config in connection.execute(
-        _STUDIES, {"mark": f'%"{RETRAINS}"%'}
-    ):
+    """Those of one of that name that was deleted before were of other images, perhaps."""
+    for study_id, name, provenance, config, images in connection.execute(_STUDIES, _MARK):
         try:
             about, options = json.loads(provenance)[RETRAINS], json.loads(config)
-            if about["study"] != study:
+            if about["study"] != study or images != dataset:
                 continue
             recipe, seed = str(about["recipe"]), options["seed"]
         except (ValueError, TypeError, KeyError):  # of another program
@@ -109,6 +109,20 @@ def _others(
                     "val_accuracy": row.val_accuracy if row.state == "COMPLETE" else None,
                     "test_accuracy": tested.get(row.number), "key": row.key,
                 }  # fmt: skip
+
+
+def follow_name(connection: Connection, study: str, new: str) -> None:
+    """A study is called ``new`` from now on: those that belong to it go on to."""
+    query = text("UPDATE nas_studies SET provenance = :provenance WHERE study_id = :id")
+    for row in connection.execute(_STUDIES, _MARK).all():
+        try:
+            provenance = json.loads(row.provenance)
+            if provenance[RETRAINS]["study"] != study:
+                continue
+            provenance[RETRAINS]["study"] = new
+        except (ValueError, TypeError, KeyError):  # of another program
+            continue
+        connection.execute(query, {"provenance": json.dumps(provenance), "id": row.study_id})
 
 
 def enqueued(connection: Connection, study_id: int) -> list[dict[str, Any]]:

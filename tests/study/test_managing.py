@@ -1,6 +1,7 @@
 """A study is renamed or deleted whole, or not at all while a driver works on it."""
 
 import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from nas.study.evaluation import record_evaluation
 from nas.study.latencies import record_latencies
 from nas.study.managing import delete_study, rename_study
 from nas.study.reader import open_study, studies
+from nas.study.retrained import RETRAINS
 
 HOSTILE = '\'; DROP TABLE trials;-- "$(rm)" <b>'
 
@@ -80,6 +82,25 @@ def test_a_renamed_study_is_the_same_and_is_carried_on(searched, two, capsys):
     assert open_study(two, HOSTILE).frame().drop(columns="study").equals(before)
     searched(two, HOSTILE, end=True)
     assert len(open_study(two, HOSTILE).frame()) == 12
+
+
+def test_what_was_trained_anew_belongs_to_a_study_by_its_new_name_too(two, capsys):
+    about = {RETRAINS: {"study": "s", "recipe": "long"}}
+    update = text("UPDATE nas_studies SET provenance = :about WHERE study_id = :id")
+    engine = create_engine(two)
+    with engine.begin() as connection:
+        given = {"about": json.dumps(about), "id": open_study(two, "other").id}
+        connection.execute(update, given)
+    engine.dispose()
+
+    def trained_anew(name):
+        found = open_study(two, name).retrained()
+        return found[found["study"] == "other"]
+
+    before = trained_anew("s")
+    assert len(before) > 5
+    assert main(["rename", "s", HOSTILE, "--storage", two]) == 0
+    assert trained_anew(HOSTILE).equals(before)
 
 
 @pytest.mark.parametrize("change", [delete_study, lambda *a, **o: rename_study(*a[:2], "new", **o)])
