@@ -116,7 +116,7 @@ def print_ending(
         why = f"{ended} ({format_duration(seconds)}). For more:"
         commands = [(why, plan.command(trials=2 * trials))]
     commands.append(("To see all of it:", nas_command("show", study, storage=storage)))
-    if best and plan.dataset is not None:
+    if best and plan.record.is_retrainable:
         retrain = nas_command("retrain", study, output="winner.pt", storage=storage)
         one = f"the {plan.record.measure.superlative} one (--trial names another)"
         which = one if config.minimize else "the winner"

@@ -83,6 +83,7 @@ def _part(study: Study) -> dict[str, Any]:
         "name": study.name,
         "question": asked,
         "untrained": study.record.untrained,
+        "retrainable": study.record.is_retrainable,
         "accuracy": study.record.accuracy,
         "superlative": study.record.measure.superlative,
         "trials": len(trials),

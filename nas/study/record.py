@@ -119,6 +119,11 @@ class StudyRecord:
         return ":" in str(objective) and table_path(objective) is None
 
     @property
+    def is_retrainable(self) -> bool:
+        """Whether ``nas retrain`` trains its networks: as nas does, on images of a data set."""
+        return not self.untrained and not self.is_own
+
+    @property
     def trained_by(self) -> str:
         """on the images of a data set, or by an objective of a user's: after the word trained."""
         if self.is_own:

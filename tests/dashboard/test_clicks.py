@@ -1,9 +1,12 @@
 """What a click opens, what the address then says, and that back leads back."""
 
+from dataclasses import replace
+
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 
 from nas.analysis import effects
+from nas.dashboard.views.trial import next_commands
 from nas.study.notes import Note, read_notes
 from nas.study.reader import open_study
 from nas.study.reader import studies as listed
@@ -65,8 +68,12 @@ def test_a_trial_is_all_in_one_page(page, studies):
     page.go("Trial", "guided")
     page.settled(f"Trial {best.number}")
     content = page.says("What to do with it")
-    command = f"nas retrain guided --trial {best.number} --output trial-{best.number}.pt"
-    assert command in content
+    assert f"--study another --start-from 'guided#{best.number}'" in content
+    assert "nas retrain" not in content  # the objective is synthetic: it would be refused
+    trained = replace(study.record, config={**study.record.config, "objective": "fashion_mnist"})
+    (_, retrain), (_, export), _ = next_commands("guided", trained, 3, "sqlite:///nas.db")
+    assert retrain == "nas retrain guided --trial 3 --output trial-3.pt"
+    assert export == "nas export trial-3.pt --output trial-3.onnx"
     assert f"1 of {len(study.in_full())}" in content
     page.press("Worse")
     second = int(study.best(2)["number"].iloc[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -14,6 +16,7 @@ from nas.metrics import MEASURED, Measure, shown_cost
 from nas.quantity import count, percent, plural
 from nas.study.evaluation import evaluated
 from nas.study.front import in_full
+from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 
 EXPLANATION = (
@@ -228,25 +231,31 @@ def _attempts(source: Source, number: int) -> None:
 
 
 def _commands(source: Source, row: pd.Series) -> None:
-    number = int(row["number"])
     if pd.isna(row["macs"]):
         return
     st.subheader("What to do with it")
-    for words, command in (
-        (
-            "Train it for longer, and write it to a file that can be shipped:",
-            nas_command(
-                "retrain", source.name, trial=number, output=f"trial-{number}.pt",
-                storage=source.url, here=False,
-            ),
-        ),
-        (
-            "Begin another search with it:",
-            nas_command(
-                "search", space=str(source.study().record.config["space"]), study="another",
-                start_from=f"{source.name}#{number}", storage=source.url, here=False,
-            ),
-        ),
-    ):  # fmt: skip
+    study = source.study()
+    for words, command in next_commands(study.name, study.record, int(row["number"]), source.url):
         st.text(words)
         st.code(command, language=None, wrap_lines=True)
+
+
+def next_commands(study: str, record: StudyRecord, number: int, url: str) -> list[tuple[str, str]]:
+    """What may be wanted of a trial, with the command that does it; none that would be refused."""
+    command = partial(nas_command, storage=url, here=False)
+    file = f"trial-{number}.pt"
+    found = [
+        (
+            "Train it for longer, and write it to a file that can be shipped:",
+            command("retrain", study, trial=number, output=file),
+        ),
+        (
+            "Write that one for other programs, with a model card:",
+            nas_command("export", file, output=f"trial-{number}.onnx", here=False),
+        ),
+    ]
+    if not record.is_retrainable:
+        found = []
+    space = str(record.config["space"])
+    search = command("search", space=space, study="another", start_from=f"{study}#{number}")
+    return [*found, ("Begin another search with it:", search)]
