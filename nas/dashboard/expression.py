@@ -7,6 +7,7 @@ nothing of it is ever run:
     all        = one, {"and", one}
     one        = "not", one | "(", any, ")" | column, ("<" | "<=" | ">" | ">=" | "=" | "!="), value
                | column, ["not"], "in", "(", value, {",", value}, ")" | column, "has", text
+    column     = macs | stages.0.width | "of any name"
     value      = 12 | 8.5M | 90 % | true | false | COMPLETE | "any text"
 """
 
@@ -105,7 +106,8 @@ class _Reader:
 
     def _comparison(self) -> pd.Series:
         kind, name = self._next("a column")
-        if kind != "word" or name not in self._names:
+        name = name[1:-1] if kind == "quoted" else name
+        if kind not in ("word", "quoted") or name not in self._names:
             raise AnalysisError(f"there is no column {name!r:.60}; {choose(name, self._names)}")
         column = self._names[name]
         values = self._frame[column]

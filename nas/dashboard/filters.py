@@ -26,8 +26,9 @@ def by_expression(trials: pd.DataFrame) -> pd.DataFrame:
     expression = st.text_input(
         "Filter", key="where", bind="query-params", placeholder=f"such as {EXAMPLE}", help=HELP
     )
+    own = {columns.label(name): name for name in columns.metrics(trials)}
     try:
-        return trials[matching(trials, expression, NAMES)]
+        return trials[matching(trials, expression, {**own, **NAMES})]
     except AnalysisError as error:
         with st.container(border=True):
             st.text(f"Filter: {visible(error)}")

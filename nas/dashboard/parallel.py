@@ -113,8 +113,14 @@ def _said(name: str, values: pd.Series, inside: pd.Series) -> str:
         return ""
     if charts.is_range(values):
         return f"{name} >= {marked.min()!s} and {name} <= {marked.max()!s}"
-    words = (f'"{v}"' if isinstance(v, str) else str(v).lower() for v in sorted(marked.unique()))
-    return f"{name} in ({', '.join(words)})"
+    return f"{name} in ({', '.join(map(_quoted, sorted(marked.unique())))})"
+
+
+def _quoted(value: object) -> str:
+    """As an expression has it."""
+    if not isinstance(value, str):
+        return str(value).lower()
+    return f"'{value}'" if '"' in value else f'"{value}"'
 
 
 def _positions(values: pd.Series) -> pd.Series:

@@ -13,6 +13,7 @@ ROWS = pd.DataFrame(
         "macs": pd.array([8_500_000, 2_000_000, None, 3_000_000], "Int64"),
         "stages.0.depth": pd.array([1, 2, 3, None], "Int64"),
         "residual": pd.array([True, False, None, True], "boolean"),
+        "top 5 %": [0.0, 1.0, float("nan"), 2.0],
         "kind": pd.array(["it's", "a b", "3", "or"], "string"),
     }
 )
@@ -40,6 +41,7 @@ ROWS = pd.DataFrame(
         ("kind = 'or'", [3]),
         ("kind has T", [0]),
         ("not state has pl", [1, 2, 3]),
+        ('"stages.0.depth" = 2 or "top 5 %" > 1', [1, 3]),
     ],
 )
 def test_an_expression_is_true_of_the_rows_that_it_says(expression, rows):
