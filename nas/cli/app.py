@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
@@ -249,6 +250,19 @@ def sample_command(
     loaded = SearchSpace.load(space)
     for k in range(number):
         say(json.dumps(loaded.sample(seed + k).to_dict()))
+
+
+def _wrap_help(group: typer.Typer) -> None:
+    """Paragraphs of a command's help are broken where the terminal ends, not where our lines do."""
+    for command in group.registered_commands:
+        paragraphs = cleandoc(getattr(command.callback, "__doc__", None) or "").split("\n\n")
+        command.help = "\n\n".join(map(one_line, paragraphs))
+    for below in group.registered_groups:
+        assert below.typer_instance is not None
+        _wrap_help(below.typer_instance)
+
+
+_wrap_help(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
