@@ -42,10 +42,13 @@ def page(url: str) -> None:
         format_func=visible,
     )  # fmt: skip
     sources = [found for name in chosen if (found := data.source(url, name))]
+    untrained: dict[str, list[str]] = {}
     for source in sources:
-        if untrained := source.study().record.untrained:
-            st.warning(untrained)
-            st.text(visible(source.name))  # a warning is Markdown, which a name could bring
+        if said := source.study().record.untrained:
+            untrained.setdefault(said, []).append(source.name)
+    for said, of in untrained.items():
+        st.warning(said)
+        st.text(visible(", ".join(of)))  # a warning is Markdown, which a name could bring
     scored = [source.name for source in sources if not source.measure.is_fraction]
     if scored:
         nothing(f"{visible(', '.join(scored))}: judged by a score, which is no accuracy to compare")
