@@ -36,7 +36,7 @@ class PaceLine:
 
     def say(self, line: str) -> None:
         """Print a line; the epoch that was under way is over."""
-        self._live.update(Text(""))
+        self._live.update(Text(""), refresh=True)
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._printed = self._clock()
 
