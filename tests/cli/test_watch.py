@@ -98,7 +98,7 @@ def test_how_far_an_epoch_is_is_read_from_the_folder_of_the_runs(search, watched
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(asdict(Pace(1, images=5_000, of=20_000, seconds=10.0))))
     lines = watched(one, terminal=True, runs=str(tmp_path / "runs"))
-    (row,) = {line for line in lines if line.startswith("trial 0")}
+    row = next(line for line in lines if line.startswith("trial 0"))
     assert row.split()[2:5] == ["0/4", "25", "%"] and " 2m30s" in row
     assert not any("25 %" in line for line in watched(one, terminal=True))
 

@@ -18,7 +18,7 @@ from nas.study.reader import open_study
 
 OBJECTIVE = """
 import os
-from helper import came_from  # beside it
+from places import came_from  # beside it
 
 def train(architecture, config, report):
     secrets = [name for name in ("NAS_STORAGE", "PGPASSWORD") if os.environ.get(name)]
@@ -43,7 +43,7 @@ ASKED = ["--objective", "mine:train", "--space", "small.yaml", "--trials", "2", 
 def code(tmp_path_factory):
     """A folder of a user's."""
     folder = tmp_path_factory.mktemp("code")
-    for name, text in (("mine.py", OBJECTIVE), ("helper.py", HELPER), ("small.yaml", SPACE)):
+    for name, text in (("mine.py", OBJECTIVE), ("places.py", HELPER), ("small.yaml", SPACE)):
         (folder / name).write_text(text)
     return folder
 
@@ -130,7 +130,7 @@ def test_an_objective_of_this_folder_travels_to_the_cluster_with_what_lies_besid
 def test_what_is_installed_or_part_of_nas_or_sent_with_a_job_does_not_travel(code, monkeypatch):
     monkeypatch.chdir(code)
     monkeypatch.syspath_prepend(str(code))
-    mine = [str(code / "helper.py"), str(code / "mine.py")]
+    mine = [str(code / "mine.py"), str(code / "places.py")]
     assert own_modules("mine:train") == mine
     for name in (None, "synthetic", "fashion_mnist", "os.path:join"):
         assert own_modules(name) == []
@@ -140,6 +140,6 @@ def test_what_is_installed_or_part_of_nas_or_sent_with_a_job_does_not_travel(cod
     with pytest.raises(ConfigError, match="objective is 'nowhere:train', but there is no module"):
         monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR")
         own_modules("nowhere:train")
-    for name in ("mine", "helper"):
+    for name in ("mine", "places"):
         del sys.modules[name]
     assert Path(mine[0]).exists()

@@ -171,7 +171,7 @@ def few(study, data_folder, train_data, monkeypatch, tmp_path):
     def part(images, number):
         return LabelledImages(images.images[:number], images.labels[:number])
 
-    # of 250 images 50 validate
+    # of 250 images 51 validate: a fifth of each class, rounded
     images = replace(
         train_data,
         train=part(train_data.train, 250),
@@ -284,11 +284,11 @@ def test_a_training_has_twenty_epochs_unless_it_is_said_and_tells_how_far_each_i
         tell=lines.append,
         paced=lambda *one: paces.append(one),
     )
-    # four batches of 50 images; how long the first one of an epoch took is not known
+    # four batches of 199 images; how long the first one of an epoch took is not known
     assert [(pace.epoch, pace.images) for pace, *_ in paces] == [
-        (epoch, images) for epoch in range(1, 21) for images in (100, 150, 200)
+        (epoch, images) for epoch in range(1, 21) for images in (100, 150, 199)
     ]
-    assert {(pace.of, epochs) for pace, epochs, _ in paces} == {(200, 20)}
+    assert {(pace.of, epochs) for pace, epochs, _ in paces} == {(199, 20)}
     assert paces[-1][2] == 0.0 < paces[0][2]
     assert lines[0] == "Training trial 1 of two for 20 epochs"
     assert lines[9].startswith("epoch   9/20  ")
