@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from nas.analysis.population import COSTS
+from nas.analysis.population import COSTS, knob_value
 from nas.dashboard import downloads, links
 from nas.metrics import ACCURACY, Measure
 
@@ -173,7 +174,7 @@ def is_log(values: pd.Series) -> bool:
 
 def plotted(values: pd.Series, *, along: bool = False) -> pd.Series:
     """Of a knob, as ``value_x`` draws them: numbers along a line, others by their names."""
-    return values.astype(float) if is_range(values) or along else values.astype(str)
+    return values.astype(float) if is_range(values) or along else values.map(value_name)
 
 
 def value_x(field: str, values: pd.Series, title: str, *, along: bool = False) -> alt.X:
@@ -194,4 +195,9 @@ def value_y(field: str, values: pd.Series, title: str) -> alt.Y:
 
 
 def _order(values: pd.Series) -> list[str]:
-    return [str(value) for value in sorted(values.dropna().unique())]
+    return [value_name(value) for value in sorted(values.dropna().unique())]
+
+
+def value_name(value: object) -> str:
+    """In full, but for on and off, which are as the space file has them."""
+    return knob_value(value) if isinstance(value, bool | np.bool_) else str(value)

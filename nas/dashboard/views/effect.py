@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from nas.analysis.effects import differences, effects
-from nas.analysis.population import Rules
+from nas.analysis.population import Rules, knob_value
 from nas.dashboard import charts, links, tables
 from nas.dashboard.data import Source
 from nas.dashboard.rules import explained_refusal, say_notes
@@ -54,7 +54,7 @@ def _measured(
 
 
 def _headline(knob: str, effect: Mapping[Hashable, Any]) -> None:
-    flip = f"{knob}: {effect['value']} → {effect['other']}"
+    flip = f"{knob}: {knob_value(effect['value'])} → {knob_value(effect['other'])}"
     pairs = plural(effect["pairs"], "pair")
     if pd.isna(effect["effect"]):
         st.text(f"{flip}: {pairs} of networks cannot show a difference.")
@@ -81,7 +81,7 @@ def _pairs(pairs: pd.DataFrame, found: pd.DataFrame, knob: str) -> None:
     values = drawn[against]
     along = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     points = drawn[["number", "other_number"]].assign(
-        flip=[f"{a} → {b}" for a, b in zip(drawn["value"], drawn["other"], strict=True)],
+        flip=drawn["value"].map(knob_value) + " → " + drawn["other"].map(knob_value),
         points=100 * drawn["difference"],
         against=charts.plotted(values, along=along),
     )

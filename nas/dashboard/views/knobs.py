@@ -8,7 +8,7 @@ import streamlit as st
 
 from nas.analysis.effects import effects
 from nas.analysis.importance import importance, order
-from nas.analysis.population import Rules
+from nas.analysis.population import Rules, knob_value
 from nas.dashboard import charts, filters, links
 from nas.dashboard.data import Source
 from nas.dashboard.links import CLICKED
@@ -157,7 +157,7 @@ def _effects(found: pd.DataFrame, knob: str) -> None:
         nothing(f"no two values of {knob} have 5 pairs of trials")
         return
     flips = known.assign(
-        flip=[f"{a} → {b}" for a, b in zip(known["value"], known["other"], strict=True)],
+        flip=known["value"].map(knob_value) + " → " + known["other"].map(knob_value),
         points=100 * known["effect"],
         low=100 * known["low"],
         high=100 * known["high"],

@@ -173,7 +173,7 @@ def _knobs(source: Source, row: pd.Series) -> None:
         {
             "knob": list(known),
             "value": [
-                f"{value:.6g}" if isinstance(value, float) else str(value)
+                f"{value:.6g}" if isinstance(value, float) else charts.value_name(value)
                 for value in known.values()
             ],
             "searched": [str(space[knob]) for knob in known],
