@@ -1,5 +1,8 @@
 """Trainings small enough that a test runs several: networks, a config, and how to compare them."""
 
+import pytest
+import torch
+
 from nas.architecture import Architecture, Stage, Stem
 from nas.training import TrainingConfig
 
@@ -20,3 +23,12 @@ def numbers(result):
 
 def run(training):
     return [numbers(training.epoch()) for _ in range(training.config.epochs - training.epochs_done)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nested_pairs import pairs
 from torch import nn
 from torch.nn import functional as F
+from trainings import one_thread as one_thread
 
 import nas
 from nas import Architecture, Stage, Stem
@@ -20,15 +21,6 @@ SEEDS = st.integers(0, 2**31 - 1)
 RESNET = nas.preset("resnet20")
 SHALLOW = Architecture(Stem(8), (Stage("basic", 1, 16, 2),))
 DEEP = Architecture(Stem(12), (Stage("basic", 3, 24, 2), Stage("bottleneck", 1, 24)))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks as small as these are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def images(count=8, side=12, dtype=torch.float64):

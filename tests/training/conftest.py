@@ -1,19 +1,10 @@
 """Trainings that take no time."""
 
 import pytest
-import torch
 from trainings import QUICK, TINY
+from trainings import one_thread as one_thread
 
 from nas.training import Training
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks as small as these are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
