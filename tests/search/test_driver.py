@@ -112,9 +112,10 @@ def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path):
     waiting = {row["number"] for row in rows(tmp_path, query)}
     assert {int(name[:5]) for name in left_by_trials(tmp_path)} <= waiting
 
-    poorest = min(before, key=lambda row: row["val_accuracy"])["number"]
-    by_a_dead_driver = next(tmp_path.glob("nas-runs/*")) / f"{poorest:05d}-1" / "checkpoint_000003"
-    by_a_dead_driver.mkdir(parents=True)
+    poorest = min(before, key=lambda row: row["val_accuracy"])
+    folder = next(tmp_path.glob("nas-runs/*")) / f"{poorest['number']:05d}-1" / "checkpoint_000003"
+    folder.mkdir(parents=True)  # left by a driver that died
+    (folder / "checkpoint.pt").write_bytes(b"")
     count = len(rows(tmp_path, "SELECT * FROM nas_trials"))
     on = nas(tmp_path, "search", "--trials", str(count + 2), "--keep", "1")
     assert on.returncode == 0, on.stderr
@@ -122,8 +123,8 @@ def test_a_stopped_search_stores_what_is_done_and_goes_on(tmp_path):
     assert [row["number"] for row in after] == list(range(count + 2))
     assert {row["state"] for row in after} == {"COMPLETE"}
     assert [row for row in after if row in before] == before
-    of_this_call = [row for row in after if row not in before]
-    best = max(of_this_call, key=lambda row: row["val_accuracy"])["number"]
+    with_a_folder = [poorest, *(row for row in after if row not in before)]
+    best = max(with_a_folder, key=lambda row: row["val_accuracy"])["number"]
     assert [int(name[:5]) for name in left_by_trials(tmp_path)] == [best]
     assert len(list(tmp_path.glob("nas-runs/*/0*/checkpoint_*/checkpoint.pt"))) == 1
     assert nas(tmp_path, "search", "--trials", str(count + 2)).returncode == 0
