@@ -234,6 +234,12 @@ def through_ours(trials: int, folder: str) -> float:
     return between(seconds)
 
 
+def drawn(trial: optuna.Trial) -> dict[str, Any]:
+    """The knobs of ``resnext``, for OptunaSearch; a function that Tune can pickle."""
+    knobs = nas.SearchSpace.load("resnext").parameters
+    return {path: trial._suggest(path, distribution(knob)) for path, knob in knobs.items()}
+
+
 def through_tune(trials: int, folder: str, reuse: bool) -> float:
     """The same of Tune with OptunaSearch."""
     from ray import tune
@@ -256,10 +262,8 @@ def through_tune(trials: int, folder: str, reuse: bool) -> float:
         def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             self.seconds.append(time.perf_counter())
 
-    space = nas.SearchSpace.load("resnext")
-    knobs = {path: distribution(domain) for path, domain in space.parameters.items()}
     search = OptunaSearch(
-        space=lambda trial: {path: trial._suggest(path, knob) for path, knob in knobs.items()},
+        space=drawn,
         metric="val_accuracy",
         mode="max",
         sampler=optuna.samplers.RandomSampler(seed=0),
