@@ -234,7 +234,7 @@ def through_ours(trials: int, folder: str) -> float:
     return between(seconds)
 
 
-def drawn(trial: optuna.Trial) -> dict[str, Any]:
+def of_resnext(trial: optuna.Trial) -> dict[str, Any]:
     """The knobs of ``resnext``, for OptunaSearch; a function that Tune can pickle."""
     knobs = nas.SearchSpace.load("resnext").parameters
     return {path: trial._suggest(path, distribution(knob)) for path, knob in knobs.items()}
@@ -263,7 +263,7 @@ def through_tune(trials: int, folder: str, reuse: bool) -> float:
             self.seconds.append(time.perf_counter())
 
     search = OptunaSearch(
-        space=drawn,
+        space=of_resnext,
         metric="val_accuracy",
         mode="max",
         sampler=optuna.samplers.RandomSampler(seed=0),
@@ -278,7 +278,11 @@ def through_tune(trials: int, folder: str, reuse: bool) -> float:
             reuse_actors=reuse,
         ),
         run_config=tune.RunConfig(
-            name=f"reuse-{reuse}", storage_path=folder, callbacks=[watch], verbose=0
+            name=f"reuse-{reuse}",
+            storage_path=folder,
+            callbacks=[watch],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # as in ours
+            verbose=0,
         ),
     ).fit()
     return between(watch.seconds)

