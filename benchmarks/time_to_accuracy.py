@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
-from torchvision.transforms import functional as images_as
 
 import nas
 from nas.data import LabelledImages, open_dataset
@@ -48,7 +48,7 @@ class Resized(Dataset[tuple[torch.Tensor, int]]):
         return len(self.data.labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = images_as.to_pil_image(torch.from_numpy(self.data.images[index]))
+        image = Image.fromarray(self.data.images[index, 0])
         return self.transform(image), int(self.data.labels[index])
 
 
