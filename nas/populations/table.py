@@ -39,7 +39,7 @@ def make_table(
     Each seed is a study of its own in the database ``output``, in a random order of the networks:
     what is there when it is stopped is a random sample. When a study is complete, the test images
     are read once for each of its networks, apart from what a search sees, and the latencies of all
-    networks are measured on this machine.
+    networks are measured on this machine. The checkpoints stay in the folder ``runs``.
 
     Args:
         space: a bundled space's name, the path of a space file, or a ``SearchSpace``, of 4,096
@@ -76,7 +76,7 @@ def make(
     path = check_file(Path(output), "output", SUFFIXES)
     if not 0 < again <= 1:
         raise ConfigError(f"again is {again:g}; accepted: a share above 0, at most 1")
-    for name in (*FIXED, "trials", "seed", "study", "storage", "flip"):
+    for name in (*FIXED, "trials", "seed", "study", "storage", "flip", "keep"):
         if name in options:
             raise ConfigError(
                 f"{name} is given, but a table has every network once for each seed, trained in "
@@ -98,7 +98,8 @@ def make(
             random.Random(seed).shuffle(chosen)
             study = f"{loaded.name}-seed{seed}"
             asked = {"time_budget": "none", **options, **fixed, "study": study, "seed": seed}
-            plan = prepared({**asked, "trials": len(chosen)}, found)
+            every_one = {"trials": len(chosen), "keep": len(chosen)}  # what is tested afterwards
+            plan = prepared({**asked, **every_one}, found)
             run(replace(plan, enqueued=chosen))
             studies.append(open_study(plan.config.storage, study))
             if plan.dataset is not None:

@@ -21,9 +21,9 @@ from nas.search.probe import Report
 def ask_nodes(question: Mapping[str, Any], seconds: float) -> list[Report]:
     """What each node answers to ``question`` (see ``probe.look``) within so many seconds.
 
-    The task needs no CPU, so that a busy cluster answers, too.
+    The task needs no CPU, so that a busy cluster answers, too. A node that leaves meanwhile is
+    none: the cluster may learn of a power cut only now.
     """
-    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     cloudpickle.register_pickle_by_value(probe)  # type: ignore[no-untyped-call]
     try:
         task = ray.remote(num_cpus=0, max_retries=0)(probe.look)
@@ -32,23 +32,31 @@ def ask_nodes(question: Mapping[str, Any], seconds: float) -> list[Report]:
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(dict(question)): node
-            for node in nodes
+            for node in _alive()
         }
     finally:
         cloudpickle.unregister_pickle_by_value(probe)  # type: ignore[no-untyped-call]
     end = time.monotonic() + seconds
-    reports: list[Report] = []
+    reports: list[tuple[str, Report]] = []
     while waiting:
         done, _ = ray.wait(list(waiting), timeout=max(0.0, end - time.monotonic()))
         if not done:
             break
-        reports += [_report(answer, waiting.pop(answer), asked) for answer in done]
+        for answer in done:
+            node = waiting.pop(answer)
+            reports.append((node["NodeID"], _report(answer, node, asked)))
     for answer, node in waiting.items():
         ray.cancel(answer, force=True)
         late = f"does not answer within {seconds:g} s"
-        host = host_of(node)
-        reports.append(Report(host, {}, asked, time.time(), problem=late, silent=True))
-    return sorted(reports, key=lambda one: one.host)
+        silent = Report(host_of(node), {}, asked, time.time(), problem=late, silent=True)
+        reports.append((node["NodeID"], silent))
+    there = {node["NodeID"] for node in _alive()}
+    kept = [report for node_id, report in reports if node_id in there or not report.problem]
+    return sorted(kept, key=lambda one: one.host)
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _report(answer: Any, node: Mapping[str, Any], asked: float) -> Report:
