@@ -51,6 +51,18 @@ def test_a_published_population_is_what_its_recipe_draws(population):
         assert study.setting(number) == sampler.propose(number, []).setting
 
 
+def test_the_numbers_of_nested_or_not_are_those_of_its_table(tmp_path):
+    script = runpy.run_path(str(STUDIES / "nested_or_not" / "figure.py"))
+    trials = script["trained"]()
+    assert len(trials) == 8 * 5
+    text = (STUDIES / "README.md").read_text()
+    for row in script["steps"](trials).to_dict("records"):
+        row["family"] = row["family"].partition(":")[0]
+        assert f"| {' | '.join(row.values())} |" in text
+    script["draw"](trials, tmp_path / "losses.svg")
+    assert (tmp_path / "losses.svg").stat().st_size > 10_000
+
+
 def run_notebook(monkeypatch, storage, study):
     monkeypatch.setenv("NAS_STORAGE", storage)
     monkeypatch.setenv("NAS_STUDY", study)
