@@ -138,9 +138,11 @@ def _plan(
     kept, recipe = study.record.config, given["recipe"]
     epochs = by_recipe(recipe, epochs=given["epochs"]).epochs
     named = {name: value for name, value in RECIPES[recipe].items() if name != "epochs"}
-    length = f"-{epochs}ep" if given["epochs"] else ""
-    name = f"{study.name}-{recipe}{length}-seed{seed}"
-    there = open_study(study.url, name).enqueued() if read_record(study.url, name) else []
+    name = study.retraining(recipe, seed, epochs)
+    there = open_study(study.url, name).enqueued() if name else []
+    if name is None:
+        length = f"-{epochs}ep" if given["epochs"] else ""
+        name = _free(study.url, f"{study.name}-{recipe}{length}-seed{seed}")
     more = [one for one in settings if one not in there]
     plan = prepared(
         {
@@ -165,6 +167,12 @@ def _plan(
     about = {RETRAINS: {"study": study.name, "recipe": recipe}}
     record = replace(plan.record, provenance={**plan.record.provenance, **about})
     return replace(plan, enqueued=more, record=record)
+
+
+def _free(url: str, name: str) -> str:
+    """``name``, or what begins with it where a study is called so that belongs to another one."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(one for one in names if read_record(url, one) is None)
 
 
 def _write_best(

@@ -22,7 +22,7 @@ from nas.options import Real, Whole, mismatch, number
 from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
 from nas.samplers import NAMES
 from nas.search.curves import check_log_to
-from nas.search.duration import parse_duration
+from nas.search.duration import parse_duration, spelled
 from nas.search.machine import Machine, check_address
 from nas.search.placement import LEAST
 from nas.space import Bands, SearchSpace, amount
@@ -297,6 +297,14 @@ def unnamed() -> tuple[str, ...]:
     return tuple(
         name for name, field in fields if any(isinstance(one, Unnamed) for one in field.metadata)
     )
+
+
+def typed(name: str, value: object) -> object:
+    """A value of an option as a person would type it: 480.0 seconds, of a file, are 8m."""
+    if value is None:
+        return "none"
+    is_duration = BeforeValidator(_seconds) in SearchConfig.model_fields[name].metadata
+    return spelled(value) if is_duration and isinstance(value, int | float) else value
 
 
 def resolve(

@@ -42,6 +42,21 @@ def parse_duration(raw: object) -> float | None:
     return seconds
 
 
+def spelled(seconds: float) -> str:
+    """As a person types it and ``parse_duration`` reads it.
+
+    >>> [spelled(seconds) for seconds in (480.0, 5400, 86401, 0.25)]
+    ['8m', '1h30m', '1d1s', '0.25s']
+    """
+    if seconds != int(seconds):
+        return f"{seconds:.12g}s"
+    left, parts = int(seconds), ""
+    for unit, length in _UNITS.items():
+        number, left = divmod(left, length)
+        parts += f"{number}{unit}" if number else ""
+    return parts
+
+
 def _seconds(text: str) -> float:
     """Of "1h30m" or "1:30:00"; not a number where it is neither."""
     if clock := _CLOCK.fullmatch(text):  # 1:30 could be hours or minutes

@@ -19,7 +19,7 @@ from nas.metrics import ACCURACY, COSTS, MEASURED, Direction, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.budget import Budget
-from nas.search.config import Scope, SearchConfig, checked, options, resolve, unnamed
+from nas.search.config import Scope, SearchConfig, checked, options, resolve, typed, unnamed
 from nas.search.jobs import refuse_deleted
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
@@ -354,7 +354,7 @@ def _by_name(
 ) -> dict[str, object]:
     """The options of the command line by which ``config`` differs from ``bare``, as given."""
     return {
-        name: "none" if value is None else value
+        name: typed(name, value)
         for name, value in given.items()
         if name not in (*_NAMED, *_WRITTEN, *unnamed())
         and getattr(config, name) != getattr(bare, name)

@@ -26,7 +26,7 @@ from nas.study.database.upgrade import has_studies
 from nas.study.front import in_full, pareto_front
 from nas.study.networks import read_architectures, stored_architecture
 from nas.study.record import StudyRecord, read_record
-from nas.study.retrained import enqueued, retrained
+from nas.study.retrained import enqueued, find_retraining, retrained
 from nas.study.states import told, trials_by_state
 
 COSTS = (*MINIMIZED, "latency_ms")
@@ -128,6 +128,11 @@ class Study:
         """One row per training of a network of this study by ``nas retrain``, by trial and seed."""
         with self._snapshot() as connection:
             return retrained(connection, self.id, self.name, self.record)
+
+    def retraining(self, recipe: str, seed: int, epochs: int) -> str | None:
+        """The name of the study in which its networks are trained anew in this way, if any is."""
+        with self._snapshot() as connection:
+            return find_retraining(connection, self.name, self.record.dataset, recipe, seed, epochs)
 
     def enqueued(self) -> list[dict[str, Any]]:
         """Settings that were put into the study to be tried, in the order of their trials."""

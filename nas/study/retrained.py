@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -89,40 +90,73 @@ def _others(
     connection: Connection, study: str, dataset: str, numbers: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
     """Those of one of that name that was deleted before were of other images, perhaps."""
-    for study_id, name, provenance, config, images in connection.execute(_STUDIES, _MARK):
-        try:
-            about, options = json.loads(provenance)[RETRAINS], json.loads(config)
-            if about["study"] != study or images != dataset:
-                continue
-            recipe, seed = str(about["recipe"]), options["seed"]
-        except (ValueError, TypeError, KeyError):  # of another program
+    for one in _belonging(connection, study):
+        if one.dataset != dataset:
             continue
         view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
         tested = {
-            row.trial: row.test_accuracy for row in connection.execute(_TESTED, {"study": study_id})
+            row.trial: row.test_accuracy for row in connection.execute(_TESTED, {"study": one.id})
         }
-        for row in connection.execute(text(view), {"study": study_id}):
+        for row in connection.execute(text(view), {"study": one.id}):
             if row.key in numbers:
                 yield {
-                    "number": numbers[row.key], "study": name, "trial": row.number,
-                    "recipe": recipe, "seed": seed, "epochs": row.epochs, "state": row.state,
+                    "number": numbers[row.key], "study": one.name, "trial": row.number,
+                    "recipe": one.recipe, "seed": one.seed, "epochs": row.epochs,
+                    "state": row.state,
                     "val_accuracy": row.val_accuracy if row.state == "COMPLETE" else None,
                     "test_accuracy": tested.get(row.number), "key": row.key,
                 }  # fmt: skip
 
 
+def find_retraining(
+    connection: Connection, study: str, dataset: str, recipe: str, seed: int, epochs: int
+) -> str | None:
+    """The name of the study in which networks of ``study`` are trained in this way, if there is
+    one: its name says so only until one of both is renamed."""
+    asked = (dataset, recipe, seed, epochs)
+    return next(
+        (
+            one.name
+            for one in _belonging(connection, study)
+            if (one.dataset, one.recipe, one.seed, one.epochs) == asked
+        ),
+        None,
+    )
+
+
 def follow_name(connection: Connection, study: str, new: str) -> None:
     """A study is called ``new`` from now on: those that belong to it go on to."""
     query = text("UPDATE nas_studies SET provenance = :provenance WHERE study_id = :id")
+    for one in list(_belonging(connection, study)):
+        about = {**one.provenance, RETRAINS: {**one.provenance[RETRAINS], "study": new}}
+        connection.execute(query, {"provenance": json.dumps(about), "id": one.id})
+
+
+@dataclass(frozen=True)
+class _Belonging:
+    """A study in which networks of another one are trained anew."""
+
+    id: int
+    name: str
+    dataset: str
+    provenance: dict[str, Any]
+    recipe: str
+    seed: Any
+    epochs: Any
+
+
+def _belonging(connection: Connection, study: str) -> Iterator[_Belonging]:
+    """Those of the study of that name, the oldest first."""
     for row in connection.execute(_STUDIES, _MARK).all():
         try:
-            provenance = json.loads(row.provenance)
-            if provenance[RETRAINS]["study"] != study:
-                continue
-            provenance[RETRAINS]["study"] = new
+            provenance, config = json.loads(row.provenance), json.loads(row.config)
+            about = provenance[RETRAINS]
+            of, recipe = about["study"], str(about["recipe"])
+            length = (config["seed"], config["epochs"])
         except (ValueError, TypeError, KeyError):  # of another program
             continue
-        connection.execute(query, {"provenance": json.dumps(provenance), "id": row.study_id})
+        if of == study:
+            yield _Belonging(row.study_id, row.study_name, row.dataset, provenance, recipe, *length)
 
 
 def enqueued(connection: Connection, study_id: int) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from nas.errors import ConfigError
 from nas.populations.retraining import retrain_best
 from nas.study.check import violations
 from nas.study.evaluation import evaluated
+from nas.study.managing import rename_study
 from nas.study.reader import open_study, studies
 
 pytestmark = pytest.mark.slow  # a search and four trainings
@@ -126,6 +128,15 @@ def test_more_of_the_best_are_added_to_what_is_there(study):
     frame = retrain_best(study, top=3, seeds=1, epochs=2)
     assert len(frame) == 5 and list(frame["study"]).count("s-long-2ep-seed5") == 3
     assert frame["test_accuracy"].notna().sum() == 4
+
+
+def test_a_renamed_study_goes_on_with_what_was_trained_anew_of_it(study, tmp_path):
+    url = f"sqlite:///{tmp_path}/copy.db"
+    shutil.copy("nas.db", tmp_path / "copy.db")
+    rename_study(url, "s", "t")
+    frame = retrain_best(open_study(url, "t"), top=2, seeds=2, epochs=2)
+    assert list(studies(url)["study"]) == ["t", "s-long-2ep-seed5", "s-long-2ep-seed6"]
+    assert len(frame) == len(study.retrained())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nas.errors import ConfigError
 from nas.quantity import format_duration
-from nas.search.duration import parse_duration
+from nas.search.duration import parse_duration, spelled
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,11 @@ def test_anything_else_is_refused(text):
 def test_a_printed_duration_is_right_to_its_last_unit(seconds):
     unit = 60 if seconds >= 3600 else 1 if seconds >= 1 else seconds / 2
     assert abs(parse_duration(format_duration(seconds)) - seconds) <= unit
+
+
+@given(st.integers(1, 10**9) | st.integers(1, 10**9).map(lambda n: n / 1000))
+def test_a_duration_in_a_command_is_exact(seconds):
+    assert parse_duration(spelled(seconds)) == seconds
 
 
 @pytest.mark.parametrize(

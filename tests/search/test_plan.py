@@ -12,7 +12,7 @@ from nas.cost import cost
 from nas.data import open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import ConfigError, NasError
-from nas.search.config import resolve
+from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine, Node
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.probe import software
@@ -172,6 +172,13 @@ def test_the_printed_command_carries_the_study_on_in_the_same_way(stored):
     again = prepare({**typed, "storage": URL}, HERE)
     assert again.config == stored.config.model_copy(update={"trials": 9})
     assert (again.outbox, again.log) == (stored.outbox, stored.log)
+
+
+def test_a_duration_of_a_file_is_printed_as_a_person_types_it(stored, tmp_path):
+    file = tmp_path / "search.yaml"
+    file.write_text("time-budget: 480\ntrial-timeout: none\n")
+    plan = prepare({**read_config_file(file), "study": "it's", "storage": URL}, HERE)
+    assert plan.command().endswith("--time-budget 8m --trial-timeout none")
 
 
 def test_what_the_machine_alone_decides_is_not_taken_from_the_study(stored):

@@ -100,7 +100,12 @@ def test_what_was_trained_anew_belongs_to_a_study_by_its_new_name_too(two, capsy
     before = trained_anew("s")
     assert len(before) > 5
     assert main(["rename", "s", HOSTILE, "--storage", two]) == 0
+    renamed = open_study(two, HOSTILE)
     assert trained_anew(HOSTILE).equals(before)
+    config = open_study(two, "other").record.config
+    assert renamed.retraining("long", config["seed"], config["epochs"]) == "other"
+    assert renamed.retraining("long", config["seed"], config["epochs"] + 1) is None
+    assert renamed.retraining("short", config["seed"], config["epochs"]) is None
 
 
 @pytest.mark.parametrize("change", [delete_study, lambda *a, **o: rename_study(*a[:2], "new", **o)])
