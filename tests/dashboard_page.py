@@ -34,9 +34,19 @@ class DashboardPage:
     def go(self, title, study=None):
         if study:
             self.choose("Study", study)
-        link = self.browser.until(lambda: self._link(title))
-        self.browser.click(link)
+        self.click(lambda: self._link(title))
         self.settled(title)
+
+    def click(self, find):
+        """Click on what ``find()`` returns, once that is there and nothing is to be replaced."""
+
+        def clicked() -> bool:
+            element = find() if self.calm() else None
+            if element is not None:
+                self.browser.click(element)
+            return element is not None
+
+        self.browser.until(clicked, "to be clicked")
 
     def choose(self, label, *options):
         """Options of a select box or of a box for several, by their first words."""
@@ -49,6 +59,7 @@ class DashboardPage:
 
     def enter(self, label, text):
         """Words into a box, in place of those that are there."""
+        self.browser.until(self.calm)
         box = self.browser.one(f"input[aria-label='{label}']")
         self.browser.click(box)
         box.send_keys(Keys.CONTROL, "a")
@@ -56,12 +67,11 @@ class DashboardPage:
 
     def cell(self, row, place=0):
         """Click on a cell of the table in this ``place`` of the page; row 0 is the first one."""
-        grid = self.browser.until(lambda: self._grid(place), "a table")
-        self.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
-        up = -grid.size["height"] // 2 + 35 * (row + 1) + 17
-        aside = -grid.size["width"] // 2 + 60
-        mouse = ActionChains(self.browser.driver)
-        mouse.move_to_element_with_offset(grid, aside, up).click().perform()
+        self._at(place, 70, 35 * (row + 1) + 17)
+
+    def head(self, across, place=0):
+        """Click on the head of the column that is so many pixels from the left."""
+        self._at(place, across, 16)
 
     def address(self):
         """Of the page: its path, and what stands behind it by name."""
@@ -69,7 +79,7 @@ class DashboardPage:
         return parts.path, dict(parse_qsl(parts.query))
 
     def press(self, name):
-        self.browser.click(self.browser.until(lambda: self._button(name), name))
+        self.click(lambda: self._button(name))
 
     def content(self) -> str:
         return self.browser.one("[data-testid=stMain]").text
@@ -86,6 +96,15 @@ class DashboardPage:
     def charts(self):
         """The charts that have been drawn."""
         return self.browser.all("svg.marks")
+
+    def _at(self, place, across, down):
+        """Click there in a table, once the page is still: it is put together in several goes."""
+        self.browser.until(lambda: self._grid(place) and self.calm() and self.browser.still())
+        grid = self._grid(place)
+        self.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", grid)
+        left, top = -grid.size["width"] // 2, -grid.size["height"] // 2
+        mouse = ActionChains(self.browser.driver)
+        mouse.move_to_element_with_offset(grid, left + across, top + down).click().perform()
 
     def _grid(self, place):
         grids = self.browser.all("[data-testid=stMain] [data-testid=data-grid-canvas]")

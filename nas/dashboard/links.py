@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import altair as alt
-import pandas as pd
 import streamlit as st
 
 # The addresses of pages that something leads to
@@ -34,12 +33,10 @@ def from_chart(key: str) -> Callable[[], None]:
     return partial(_chart_clicked, key)
 
 
-def from_table(key: str, rows: pd.DataFrame) -> Callable[[], None]:
-    """Called when somebody clicks on a cell of the table ``key``, which shows ``rows``.
-
-    A cell of a column whose name ends in ``number`` opens the trial that it names.
-    """
-    return partial(_cell_clicked, key, rows)
+def selection(key: str) -> dict[str, Any]:
+    """What is selected in the chart or the table ``key``."""
+    selected: dict[str, Any] = st.session_state[key]["selection"]
+    return selected
 
 
 def open_trial(number: int, study: str | None = None) -> None:
@@ -66,17 +63,5 @@ def _go(page: str, study: str, **parameters: str) -> None:
 
 
 def _chart_clicked(key: str) -> None:
-    for row in _selection(key).get(CLICKED) or ():
+    for row in selection(key).get(CLICKED) or ():
         open_trial(int(row["number"]), row.get("study"))
-
-
-def _cell_clicked(key: str, rows: pd.DataFrame) -> None:
-    for position, column in _selection(key).get("cells") or ():
-        named = column if column.endswith("number") else "number"
-        row = rows.iloc[position]
-        open_trial(int(row[named]), row.get("study"))
-
-
-def _selection(key: str) -> dict[str, Any]:
-    selected: dict[str, Any] = st.session_state[key]["selection"]
-    return selected

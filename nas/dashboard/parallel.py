@@ -15,7 +15,8 @@ from nas.metrics import Measure
 
 BRUSH = "brush"  # the selection of the chart that marks a part of an axis
 MOST_TICKS = 12  # of an axis
-# the last part of a path on a line of its own: names stay readable side by side
+ROOM = 80  # pixels to an axis in which names and values stand side by side
+# the last part of a path on a line of its own
 LABEL = r"split(replace(datum.label, /\.([^.]+)$/, '\n.$1'), '\n')"
 
 
@@ -38,13 +39,14 @@ def parallel(
         ]
     ).dropna(subset=["position"])
     order = list(named.values())
+    narrow = f"width < {ROOM * len(axes)}"
     x = alt.X(
         "axis:N",
         title=None,
         sort=order,
         axis=alt.Axis(
-            labelAngle=0, labelExpr=LABEL, labelOverlap=False, labelLimit=130, grid=True,
-            domain=False, ticks=False,
+            labelAngle=alt.ExprRef(f"{narrow} ? -90 : 0"), labelExpr=LABEL, labelOverlap=False,
+            labelLimit=130, grid=True, domain=False, ticks=False,
         ),
     )  # fmt: skip
     y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04], nice=False))
@@ -72,8 +74,8 @@ def parallel(
     )
     ticks = pd.concat([_ticks(named[axis], drawn[axis], places[axis], measure) for axis in axes])
     labels = alt.Chart(ticks).encode(x=x, y=y, text="value:N")
-    # a wide pale outline in a colour of either mode keeps words legible over lines
-    words = labels.mark_text(align="left", dx=5, fontSize=12, fontWeight="bold", color="#7a7a7a")
+    size = alt.ExprRef(f"{narrow} ? 10 : 12")  # in a grey that is seen on light and on dark
+    words = labels.mark_text(align="left", dx=4, fontSize=size, fontWeight="bold", color="#7a7a7a")
     points = (
         alt.Chart(long)
         .mark_point(opacity=0, size=1)

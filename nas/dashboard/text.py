@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -20,6 +20,13 @@ def heading(title: str, study: str, explanation: str) -> None:
     st.title(title)
     st.text(visible(study))
     st.caption(explanation)
+
+
+def numbers(shown: Mapping[str, str | int], explained: Mapping[str, str] | None = None) -> None:
+    """Values under their names, as many in a row as there is room for: two on a phone."""
+    with st.container(horizontal=True, gap="large"):
+        for name, value in shown.items():
+            st.metric(name, value, help=(explained or {}).get(name), width="content")
 
 
 def nothing(reason: str) -> None:

@@ -12,10 +12,9 @@ from nas.study.reader import open_study
 from nas.study.reader import studies as listed
 
 
-def marks(page, kind="point"):
-    """The marks of the first chart, once it is drawn."""
-    find = f"svg.marks [aria-roledescription={kind}]"
-    return page.browser.until(lambda: page.browser.all(find), f"marks: {kind}")
+def mark(page):
+    """The first point of the charts, once it is drawn."""
+    return next(iter(page.browser.all("svg.marks [aria-roledescription=point]")), None)
 
 
 def back(page, title):
@@ -43,7 +42,7 @@ def test_a_study_a_trial_and_the_way_back(page, studies):
 @pytest.mark.parametrize("title", ["Accuracy and cost", "Knobs", "Two knobs"])
 def test_a_click_on_a_point_opens_its_trial(page, title):
     page.go(title, "resnet")
-    page.browser.click(marks(page)[0])
+    page.click(lambda: mark(page))
     page.browser.until(lambda: page.address()[0] == "/trial")
     number = page.address()[1]["number"]
     page.settled(f"Trial {number}")
@@ -58,7 +57,7 @@ def test_the_first_page_of_pairs_is_their_effect(page, studies):
     content = page.says(f"{100 * effect['effect']:+.2f} points")
     assert f"{100 * effect['low']:+.2f} to {100 * effect['high']:+.2f}" in content
     assert f"{effect['pairs']} pairs" in content
-    page.browser.click(marks(page)[0])
+    page.click(lambda: mark(page))
     page.browser.until(lambda: page.address()[0] == "/trial")
 
 
@@ -112,7 +111,7 @@ def test_a_drag_over_an_axis_joins_the_filter(page):
 
 def test_a_chart_is_given_away_as_picture_and_as_numbers(page, studies):
     page.go("Accuracy and cost", "resnet")
-    marks(page)
+    page.browser.until(lambda: mark(page))
     page.press("SVG")
     assert page.browser.downloaded("front.svg").read_text().startswith("<svg")
     page.press("CSV")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from nas.dashboard import tables
 from nas.dashboard.data import Source
-from nas.dashboard.text import heading, nothing
+from nas.dashboard.text import heading, nothing, numbers
 
 BAD = ("failed", "died", "abandoned")
 LONGEST = 100  # characters of a reason in the table of reasons
@@ -27,10 +27,13 @@ def page(source: Source) -> None:
         return
     failed = source.trials().query("state == 'FAIL'")
     bad = attempts[attempts["state"].isin(BAD)]
-    places = st.columns(3)
-    places[0].metric("trials failed", len(failed))
-    places[1].metric("attempts that failed or died", len(bad))
-    places[2].metric("of attempts", len(attempts))
+    numbers(
+        {
+            "trials failed": len(failed),
+            "attempts that failed or died": len(bad),
+            "of attempts": len(attempts),
+        }
+    )
     if bad.empty and failed.empty:
         nothing("nothing has failed")
         return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from nas.dashboard import charts, columns, data, links, notes, tables
 from nas.dashboard.data import Source
-from nas.dashboard.text import heading, nothing, refused
+from nas.dashboard.text import heading, nothing, numbers, refused
 from nas.metrics import Measure
 from nas.quantity import format_duration, plural
 from nas.search.pace import Pace, seconds_left
@@ -42,7 +42,7 @@ def _live(url: str, name: str) -> None:
             nothing("this study is not in the database any more")
             return
         _numbers(rows.iloc[0], source)
-        _running(source)
+        _running(source, int(rows.iloc[0]["working"]))
         _by_number(source)
         _ended(source)
 
@@ -57,26 +57,28 @@ def _numbers(now: pd.Series, source: Source) -> None:
     in_full = source.trials().query("state == 'COMPLETE'")
     full = in_full[measure.metric]
     best = full.min() if measure.minimizes else full.max()
-    # the state is a word, the others are numbers
-    places = st.columns([2, 1, 1, 1, 1, 1.5, 1][: 7 if record.minimize else 6])
-    places[0].metric("state", str(now["state"]))
-    places[1].metric("running now", int(now["working"]))
-    places[2].metric("trained in full", int(now["complete"]))
-    places[3].metric("stopped early", int(now["pruned"]))
-    places[4].metric("failed", int(now["failed"]))
-    places[5].metric(f"best {measure.word}", measure.shown(best).strip() if len(full) else "–")
+    shown: dict[str, str | int] = {
+        "state": str(now["state"]),
+        "running now": int(now["working"]),
+        "trained in full": int(now["complete"]),
+        "stopped early": int(now["pruned"]),
+        "failed": int(now["failed"]),
+        f"best {measure.word}": measure.shown(best).strip() if len(full) else "–",
+    }
     if record.minimize:
-        front = pareto_front(in_full, record.minimize, measure)
-        places[6].metric("on the front", len(front))
+        shown["on the front"] = len(pareto_front(in_full, record.minimize, measure))
+    numbers(shown)
 
 
-def _running(source: Source) -> None:
+def _running(source: Source, working: int) -> None:
     st.subheader("Running now")
     attempts = source.attempts()
     running = attempts[attempts["state"] == "running"]
     if running.empty:
         nothing("no trial is being trained")
         return
+    if not working:
+        st.caption("Their driver is gone: the command of the search carries them on.")
     epochs = int(source.study().record.config["epochs"])
     tables.show_trials(
         _paced(_with_results(running, source), source, epochs),
@@ -154,7 +156,7 @@ def _by_number(source: Source) -> None:
         .mark_line(interpolate="step-after", color=charts.LINE, strokeWidth=2)
         .encode(x=x, y=charts.value_axis(measure))
     )
-    charts.show((line + dots).properties(height=280), points, key="by-number", opens=True)
+    charts.show((line + dots).properties(height=320), points, key="by-number", opens=True)
     st.caption(
         "The line: the best of those trained in full so far. Click a point to open its trial."
     )

@@ -7,8 +7,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from nas.dashboard import data, links
-from nas.dashboard.text import no_study, refused
+from nas.dashboard import data, links, tables
+from nas.dashboard.text import no_study, numbers, refused
 from nas.study.database import engines
 from nas.text import visible
 
@@ -83,29 +83,22 @@ def _table(url: str, names: list[str]) -> None:
         )
         seldom = ("best_score", "tags", "note")
         empty = {name for name in seldom if shown[name].replace("", None).isna().all()}
-        st.dataframe(
-            shown[[name for name in COLUMNS if name not in empty]].iloc[::-1],
-            column_config=COLUMNS,
-            hide_index=True,
-            placeholder="",
-            height="content",
-            key="overview",
-            on_select=partial(_clicked, url, names),
-            selection_mode="single-cell",
-        )
+        order = [name for name in COLUMNS if name not in empty]
+        opens = partial(_opens, url, names)
+        tables.show(shown[order].iloc[::-1], order, COLUMNS, "overview", opens, height="content")
 
 
-def _clicked(url: str, names: list[str]) -> None:
-    for position, _ in st.session_state["overview"]["selection"]["cells"]:
-        source = data.source(url, names[position])
-        links.open_study(
-            names[position], links.EFFECT if data.has_pairs(source) else links.PROGRESS
-        )
+def _opens(url: str, names: list[str], position: int, _: str) -> None:
+    source = data.source(url, names[position])
+    links.open_study(names[position], links.EFFECT if data.has_pairs(source) else links.PROGRESS)
 
 
 def _totals(studies: pd.DataFrame) -> None:
-    columns = st.columns(4)
-    columns[0].metric("studies", len(studies))
-    columns[1].metric("running", int((studies["state"] == "running").sum()))
-    columns[2].metric("trials ended", int(studies[["complete", "pruned", "failed"]].sum().sum()))
-    columns[3].metric("trials failed", int(studies["failed"].sum()))
+    numbers(
+        {
+            "studies": len(studies),
+            "running": int((studies["state"] == "running").sum()),
+            "trials ended": int(studies[["complete", "pruned", "failed"]].sum().sum()),
+            "trials failed": int(studies["failed"].sum()),
+        }
+    )

@@ -10,10 +10,10 @@ import streamlit as st
 
 from nas.dashboard import charts, columns, drawings, links, notes
 from nas.dashboard.data import Source
-from nas.dashboard.text import heading, nothing, printable
+from nas.dashboard.text import heading, nothing, numbers, printable
 from nas.dashboard.views.curves import offered_measures
 from nas.metrics import MEASURED, Measure, shown_cost
-from nas.quantity import count, percent, plural
+from nas.quantity import count, format_duration, percent, plural
 from nas.study.evaluation import evaluated
 from nas.study.front import in_full
 from nas.study.record import StudyRecord
@@ -94,14 +94,18 @@ def _summary(source: Source, row: pd.Series, ranked: list[int]) -> None:
     measure, number = source.measure, int(row["number"])
     value = row[measure.metric]
     rank = f"{ranked.index(number) + 1} of {len(ranked)}" if number in ranked else "–"
-    places = st.columns(5)
-    places[0].metric("state", str(row["state"]).lower())
-    places[1].metric(measure.word, "–" if pd.isna(value) else measure.shown(value).strip())
-    places[2].metric(
-        "epochs", "–" if pd.isna(row["epochs"]) else f"{row['epochs']} of {_planned(source)}"
+    lasted = "–" if pd.isna(row["seconds"]) else format_duration(row["seconds"])
+    epochs = "–" if pd.isna(row["epochs"]) else f"{row['epochs']} of {_planned(source)}"
+    numbers(
+        {
+            "state": str(row["state"]).lower(),
+            measure.word: "–" if pd.isna(value) else measure.shown(value).strip(),
+            "epochs": epochs,
+            "rank": rank,
+            "training": lasted,
+        },
+        {"rank": "Among the networks that were trained in full."},
     )
-    places[3].metric("rank", rank, help="Among the networks that were trained in full.")
-    places[4].metric("training", f"{row['seconds']:,.0f} s")
     proposed = "" if pd.isna(row["policy"]) else f"Proposed as: {row['policy']}. "
     st.text(f"{proposed}Run {plural(int(row['attempts']), 'time')}.")
     if pd.notna(row["reason"]):
