@@ -36,7 +36,7 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     table = Table()
     table.add_column("study")
     table.add_column("created (UTC)", no_wrap=True)
-    table.add_column("data set")
+    table.add_column("data set", no_wrap=True)
     table.add_column("trials")
     table.add_column("best", justify="right")
     for row in studies(storage).to_dict("records"):

@@ -45,8 +45,11 @@ def parallel(
         title=None,
         sort=order,
         axis=alt.Axis(
-            labelAngle=alt.ExprRef(f"{narrow} ? -90 : 0"), labelExpr=LABEL, labelOverlap=False,
-            labelLimit=130, grid=True, domain=False, ticks=False,
+            labelAngle=alt.ExprRef(f"{narrow} ? -90 : 0"),
+            labelAlign=alt.ExprRef(f"{narrow} ? 'right' : 'center'"),
+            labelBaseline=alt.ExprRef(f"{narrow} ? 'middle' : 'top'"),
+            labelExpr=LABEL, labelOverlap=False, labelLimit=130, grid=True, domain=False,
+            ticks=False,
         ),
     )  # fmt: skip
     y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04], nice=False))

@@ -103,6 +103,7 @@ def test_a_drag_over_an_axis_joins_the_filter(page):
     page.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
     labels = [t for t in chart.find_elements("css selector", "text") if t.text == "accuracy"]
     label = labels[0]
+    page.browser.until(lambda: page.calm() and page.browser.still())
     mouse = ActionChains(page.browser.driver)
     mouse.move_to_element_with_offset(label, -20, -60).click_and_hold()
     mouse.move_by_offset(40, -150).release().perform()

@@ -162,7 +162,7 @@ def _effects(found: pd.DataFrame, knob: str) -> None:
         low=100 * known["low"],
         high=100 * known["high"],
     )
-    y = alt.Y("flip:N", title=knob, sort=None, axis=alt.Axis(labelOverlap=False))
+    y = alt.Y("flip:N", title=None, sort=None, axis=alt.Axis(labelOverlap=False))
     x = alt.X("points:Q", title=TITLE)
     tooltip = [
         alt.Tooltip("flip:N", title=knob),
@@ -179,5 +179,7 @@ def _effects(found: pd.DataFrame, knob: str) -> None:
     )
     dots = chart.mark_point(filled=True, size=70).encode(x=x, y=y, tooltip=tooltip)
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color="#888888").encode(x="zero:Q")
-    layers = (zero + whiskers + dots).properties(height=80 + 26 * len(flips))
+    # above the chart, which may be lower than the name is long
+    title = alt.Title(knob, anchor="start", fontSize=13, fontWeight="normal")
+    layers = (zero + whiskers + dots).properties(height=110 + 26 * len(flips), title=title)
     st.altair_chart(layers, key="effects")
