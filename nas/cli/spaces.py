@@ -59,7 +59,7 @@ def facts(space: SearchSpace) -> Iterator[str]:
     """One line on each property of a space."""
     size = space.size()
     yield f"{space.name}: {space.description or 'a design space'}"
-    yield f"size     {plural(size, 'setting')} ({size:.3g}), exactly, without the limits"
+    yield f"size     {plural(size, 'setting')} ({count(size)}), exactly, without the limits"
     content = space.to_dict()
     for rule in ("tie", "order", "adjust", "limits"):
         if rule in content:

@@ -16,7 +16,7 @@ from nas.metrics import Measure
 BRUSH = "brush"  # the selection of the chart that marks a part of an axis
 MOST_TICKS = 12  # of an axis
 ROOM = 80  # pixels to an axis in which names and values stand side by side
-# the last part of a path on a line of its own
+# the last part of a path on a line of its own, where names lie
 LABEL = r"split(replace(datum.label, /\.([^.]+)$/, '\n.$1'), '\n')"
 
 
@@ -48,8 +48,8 @@ def parallel(
             labelAngle=alt.ExprRef(f"{narrow} ? -90 : 0"),
             labelAlign=alt.ExprRef(f"{narrow} ? 'right' : 'center'"),
             labelBaseline=alt.ExprRef(f"{narrow} ? 'middle' : 'top'"),
-            labelExpr=LABEL, labelOverlap=False, labelLimit=130, grid=True, domain=False,
-            ticks=False,
+            labelExpr=f"{narrow} ? datum.label : {LABEL}", labelOverlap=False, labelLimit=130,
+            grid=True, domain=False, ticks=False,
         ),
     )  # fmt: skip
     y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04], nice=False))
@@ -58,7 +58,7 @@ def parallel(
         f"{measure.metric}:Q",
         title=measure.word,
         scale=alt.Scale(scheme="viridis", reverse=measure.minimizes),
-        legend=alt.Legend(format=".1%" if measure.is_fraction else ".4~g"),
+        legend=alt.Legend(format=".1%" if measure.is_fraction else ".4~g", orient="top"),
     )
     hover = alt.selection_point("hovered", fields=["number"], on="pointerover", empty=False)
     base = alt.Chart(long).encode(x=x, y=y, detail="number:N")
@@ -77,8 +77,11 @@ def parallel(
     )
     ticks = pd.concat([_ticks(named[axis], drawn[axis], places[axis], measure) for axis in axes])
     labels = alt.Chart(ticks).encode(x=x, y=y, text="value:N")
-    size = alt.ExprRef(f"{narrow} ? 10 : 12")  # in a grey that is seen on light and on dark
-    words = labels.mark_text(align="left", dx=4, fontSize=size, fontWeight="bold", color="#7a7a7a")
+    # in a grey that is seen on light and on dark; on a phone they would overlap
+    seen = alt.ExprRef(f"width < {ROOM / 2 * len(axes)} ? 0 : 1")
+    words = labels.mark_text(
+        align="left", dx=4, fontSize=12, fontWeight="bold", color="#7a7a7a", opacity=seen
+    )
     points = (
         alt.Chart(long)
         .mark_point(opacity=0, size=1)
@@ -148,4 +151,4 @@ def _ticks(axis: str, values: pd.Series, positions: pd.Series, measure: Measure)
 
 
 def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else charts.value_name(value)

@@ -24,7 +24,7 @@ def heading(title: str, study: str, explanation: str) -> None:
 
 def numbers(shown: Mapping[str, str | int], explained: Mapping[str, str] | None = None) -> None:
     """Values under their names, as many in a row as there is room for: two on a phone."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for name, value in shown.items():
             st.metric(name, value, help=(explained or {}).get(name), width="content")
 

@@ -23,7 +23,7 @@ def printed(capsys, monkeypatch, *arguments):
 def test_info_tells_size_rules_knobs_and_costs(capsys, monkeypatch):
     text = printed(capsys, monkeypatch, "anynetx_e_28")
     space = SearchSpace.load("anynetx_e_28")
-    assert f"{space.size():,} settings (2.59e+08)" in text
+    assert f"{space.size():,} settings (259M)" in text
     assert "tie      group_width, bottleneck" in text
     assert "depth nondecreasing, width nondecreasing" in text
     assert "params at most 2,000,000, macs at least 1,000,000 and at most 30,000,000" in text
