@@ -88,7 +88,7 @@ def parallel(
         .encode(x=x, y=y)
         .add_params(alt.selection_interval(BRUSH, encodings=["x", "y"]))
     )
-    chart: alt.LayerChart = (points + lines + met + words).properties(height=charts.HEIGHT)
+    chart: alt.LayerChart = (points + lines + met + words).properties(height=charts.HEIGHT + 80)
     return chart
 
 

@@ -45,6 +45,8 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         _refuse_compressed(path)
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no such file") from None
     except pickle.UnpicklingError:  # its text tells how to run the code in it
         reason = "it is damaged, or holds more than plain types and tensors"
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None

@@ -51,7 +51,7 @@ def test_a_checkpoint_cut_short_is_refused(tmp_path, kept):
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="No such file"):
+    with pytest.raises(CheckpointError, match="there is no such file"):
         read_checkpoint(tmp_path / "checkpoint.pt", CPU)
 
 
