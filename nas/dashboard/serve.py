@@ -51,9 +51,10 @@ def command(host: str, port: int, *, read_only: bool = False) -> list[str]:
         "server.enableXsrfProtection": "true",
         "server.enableStaticServing": "false",
         "browser.gatherUsageStats": "false",
-        # as the charts: Streamlit's red would read as an error; for each mode, else there is one
+        # blue as the charts: Streamlit's red would read as an error; for each mode, else there is
+        # one. White words stand on it, and it stands on black.
         "theme.light.primaryColor": "#0072B2",
-        "theme.dark.primaryColor": "#56B4E9",
+        "theme.dark.primaryColor": "#2B7FB8",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # they stand in the terminal
         "client.disableDataExport": "true",  # our own download defuses formulas
