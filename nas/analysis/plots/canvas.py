@@ -99,6 +99,9 @@ def caption(axes: Axes, title: str, notes: Iterable[str] = (), *, whole: bool = 
         note.remove()
     lines = note.get_text().count("\n") + 1 if said else 0
     axes.set_title(head.get_text(), loc="left", x=left, pad=6 + 10.5 * lines)
+    if isinstance(figure, Drawing):  # what is drawn keeps its room below many lines
+        more = head.get_text().count("\n") + 1 + lines - 3
+        figure.set_figheight(figure.get_figheight() + 0.16 * max(0, more))
 
 
 def legend_of_names(axes: Axes, place: Literal["upper right", "lower right"]) -> None:
