@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from browser import CHROMIUM, DRIVER, MISSING, Browser, browsing
@@ -46,12 +47,13 @@ def chromium(tmp_path_factory) -> Browser:
 
 
 @pytest.fixture
-def browser(chromium) -> Browser:
+def browser(chromium) -> Iterator[Browser]:
     """At an empty page, without the complaints of the test before."""
     chromium.open("about:blank")
     chromium.complaints()
     shutil.rmtree(chromium.downloads, ignore_errors=True)
-    return chromium
+    yield chromium
+    chromium.open("about:blank")  # a page that is left open asks its server again and again
 
 
 @pytest.fixture
