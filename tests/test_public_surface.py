@@ -99,11 +99,12 @@ MAY_IMPORT = {
     "data": BASE,
     "training": DATA | {"space", "network", "nested", "data"},
     "samplers": BASE | {"dominance"},
-    "study": DATA | {"space", "training.config", "data.registry"},
+    "study": DATA | {"space", "nested.order", "training.config", "data.registry"},
     "stopping": {"metrics", "dominance"},
     "objectives": DATA | {"data", "training"},
     "search": DATA
-    | {"space", "network", "data", "training", "samplers", "study", "stopping", "objectives"},
+    | {"space", "nested.order", "network", "data", "training", "samplers"}
+    | {"study", "stopping", "objectives"},
     "analysis": DATA | {"space", "study"},
     "plots": {"analysis"},
     "report": DATA | {"space", "study", "analysis", "plots"},

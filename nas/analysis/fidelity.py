@@ -82,7 +82,10 @@ def rank_correlation(
 
 
 def last_curves(curves: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the last attempt of each trial, which hold its whole curve."""
+    """The rows of the last attempt of each trial, which hold its whole curve; of those from scratch
+    alone."""
+    if "inherits" in curves:
+        curves = curves[curves["inherits"].isna()]
     last = curves.groupby("number")["attempt"].transform("max")
     return curves[curves["attempt"] == last]
 

@@ -37,6 +37,7 @@ from nas.metrics import PREFIX
 from nas.quantity import count, plural
 from nas.study.frames import TRIALS
 from nas.study.policies import CHOSEN
+from nas.study.states import INHERITED
 
 COSTS = {
     "macs": "multiply-accumulates per image",
@@ -244,6 +245,15 @@ def _population(
     study: str, trials: pd.DataFrame, policy: str, stopped: str, epochs: int | None, flips: bool
 ) -> Population:
     measured = trials[measure_of(trials).metric].notna()
+    inherited = trials["state"] == INHERITED
+    if inherited.any() and stopped != "drop":
+        raise AnalysisError(
+            f"{int(inherited.sum())} of {len(trials)} trials of {study} began with the weights of "
+            "others, which is a fidelity of its own, and those from scratch alone are no sample",
+            "use a study without --inherit, or stopped='drop'",
+            "stopped",
+        )
+    trials, measured = trials[~inherited], measured[~inherited]
     early = trials[(trials["state"] == "PRUNED") & measured]
     if len(early) and stopped == "refuse":
         raise AnalysisError(
@@ -256,6 +266,7 @@ def _population(
     failed = int((trials["state"] == "FAIL").sum())
     counts = {
         "stopped early" + (", as bounds" if stopped == "bound" else ", left out"): len(early),
+        "inherited, left out": int(inherited.sum()),
         "failed, left out": failed,
         "without a result yet, left out": len(trials) - len(full) - len(early) - failed,
     }

@@ -25,8 +25,9 @@ SPELLED = "nas.spelled"  # the name of our error handler, as that of "strict" or
 # The signs of our own output; whatever else an encoding lacks is escaped as Python does.
 _SPELLINGS = {
     "–": "-", "—": "-", "−": "-", "×": "x", "·": ".", "…": "...", "●": "*", "→": "->", "≤": "<=",
-    "≥": ">=", "±": "+-", "≈": "~", "²": "2", "α": "alpha", "½": "1/2", "│": "|", "─": "-",
-    "└": "+", "✓": "+", "✗": "x", "’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " ",
+    "≥": ">=", "±": "+-", "≈": "~", "²": "2", "α": "alpha", "τ": "tau", "½": "1/2", "│": "|",
+    "─": "-", "└": "+", "├": "+", "✓": "+",
+    "✗": "x", "’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " ",
 }  # fmt: skip
 _BRAILLE = range(0x2800, 0x2900)
 _UPPER, _LOWER = 0b00011011, 0b11100100  # which dots of a braille sign are in which half

@@ -22,14 +22,15 @@ COLOURS = ("green", "cyan", "magenta", "yellow", "blue")
 
 
 def front_figure(study: Study, width: int) -> Text:
-    """Validation accuracy, or score, against MACs of every trial that was measured.
+    """Validation accuracy, or score, against MACs of every trial from scratch that was measured.
 
     It is ``width`` characters wide. Those on the Pareto front, in full and stopped early have signs
     of their own.
     """
     trials = study.frame()
     measure = study.record.measure
-    measured = trials[trials[measure.metric].notna() & (trials["policy"] != "reused")]
+    own = (trials["policy"] != "reused") & trials["inherits"].isna()
+    measured = trials[trials[measure.metric].notna() & own]
     if measured.empty:
         return Text("No trial was measured yet: there is no front to draw.")
     best = measured["number"].isin(study.front()["number"])

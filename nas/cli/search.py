@@ -235,7 +235,24 @@ def search_command(
         str | None,
         typer.Option(
             help="asha, hyperband, pasha and curves stop poor trials early (docs/stopping.md); "
-            "none trains all in full. (default: asha)",
+            "none trains all in full. (default: asha; none with --inherit)",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    inherit: Annotated[
+        bool | None,
+        typer.Option(
+            "--inherit",
+            help="Begin each trial with the weights of the best network that its own contains, and "
+            "train it for fewer epochs; the best are then trained from scratch (docs/nested.md).",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    inherit_epochs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Epochs of a trial that inherits. (default: half of --epochs)",
             rich_help_panel=HOW,
         ),
     ] = None,
@@ -323,7 +340,7 @@ def search_command(
         typer.Option(
             metavar="INTEGER",
             help="Of the trials trained in full, the best so many leave their last checkpoint in "
-            "--runs; no other that ended does. (default: 0)",
+            "--runs; no other that ended does. (default: 0; 50 with --inherit)",
             rich_help_panel=WHERE,
         ),
     ] = None,

@@ -13,7 +13,7 @@ from nas.errors import ConfigError, DamagedError
 from nas.metrics import Measure
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
-from nas.study.states import STATES, told
+from nas.study.states import WORDS, told
 from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
 from nas.text import one_line, visible
 
@@ -66,7 +66,9 @@ def _best(row: Mapping[Hashable, Any]) -> str:
 
 @study_commands.command("show")
 def show_command(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    study: Annotated[
+        str, typer.Argument(help="Name of the study; or STUDY#12, for what trial 12 inherits.")
+    ],
     storage: Storage = DEFAULT_STORAGE,
     rows: Annotated[
         int | None,
@@ -81,12 +83,17 @@ def show_command(
     """Show a study: how far it is, its best trials, the winner, the front and learning curves."""
     from nas.cli.best import print_best
     from nas.cli.figures import curves_figure, front_figure
+    from nas.cli.lineage import print_inherited, print_tree
     from nas.cli.retrained import print_retrained
     from nas.study.added import left_out
-    from nas.study.reader import open_study
+    from nas.study.reader import open_study, studies
 
-    found = open_study(storage, study)
     console = Console()
+    name, _, number = study.rpartition("#")
+    if number.isdecimal() and name in set(studies(storage)["study"]) - {study}:
+        print_tree(console, open_study(storage, name), int(number))
+        return
+    found = open_study(storage, study)
     if provenance:
         record = found.record
         parts = {
@@ -101,11 +108,12 @@ def show_command(
         return
     frame = found.frame()
     states = frame["state"].value_counts()
-    counts = {word: states.get(state, 0) for word, state in STATES.items()}
+    counts = {word: states.get(state, 0) for word, state in WORDS.items()}
     console.print(f"{study}: {told(counts, 'no trial yet')}", markup=False, highlight=False)
     if frame.attrs["added"]:
         console.print(left_out(frame.attrs["added"]), markup=False, highlight=False)
     print_best(console, found, rows)
+    print_inherited(console, found, rows)
     print_retrained(console, found)
     for figure in (front_figure, curves_figure):
         console.print(figure(found, min(console.width, WIDEST)))

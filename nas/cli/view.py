@@ -25,6 +25,7 @@ from nas.text import visible
 
 _STYLES = {
     "complete": "green",
+    "inherited": "green",
     "pruned": "yellow",
     "failed": "red",
     "died": "red",
@@ -92,7 +93,7 @@ class View(Watcher):
         _, begun, last = self.running.pop((job.number, job.attempt))
         self.paces.pop((job.number, job.attempt), None)
         self.last = max(self.last, job.number)
-        if state in ("complete", "pruned", "failed"):
+        if state in ("complete", "inherited", "pruned", "failed"):
             self.spent.append(time.monotonic() - begun)
         self.counts[state] += 1
         if state == "complete":
@@ -129,6 +130,10 @@ class View(Watcher):
     def line(self, text: str, style: str) -> None:
         """A trial came to an end."""
 
+    def epochs(self, job: Job) -> int:
+        """That an attempt trains for; where only a study is followed, those of that."""
+        return int(job.training.get("epochs", self.config.epochs))
+
     def pace(self, key: tuple[int, int]) -> Pace | None:
         """Of the epoch that is under way in an attempt, where that is known."""
         pace, (_, _, result) = self.paces.get(key), self.running[key]
@@ -136,9 +141,9 @@ class View(Watcher):
 
     def seconds_left(self, key: tuple[int, int]) -> float | None:
         """Of an attempt, if it is trained in full; None before anything is known of its speed."""
-        _, _, result = self.running[key]
+        job, _, result = self.running[key]
         last = float(result["seconds"]) if result.get("seconds") else None
-        return seconds_left(self.config.epochs, int(result.get("epoch", 0)), self.pace(key), last)
+        return seconds_left(self.epochs(job), int(result.get("epoch", 0)), self.pace(key), last)
 
     def search_left(self) -> float | None:
         """Seconds that the rest of the search may take, going by the trials that ended; None before
@@ -180,7 +185,8 @@ class LinesView(View):
             return
         paces = {key: pace for key in self.running if (pace := self.pace(key))}
         for key, pace in list(paces.items())[:LINES]:
-            words = in_words(pace, self.config.epochs, self.seconds_left(key))
+            epochs = self.epochs(self.running[key][0])
+            words = in_words(pace, epochs, self.seconds_left(key))
             self.line(f"trial {key[0]:>4}  {words}", "dim")
         if len(paces) > LINES:
             self.line(f"and {len(paces) - LINES} more", "dim")
@@ -231,7 +237,7 @@ class LiveView(LinesView):
             pace, left = self.pace(key), self.seconds_left(key)
             table.add_row(
                 f"trial {job.number}" + (f" (attempt {job.attempt})" if job.attempt > 1 else ""),
-                f"{result.get('epoch', 0)}/{self.config.epochs}",
+                f"{result.get('epoch', 0)}/{self.epochs(job)}",
                 f"{100 * pace.share:.0f} %" if pace else "–",
                 self.measure.shown(self.measure.of(result)).strip() if result else "–",
                 count(job.cost.params),

@@ -17,7 +17,7 @@ from nas.quantity import plural
 from nas.search.pace import Paces
 from nas.search.searcher import Job
 from nas.search.watched import paces_of, stored_config
-from nas.study.states import STATES
+from nas.study.states import ENDED, WORDS
 from nas.study.storage_url import DEFAULT_STORAGE
 from nas.text import visible
 
@@ -98,7 +98,7 @@ def watch(
     look = following.look()
     _show_past(view, study)
     now = progress.of(study.name)
-    ended = int(now["complete"] + now["pruned"] + now["failed"])
+    ended = int(now[list(ENDED)].sum())
     planned = plural(int(now["planned"]), "trial")
     title = f"{study.name}: {ended} of {planned} ended, {now['working']} running"
     console.print(Text(visible(title)))
@@ -123,7 +123,7 @@ def _show_past(view: LinesView, study: Study) -> None:
     trials = study.frame()
     reused = trials["policy"] == "reused"
     states = trials[~reused]["state"].value_counts()
-    counts = {word: int(states.get(STATES[word], 0)) for word in ("complete", "pruned", "failed")}
+    counts = {word: int(states.get(WORDS[word], 0)) for word in ENDED}
     counts["reused"] = int(reused.sum())
     view.counts.update({word: n for word, n in counts.items() if n})
     best = study.best()

@@ -14,6 +14,9 @@ TRIALS: dict[str, ColumnConfig | str | None] = {
     "attempt": "attempt",
     "state": "state",
     "policy": st.column_config.TextColumn("policy", help="Why it was proposed."),
+    "inherits": st.column_config.NumberColumn(
+        "inherits from", help="The trial whose weights it began with: a fidelity of its own."
+    ),
     "epochs": st.column_config.NumberColumn("epochs", help="Trained when it was measured."),
     "accuracy": st.column_config.NumberColumn(
         "accuracy", format="%.2f %%", help="On the validation images, after these epochs."

@@ -73,6 +73,10 @@ class Classification:
         """Go on from a checkpoint."""
         self.training.load(path)
 
+    def inherit(self, path: Path) -> None:
+        """Begin with the weights in the checkpoint of a network that this one contains."""
+        self.training.inherit(path)
+
 
 @lru_cache(maxsize=1)
 def _images(name: str, folder: str | None, shape: tuple[int, int, int], resize: bool) -> Dataset:

@@ -72,6 +72,10 @@ class Running:
         except FileNotFoundError:  # of a nas before objectives could be a user's: it says itself
             self._done = None
 
+    def inherit(self, path: Path) -> None:
+        """Begin with the weights in the checkpoint of another trial: nas's own objective alone."""
+        self.task.inherit(path)
+
     def close(self) -> bool:
         """The trial is over; False where its function goes on all the same."""
         return self.task.close()
@@ -91,6 +95,9 @@ class _Task(Protocol):
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
+
+    def inherit(self, path: Path) -> None:
+        """Begin with the weights of another one."""
 
     def close(self) -> bool:
         """End it where it is; False where it does not end."""
@@ -113,6 +120,9 @@ class _Class:
     def load(self, path: Path) -> None:
         self.instance.load(path)
 
+    def inherit(self, path: Path) -> None:
+        self.instance.inherit(path)
+
     def close(self) -> bool:
         return True
 
@@ -121,7 +131,7 @@ class _Uncheckpointed:
     def save(self, path: Path) -> None:
         raise NotImplementedError("a function has no checkpoint")
 
-    load = save
+    load = inherit = save
 
 
 class _Generator(_Uncheckpointed):

@@ -11,6 +11,7 @@ from nas.quantity import percent, plural
 from nas.study.added import left_out
 from nas.study.evaluation import evaluated
 from nas.study.reader import Study
+from nas.study.states import INHERITED
 
 
 def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[str]:
@@ -61,6 +62,12 @@ def caveats(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> Iterator[
             f"{plural(len(stopped), 'trial')} ended early, the first after "
             f"{plural(int(stopped['epochs'].min()), 'epoch')}. The {values} are of then; some "
             "networks might have come out ahead."
+        )
+    inherited = int((trials["state"] == INHERITED).sum())
+    if inherited:
+        yield (
+            f"{plural(inherited, 'trial')} began with the weights of others and trained for fewer "
+            "epochs. What they came to is no result from scratch, and stands beside none here."
         )
     failed = int((trials["state"] == "FAIL").sum())
     if failed:

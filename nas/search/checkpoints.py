@@ -1,8 +1,8 @@
 """What attempts leave on disk: a checkpoint is needed until its trial is over, and goes then.
 
 A trial that runs or waits to be carried on needs the last checkpoint of its attempts, on whatever
-machine its next driver runs. Of one that ended, nothing is read again: ``nas retrain`` trains anew,
-on all images.
+machine its next driver runs, and the weights that it began with. Of one that ended, nothing else is
+read again: ``nas retrain`` trains anew, on all images.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 import time
 from collections.abc import Collection, Sequence
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
+from nas.search.inheriting import is_trained, protected
 from nas.search.stores import Store
 from nas.text import one_line
 
@@ -36,8 +37,8 @@ class Checkpoints:
     """The folders of attempts of one study, which several drivers may share."""
 
     def __init__(self, store: Store, keep: int = 0, *, minimizes: bool = False) -> None:
-        """``keep`` of the trials trained in full keep the folder of their last attempt: those with
-        the highest first value; the lowest, where that is minimized."""
+        """``keep`` of the trials that came to the end of their training keep the folder of their
+        last attempt: those with the highest first value; the lowest, where that is minimized."""
         self._store = store
         self._keep = keep
         self._sign = -1 if minimizes else 1
@@ -58,10 +59,11 @@ class Checkpoints:
         """
         deadline = time.monotonic() + seconds
         over = self._of_ended(trials)
-        in_full = {n for n, _ in over.values() if trials[n].state == TrialState.COMPLETE}
+        in_full = {n for n, _ in over.values() if is_trained(trials[n])}
         best = sorted(in_full, key=lambda n: (-self._sign * trials[n].values[0], n))[: self._keep]
         last = {number: name for name, (number, _) in sorted(over.items(), key=lambda x: x[1])}
-        kept = {last[number] for number in best}
+        needed = protected(trials)
+        kept = {last[number] for number in (*best, *needed) if number in last}
         for name in sorted(over.keys() - kept):
             if name in busy or name in self._stuck:
                 continue

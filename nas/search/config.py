@@ -32,6 +32,7 @@ from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
+PARENTS = 50  # trials that leave their weights where others inherit them
 
 
 def _unlimited(value: object) -> object:
@@ -142,6 +143,11 @@ def _grace(known: Mapping[str, Any]) -> int:
     return -(-int(known.get("epochs", 1)) // 3)
 
 
+def _inherit_epochs(known: Mapping[str, Any]) -> int | None:
+    """Half of the epochs, rounded down, where trials inherit."""
+    return max(1, int(known.get("epochs", 1)) // 2) if known.get("inherit") else None
+
+
 Amount = Annotated[int, BeforeValidator(_amount), Field(ge=1, strict=True)]
 Seconds = Annotated[float, Field(gt=0, strict=True)]
 Duration = Annotated[Seconds | None, BeforeValidator(_seconds)]
@@ -188,7 +194,13 @@ class SearchConfig(BaseModel):
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
     sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
     start_from: Annotated[tuple[str, ...], BeforeValidator(_start_from), Scope.CALL] = ()
-    scheduler: Annotated[Scheduler, Scope.FIXED] = "asha"
+    inherit: Annotated[bool, Scope.FIXED] = False
+    inherit_epochs: Annotated[Count | None, Scope.FIXED] = Field(
+        default_factory=lambda known: _inherit_epochs(known)
+    )
+    scheduler: Annotated[Scheduler, Scope.FIXED] = Field(
+        default_factory=lambda known: "none" if known.get("inherit") else "asha"
+    )
     grace: Annotated[Count, Scope.FIXED] = Field(default_factory=lambda known: _grace(known))
     reduction: Annotated[Whole, Field(ge=2, le=100), Scope.FIXED] = 3
     time_budget: Annotated[Duration, Scope.CALL] = None
@@ -200,7 +212,9 @@ class SearchConfig(BaseModel):
     max_failures: Annotated[Whole, Field(ge=0, le=1000), Scope.KEPT] = 2
     max_consecutive_failures: Annotated[Count, Scope.CALL] = 10
     trial_timeout: Annotated[Duration, Scope.CALL] = 1800.0
-    keep: Annotated[Whole, Field(ge=0, le=10_000_000), Scope.KEPT] = 0
+    keep: Annotated[Whole, Field(ge=0, le=10_000_000), Scope.KEPT] = Field(
+        default_factory=lambda known: PARENTS if known.get("inherit") else 0
+    )
     seed: Annotated[Whole, Field(ge=0, lt=2**32), Scope.FIXED] = 0
     data: Annotated[str | None, Scope.CALL] = None
     train_images: Annotated[Annotated[Count, Field(ge=10)] | None, Unlimited, Scope.FIXED] = None
@@ -231,6 +245,8 @@ class SearchConfig(BaseModel):
         if self.start_from and (self.flip or self.stream):
             pairs = "flip pairs trials by their numbers" if self.flip else "a population is random"
             raise ConfigError(f"start-from is given, but {pairs}; leave it out")
+        if self.inherit:
+            self._check_inherit()
         if self.least_gpus > 1 and self.least_gpus % 1:
             raise ConfigError(
                 f"gpus-per-trial is {self.gpus_per_trial}; above 1 it must be a whole number"
@@ -246,6 +262,36 @@ class SearchConfig(BaseModel):
                 "out, or train the one by nas.fit"
             )
         self.training_config()
+
+    def _check_inherit(self) -> None:
+        """Do nothing if trials can begin with the weights of others.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        if self.scheduler != "none":
+            raise ConfigError(
+                f"scheduler is {self.scheduler}, but inherit is given: a trial that began with the "
+                "weights of another one cannot be compared after so many epochs; accepted: none"
+            )
+        if self.objective != "fashion_mnist":
+            raise ConfigError(
+                f"inherit is given, but objective is {self.objective}; accepted: fashion_mnist, "
+                "whose networks nas trains itself"
+            )
+        for name in ("minimize", "flip", "stream"):
+            if getattr(self, name):
+                raise ConfigError(f"inherit is given together with {name}; leave one of them out")
+        if self.keep < 1:
+            raise ConfigError(
+                "keep is 0, but inherit is given: trials begin with weights that are kept; "
+                f"accepted: at least 1, such as {PARENTS}"
+            )
+        if self.inherit_epochs is None or not 0 < self.inherit_epochs < self.epochs:
+            raise ConfigError(
+                f"inherit-epochs is {self.inherit_epochs}, and epochs is {self.epochs}; accepted: "
+                "fewer than epochs, which must be 2 or more"
+            )
 
     def training_config(self, **searched: Any) -> TrainingConfig:
         """How a trial is trained; ``searched`` are the hyper-parameters that its setting names."""

@@ -282,6 +282,7 @@ class _Bridge:
             "architecture": job.architecture.to_dict(),
             "training": dict(job.training),
             "checkpoint": job.checkpoint,
+            "weights": job.parent.weights if job.parent else None,
             "pace": None
             if is_remote(config.runs)
             else str(self._paces.path(job.number, job.attempt)),
@@ -389,12 +390,12 @@ class _Bridge:
         job = self.jobs[trial_id]
         return attempt_folder(job.number, job.attempt)
 
-    def saves(self, result: Mapping[str, Any]) -> bool:
+    def saves(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Whether a result is followed by a checkpoint: to go on from, or to be kept."""
         if not result.get("done"):
             return self._resumes
-        config = self.searcher.config
-        return self._resumes and config.keep > 0 and result.get("epoch") == config.epochs
+        last = self.jobs[trial_id].epochs
+        return self._resumes and self.searcher.config.keep > 0 and result.get("epoch") == last
 
     def ended(self, trial: Any) -> None:
         """A Tune trial has come to an end: nothing is written any more."""
@@ -492,7 +493,7 @@ class _Watch(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        result[SHOULD_CHECKPOINT] = self._bridge.saves(result)
+        result[SHOULD_CHECKPOINT] = self._bridge.saves(trial.trial_id, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._bridge.ended(trial)

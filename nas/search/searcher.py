@@ -26,21 +26,25 @@ from nas.metrics import unusable
 from nas.quantity import plural
 from nas.search.added import Added
 from nas.search.config import SearchConfig
+from nas.search.inheriting import Inheriting, Parent, proven
 from nas.search.pace import Pace
 from nas.search.sampling import Proposal, Sampler
 from nas.search.stores import Saved
 from nas.search.tried import telling
 from nas.space import SearchSpace, Setting
 from nas.stopping import find_stopper
-from nas.study.attempts import LEASE, LostAttemptError
+from nas.study.attempts import LEASE, WHOLE, LostAttemptError
 from nas.study.database.outages import UnavailableError
 from nas.study.exchange.taking_over import Result, take_over
+from nas.study.lineage import Inherits
+from nas.study.policies import FROM_SCRATCH
 from nas.study.store import CAUSES, StudyStore
 
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
 # Of an attempt: its study moved, its folder was deleted, or it is of another machine's own disk
+_GONE = "begins from scratch: the weights of trial {}, with which it began, are not here any more"
 _LOST = (
     "begins again at epoch 1: the checkpoint {} is not here; --runs must name a folder that all "
     "drivers and nodes share"
@@ -57,6 +61,12 @@ class Job:
     cost: Cost
     training: Mapping[str, Any]  # TrainingConfig.to_dict()
     checkpoint: str | None  # where an earlier attempt stopped
+    parent: Parent | None = None  # what the trial begins with, if not from scratch
+
+    @property
+    def epochs(self) -> int:
+        """After so many the attempt is at its end."""
+        return int(self.training["epochs"])
 
 
 class Watcher:
@@ -120,6 +130,10 @@ class Searcher:
             directions=store.directions,
         )
         self._added = Added(store, space)
+        self._inheriting = (
+            Inheriting(store, space, config, self._sampler.tried) if config.inherit else None
+        )
+        self._leaving: dict[tuple[int, int], Job] = {}  # at their end, their weights not yet noted
         self._epochs: dict[tuple[int, int], int] = {}  # the last one that an attempt reported
         self._renewed = store.clock()
         self._failed_in_a_row = 0
@@ -146,8 +160,10 @@ class Searcher:
             trials = self._trials()
             if self.store.unfinished():
                 return False
+            if len(trials) >= self.config.trials:
+                return True
             at_end = not self._sampler.repeats and self._sampler.exhausted(trials) is not None
-            return len(trials) >= self.config.trials or at_end
+            return at_end and self._unproven(trials) is None
         return False
 
     @property
@@ -222,8 +238,8 @@ class Searcher:
                 self.store.measure.of(result),
             )  # fmt: skip
             self._watcher.measured(job, result)
-            if result["epoch"] >= self.config.epochs:
-                self._end(job, "complete")
+            if result["epoch"] >= job.epochs:
+                self._end(job, "inherited" if job.parent else "complete")
                 return False
             if why := self._stops(job, result):
                 log.info("trial %d is stopped: %s", job.number, why)
@@ -235,7 +251,11 @@ class Searcher:
         return True
 
     def checkpoint(self, job: Job, path: str) -> None:
-        """Take note of where ``job`` can be carried on from."""
+        """Take note of where ``job`` can be carried on from, or where it leaves its weights."""
+        saved = Saved.read(path)
+        if self._leaving.pop((job.number, job.attempt), None) and saved.digest:
+            with suppress(LostAttemptError):
+                self.store.record_weights(job.number, job.attempt, path, saved.digest)
         if (job.number, job.attempt) in self.running:
             crash_point("checkpoint.begin")
             try:
@@ -269,7 +289,8 @@ class Searcher:
         """
         with suppress(UnavailableError), self.store.claiming():
             self._end(job, "interrupted", reason)
-            return self._resume(self.store.trials()[job.number])
+            trials = self.store.trials()
+            return self._resume(trials[job.number], trials)
         self._end(job, "interrupted", reason)
         return None
 
@@ -312,7 +333,7 @@ class Searcher:
             if len(trials) >= self.config.trials:
                 return None
             try:
-                proposal = self._sampler.propose(len(trials), trials)
+                proposal = self._propose(trials)
                 if proposal is None:
                     return None
                 job = self._begin(proposal, trials)
@@ -325,16 +346,40 @@ class Searcher:
                 return job
         return None
 
+    def _propose(self, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        """The next trial; None where there is none, or none before others have ended."""
+        inheriting, number = self._inheriting, len(trials)
+        if inheriting is None:
+            return self._sampler.propose(number, trials)
+        inheriting.update(trials)
+        if number < self.config.trials - proven(self.config.trials):
+            found = self._sampler.propose(number, inheriting.learned(trials))
+            if found is not None:
+                return found
+        if inheriting.explores(trials):  # it may be one of the best
+            return None
+        return inheriting.proposal(trials) or self._sampler.propose(
+            number, inheriting.learned(trials)
+        )
+
+    def _unproven(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """An inherited network that is to be trained from scratch before the search ends."""
+        if self._inheriting is None:
+            return None
+        self._inheriting.update(trials)
+        return self._inheriting.unproven(trials)
+
     def _begin(self, proposal: Proposal, trials: Sequence[FrozenTrial]) -> Job | None:
         """Write a proposal as a trial; the job, where it is to be trained now."""
         tried, architecture = self._sampler.tried, proposal.architecture
         equal = tried.equal(tried.training(proposal.setting, architecture.key), trials)
         source = telling(equal)
         waits = source is None and any(not t.state.is_finished() for t in equal)
-        training, wrong = None, None
+        training, wrong, parent = None, None, None
         if source is None and not waits:
             try:
-                training = self._training(proposal.setting)
+                parent = self._parent(architecture, proposal.setting, proposal.policy, trials)
+                training = self._training(proposal.setting, parent)
             except Exception as error:  # whatever it is, the other trials go on
                 wrong = error
         number = self.store.add_trial(
@@ -346,6 +391,7 @@ class Searcher:
             source=source,
             waits=waits,
             begins=training is not None,
+            inherits=parent.inherits if parent else None,
             system_attrs=proposal.system_attrs,
         )
         log.info(
@@ -358,8 +404,23 @@ class Searcher:
         elif wrong is not None:
             self._refuse(number, wrong)
         elif training is not None:
-            return self._started(Job(number, 1, architecture, proposal.cost, training, None))
+            return self._started(
+                Job(number, 1, architecture, proposal.cost, training, None, parent)
+            )
         return None
+
+    def _parent(
+        self,
+        architecture: Architecture,
+        setting: Mapping[str, Any],
+        policy: str,
+        trials: Sequence[FrozenTrial],
+    ) -> Parent | None:
+        """What a trial begins with that has not begun before."""
+        if self._inheriting is None or policy == FROM_SCRATCH:
+            return None
+        self._inheriting.update(trials)
+        return self._inheriting.parent(architecture, setting, trials)
 
     def _reuse(self, number: int, source: FrozenTrial) -> None:
         log.info("trial %d trains nothing: the same network as trial %d", number, source.number)
@@ -397,9 +458,9 @@ class Searcher:
             self.store.tell_trial(trial.number, source)
             self._reuse(trial.number, source)
             return None
-        return self._resume(trial)
+        return self._resume(trial, trials)
 
-    def _resume(self, trial: FrozenTrial) -> Job | None:
+    def _resume(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> Job | None:
         """A new attempt of a WAITING trial; None where another driver was faster.
 
         A trial that cannot be begun fails alone.
@@ -408,13 +469,23 @@ class Searcher:
         try:
             architecture = self.space.architecture(trial.params)
             cost = self.space.cost(architecture)
-            training = self._training(trial.params)
             last = self.store.attempts.last(number)
             checkpoint, lost = last.checkpoint if last else None, None
             if checkpoint and not (saved := Saved.read(checkpoint)).exists(self.config.runs):
                 lost = _LOST.format(saved.place)
                 checkpoint = None
-            attempt = self.store.resume_trial(number, lost)
+            inherits, parent = Inherits.of(trial.user_attrs), None
+            if last is None:
+                policy = trial.user_attrs["policy"]
+                parent = self._parent(architecture, trial.params, policy, trials)
+            elif inherits is not None and self._inheriting is not None:
+                parent = self._inheriting.again(inherits)
+                if checkpoint:  # the parent's weights are in it, whatever became of them
+                    parent = parent or Parent(inherits, "")
+                elif parent is None:
+                    lost = _GONE.format(inherits.trial)
+            training = self._training(trial.params, parent)
+            attempt = self.store.resume_trial(number, lost, parent.inherits if parent else None)
         except UnavailableError:
             raise
         except Exception as error:  # whatever it is, the other trials go on
@@ -424,7 +495,7 @@ class Searcher:
             return None
         if lost:
             log.warning("trial %d: attempt %d %s", number, attempt, lost)
-        return self._started(Job(number, attempt, architecture, cost, training, checkpoint))
+        return self._started(Job(number, attempt, architecture, cost, training, checkpoint, parent))
 
     def _stops(self, job: Job, result: Mapping[str, Any]) -> str | None:
         """Why the trial is stopped early, if it is; none is while the database is away."""
@@ -456,17 +527,23 @@ class Searcher:
         """The epoch before the next result of ``job``; unknown where it begins at a checkpoint."""
         return self._epochs.get((job.number, job.attempt), None if job.checkpoint else 0)
 
-    def _training(self, setting: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _training(
+        self, setting: Mapping[str, Any], parent: Parent | None = None
+    ) -> Mapping[str, Any]:
         """How a setting is trained.
 
         Raises:
             ConfigError: a value that no training takes.
         """
-        return self.config.training_config(**self.space.training(setting)).to_dict()
+        training = self.config.training_config(**self.space.training(setting))
+        if parent is not None:
+            training = training.replace(epochs=parent.inherits.epochs)
+        return training.to_dict()
 
     def _started(self, job: Job) -> Job:
         """Take note of an attempt that has begun."""
-        begun = f"goes on from {job.checkpoint}" if job.checkpoint else "begins"
+        begun = f"begins with trial {job.parent.inherits.trial}" if job.parent else "begins"
+        begun = f"goes on from {job.checkpoint}" if job.checkpoint else begun
         log.info("trial %d claimed: attempt %d %s", job.number, job.attempt, begun)
         self.running[job.number, job.attempt] = job
         self._watcher.started(job)
@@ -487,7 +564,9 @@ class Searcher:
             "trial %d ended: attempt %d %s%s",
             job.number, job.attempt, state, f": {reason}" if reason else "",
         )  # fmt: skip
-        if state in ("complete", "pruned"):
+        if state in WHOLE and self.config.keep:
+            self._leaving[job.number, job.attempt] = job
+        if state in (*WHOLE, "pruned"):
             self._failed_in_a_row = 0
         elif state in CAUSES and alarming:
             self._note_failure(reason or "")

@@ -76,6 +76,8 @@ class Worker(tune.Trainable):
         self._job = new_config
         noted = new_config["checkpoint"]
         self._from = Saved.read(noted) if noted else None
+        weights = new_config.get("weights")
+        self._weights = Saved.read(weights) if weights else None
         self._execution = uuid.uuid4().hex  # tells one run of an attempt from another
         return True
 
@@ -165,18 +167,21 @@ class Worker(tune.Trainable):
         goes_on = self._from if objective.resumes else None
         if goes_on and not goes_on.exists(job["runs"]):  # but the driver saw it
             raise MachineError(f"the checkpoint {goes_on.place} is not there; {SHARED}")
-        with goes_on.fetched(job["runs"]) if goes_on else nullcontext() as resumed:
+        begins = goes_on or self._weights
+        with begins.fetched(job["runs"]) if begins else nullcontext() as found:
             # measured before anything else is in memory, and once: an attempt that goes on keeps
             # what its first epoch was told
-            known = Measurement.load(resumed) if resumed else None
+            known = Measurement.load(found) if found and goes_on else None
             self._measured = known or Budget(**job["budget"]).measure(architecture, config)
             running = Running(objective, architecture, config)
             own: Any = getattr(running.task, "instance", None)
             # else how far it is within an epoch is not known
             if job.get("pace") and hasattr(own, "on_batch"):
                 own.on_batch = PaceWriter(Path(job["pace"]))
-            if resumed:
-                running.load(resumed / CHECKPOINT)
+            if found and goes_on:
+                running.load(found / CHECKPOINT)
+            elif found:
+                running.inherit(found / CHECKPOINT)
         return running
 
     @property

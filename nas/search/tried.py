@@ -17,6 +17,7 @@ from nas.causes import failed_by_itself
 from nas.errors import SpaceError
 from nas.space import SearchSpace
 from nas.study.policies import ADDED
+from nas.study.states import INHERITS
 
 Training: TypeAlias = tuple[str, tuple[Any, ...]]  # key, and the searched hyper-parameters
 
@@ -82,13 +83,15 @@ def telling(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """Of trials of one training, the one whose result holds for all, if there is one.
 
     A failure is a result where the training caused it; where the machine did, nothing is known; nor
-    is it of the value that another program added, for how many epochs it holds.
+    is it of the value that another program added, for how many epochs it holds. One that began with
+    the weights of another network says nothing of a training from scratch.
     """
     results = [
         trial
         for trial in trials
         if trial.state in _TOLD
         and trial.user_attrs.get("policy") != ADDED
+        and INHERITS not in trial.user_attrs
         and (trial.state != TrialState.FAIL or failed_by_itself(trial.user_attrs))
     ]
     return min(results, key=lambda trial: _TOLD.index(trial.state), default=None)

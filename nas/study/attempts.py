@@ -37,6 +37,7 @@ from nas.study.database.tables import attempts, epochs, insert_new
 LEASE = timedelta(seconds=30)
 _RESULT = ("epoch", *METRICS)
 _WHERE = ("host", "device", "numerics")
+WHOLE = ("complete", "inherited")  # states of attempts that came to the end of their training
 MEASURED = (*_RESULT, "metrics", *_WHERE)  # what is kept of an epoch's result
 
 
@@ -120,6 +121,14 @@ class Attempts:
         """
         with self.engine.begin() as connection:
             self._change(connection, trial, attempt, checkpoint=path)
+
+    def record_weights(self, connection: Connection, trial: int, attempt: int, path: str) -> None:
+        """Note the checkpoint of the last epoch of an attempt that came to its end.
+
+        Raises:
+            LostAttemptError: the attempt was not the owner's.
+        """
+        self._change(connection, trial, attempt, WHOLE, checkpoint=path)
 
     def end(
         self,
@@ -268,14 +277,21 @@ class Attempts:
             return float(row.val_accuracy)
         return self.measure.of({"metrics": read_metrics(row.metrics)})
 
-    def _change(self, connection: Connection, trial: int, attempt: int, **values: Any) -> None:
+    def _change(
+        self,
+        connection: Connection,
+        trial: int,
+        attempt: int,
+        states: Collection[str] = ("running",),
+        **values: Any,
+    ) -> None:
         changed = connection.execute(
             update(attempts)
             .where(
                 *self._rows_of(attempts, trial),
                 attempts.c.attempt == attempt,
                 attempts.c.owner == self.owner,
-                attempts.c.state == "running",
+                attempts.c.state.in_(states),
             )
             .values(owner=self.owner, **values)
         )

@@ -15,18 +15,20 @@ from sqlalchemy import Connection, text
 from nas.cost import cost
 from nas.errors import DamagedError, NasError
 from nas.metrics import METRICS, unusable
+from nas.nested.order import contains
 from nas.quantity import plural
 from nas.study import frames
 from nas.study.added import is_added, read_added
-from nas.study.attempts import LEASE
+from nas.study.attempts import LEASE, WHOLE
 from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
 from nas.study.database.clock import DatabaseClock
+from nas.study.lineage import Inherits
 from nas.study.networks import stored_architecture
-from nas.study.policies import ADDED, IMPORTED, POLICIES
+from nas.study.policies import ADDED, FROM_SCRATCH, IMPORTED, POLICIES
 from nas.study.reader import Study
 from nas.study.record import spelled
-from nas.study.store import ENDED
+from nas.study.store import ENDED, WEIGHTS
 from nas.training.config import TrainingConfig
 
 Row = Mapping[str, Any]
@@ -193,7 +195,50 @@ class _Check:
         if state == "FAIL" and not attributes.get("reason"):
             yield "FAILed without a reason"
         yield from self.value(trial, attributes)
+        yield from self.lineage(trial, attributes)
         yield from self.shown(trial, attributes)
+
+    def lineage(self, trial: Row, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """A trial that inherits began with a network that its own contains, and is no result from
+        scratch."""
+        number, state = trial["number"], trial["state"]
+        try:
+            inherits = Inherits.of(attributes)
+        except DamagedError as error:
+            yield str(error)
+            return
+        attempts = self.rows.attempts.get(number, [])
+        ending = attempts[-1]["state"] if attempts else None
+        if inherits is None:
+            if ending == "inherited":
+                yield "its last attempt is inherited, but it inherits from no trial"
+            return
+        parent = self.rows.attributes.get(inherits.trial, {})
+        theirs = self.rows.attempts.get(inherits.trial, [])
+        name = f"inherits from trial {inherits.trial}"
+        if state == "COMPLETE" or attributes.get("policy") == FROM_SCRATCH:
+            yield f"{name}, and counts as one from scratch"
+        if state == "PRUNED" and ending != "inherited":
+            yield f"{name}, and was stopped early"
+        if not theirs or theirs[-1]["state"] not in WHOLE or inherits.trial == number:
+            yield f"{name}, which did not come to an end of its own"
+        if parent.get(WEIGHTS) != inherits.sha256:
+            yield f"{name}, whose weights have another digest"
+        if inherits.epochs >= self.full:
+            yield f"{name} for {inherits.epochs} of {plural(self.full, 'epoch')}"
+        if ending == "inherited" and len(self.last_epochs(number)) != inherits.epochs:
+            trained = plural(len(self.last_epochs(number)), "epoch")
+            yield f"{name} for {inherits.epochs}, and was trained for {trained}"
+        if parent.get("key") != inherits.key:
+            yield f"{name}, whose network is {str(parent.get('key'))[:12]}, not {inherits.key[:12]}"
+            return
+        rows = [self.rows.architectures.get(str(one)) for one in (attributes["key"], inherits.key)]
+        try:
+            larger, smaller = (stored_architecture(row["description"]) for row in rows if row)
+        except (NasError, ValueError):  # said of the networks themselves
+            return
+        if not (found := contains(larger, smaller)):
+            yield f"{name}, whose network its own does not contain: {found.reason}"
 
     def added(self, trial: Row, policy: str | None) -> Iterator[str]:
         """What another program added is a value of a network of the space; with a ``policy`` of

@@ -21,8 +21,9 @@ from nas.space import Choice, Domain, IntRange, SearchSpace
 from nas.study.added import is_added
 from nas.study.damage import read_metrics
 from nas.study.database.tables import trials_query
+from nas.study.lineage import parents
 from nas.study.record import listed, read_objective
-from nas.study.states import COUNTS, TRIALS_BY_STATE
+from nas.study.states import COUNTS, INHERITED, TRIALS_BY_STATE
 
 UTC = "datetime64[us, UTC]"
 STUDIES = {
@@ -32,17 +33,17 @@ STUDIES = {
     "problem": "string",
 }  # fmt: skip
 TRIALS = {  # and then a column for each knob, and for each metric of an objective's own
-    "study": "string", "number": "int64", "state": "string", "policy": "string", "epochs": "Int64",
-    "val_accuracy": "float64", "val_loss": "float64", "params": "Int64", "macs": "Int64",
-    "activations": "Int64", "latency_ms": "float64", "seconds": "float64", "device": "string",
-    "attempts": "int64", "reason": "string", "key": "string", "objective": "string",
-    **dict.fromkeys(NAMED, "float64"), "metric": "string", "direction": "string",
-    "minimize": "string",
+    "study": "string", "number": "int64", "state": "string", "policy": "string",
+    "inherits": "Int64", "epochs": "Int64", "val_accuracy": "float64", "val_loss": "float64",
+    "params": "Int64", "macs": "Int64", "activations": "Int64", "latency_ms": "float64",
+    "seconds": "float64", "device": "string", "attempts": "int64", "reason": "string",
+    "key": "string", "objective": "string", **dict.fromkeys(NAMED, "float64"),
+    "metric": "string", "direction": "string", "minimize": "string",
 }  # fmt: skip
 EPOCHS = {  # and then a column for each metric of an objective's own
-    "number": "int64", "attempt": "int64", "epoch": "int64", **dict.fromkeys(METRICS, "float64"),
-    "objective": "string", **dict.fromkeys(NAMED, "float64"), "metric": "string",
-    "direction": "string",
+    "number": "int64", "attempt": "int64", "inherits": "Int64", "epoch": "int64",
+    **dict.fromkeys(METRICS, "float64"), "objective": "string",
+    **dict.fromkeys(NAMED, "float64"), "metric": "string", "direction": "string",
 }  # fmt: skip
 ATTEMPTS = {
     "number": "int64", "attempt": "int64", "state": "string", "owner": "string", "host": "string",
@@ -73,8 +74,8 @@ WITH t AS ({TRIALS_BY_STATE}), b AS (
         WHERE a.study_id = t.study_id AND a.trial = t.number
     ) GROUP BY t.study_id
 )
-SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned, t.failed, t.running, t.waiting,
-       b.most, b.least
+SELECT n.*, s.study_name AS study, t.trials, t.complete, t.inherited, t.pruned, t.failed,
+       t.running, t.waiting, b.most, b.least
 FROM nas_studies AS n
 JOIN studies AS s ON s.study_id = n.study_id
 LEFT JOIN t ON t.study_id = n.study_id
@@ -138,13 +139,15 @@ def studies(connection: Connection) -> pd.DataFrame:
 def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.DataFrame:
     """One row per trial, by number: ``TRIALS``, then the knobs of the space, then metrics.
 
-    ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON; ``attrs["added"]``
-    the numbers of trials that are left out, as another program added them.
+    One that came to its end with the weights of another trial, which Optuna has as PRUNED, is
+    INHERITED. ``attrs["distributions"]`` has Optuna's distribution of each knob, as JSON;
+    ``attrs["added"]`` the numbers of trials that are left out, as another program added them.
     """
     view = trials_query(connection.dialect.name, "WHERE t.study_id = :study")
     found = _judged(_read(connection, _TRIALS.format(view=view), study_id), connection, study_id)
     found["latency_ms"] = found["key"].map(_comparable(latencies(connection, study_id)))
     found = found.assign(**_measured(connection, study_id, found))
+    found["inherits"] = _inherits(found["number"], connection, study_id)
     own = _own_metrics(found)
     found = _typed(found, TRIALS)
     # no result of ours: another program added it, at a fidelity that nobody knows
@@ -155,6 +158,8 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
     found = found[~(added | nameless)].reset_index(drop=True)
     own = own.loc[~(added | nameless)].reset_index(drop=True)
     _check_values(found)
+    inherited = (found["state"] == "PRUNED") & found["inherits"].notna()
+    found["state"] = found["state"].mask(inherited, INHERITED)
     numbers = set(found["number"])
     values, distributions = _parameters(connection, study_id, numbers)
     columns = {}
@@ -173,6 +178,7 @@ def trials(connection: Connection, study_id: int, space: SearchSpace) -> pd.Data
 def epochs(connection: Connection, study_id: int) -> pd.DataFrame:
     """One row per trial, attempt and epoch, in this order: ``EPOCHS``, then metrics."""
     found = _judged(_read(connection, _EPOCHS, study_id), connection, study_id)
+    found["inherits"] = _inherits(found["number"], connection, study_id)
     own = _own_metrics(found)
     found = _typed(found, EPOCHS)
     _check_values(found)
@@ -276,6 +282,12 @@ def _own_metrics(found: pd.DataFrame) -> pd.DataFrame:
     """The columns of metrics that nas has no name for."""
     own = found[[name for name in found if str(name).startswith(PREFIX)]]
     return own.astype("float64")
+
+
+def _inherits(numbers: pd.Series[int], connection: Connection, study_id: int) -> pd.Series[float]:
+    """Of each of these trials, the one whose weights it began with; NaN of those from scratch."""
+    known = {number: one.trial for number, one in parents(connection, study_id).items()}
+    return numbers.map(known).astype("float64")
 
 
 def _comparable(measured: pd.DataFrame) -> pd.Series[float]:

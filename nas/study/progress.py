@@ -29,7 +29,7 @@ WITH t AS ({states.TRIALS_BY_STATE}), a AS (
 ), e AS (SELECT study_id, COUNT(*) AS epochs FROM nas_epochs GROUP BY study_id),
    v AS (SELECT study_id, COUNT(*) AS evaluations FROM nas_evaluations GROUP BY study_id),
    l AS (SELECT study_id, COUNT(*) AS latencies FROM nas_latencies GROUP BY study_id)
-SELECT n.*, s.study_name AS study, t.trials, t.complete, t.pruned,
+SELECT n.*, s.study_name AS study, t.trials, t.complete, t.inherited, t.pruned,
        t.failed, t.running, t.waiting, e.epochs, a.attempts, a.ended, v.evaluations,
        l.latencies, a.working, a.last_active
 FROM nas_studies AS n
@@ -83,7 +83,7 @@ class Progress:
                 "problem": pd.Series([one.problem for one in about], dtype="string"),
             }
         ).astype(dict.fromkeys(("study_id", "planned", *COUNTED), "int64"))
-        ended = found["complete"] + found["pruned"] + found["failed"]
+        ended = found[list(states.ENDED)].sum(axis=1)
         state = pd.Series("interrupted", index=found.index, dtype="str")
         state[found["working"] > 0] = "running"
         state[ended >= found["planned"]] = "finished"

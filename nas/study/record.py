@@ -48,7 +48,7 @@ OLDER = {"training": 50_000, "validation": 10_000}  # of studies of Fashion-MNIS
 
 
 # Options that studies of an earlier nas do not have, and what held for them
-SINCE = {"resize": False, "latency_batch": 1}
+SINCE = {"resize": False, "latency_batch": 1, "inherit": False}
 
 
 @dataclass(frozen=True)

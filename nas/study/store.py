@@ -36,9 +36,11 @@ from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import create_tables
+from nas.study.lineage import Inherits
 from nas.study.networks import add_architecture, attributes_of, drop_orphans, read_costs
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
+from nas.study.states import INHERITS
 from nas.study.trials import Trials, describe
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ log = logging.getLogger(__name__)
 ENDED = {  # how an attempt ends, and what that makes of its trial
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
+    "inherited": TrialState.PRUNED,  # to its end, but not in full: a fidelity of its own
     "failed": TrialState.FAIL,  # by what it is: out of memory, a loss that is not finite, …
     "died": TrialState.WAITING,  # its process did; the trial gets another attempt
     "abandoned": TrialState.FAIL,  # its process died, once more than is allowed
@@ -59,6 +62,7 @@ MEASURED_ON = "measured_on"
 # User attribute of a trial, with . and the number of an attempt: its worker's software, where that
 # is not what the study began with. In a result, JSON.
 SOFTWARE = "software"
+WEIGHTS = "weights"  # user attribute: SHA-256 of the checkpoint that a trial's last epoch left
 CLAIM_SECONDS = 5  # a driver has trials to look after while it waits for its turn
 
 
@@ -101,6 +105,7 @@ class StudyStore:
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
             "record_checkpoint": self._record_checkpoint,
+            "record_weights": self._record_weights,
             "end_attempt": self._end_attempt,
         }
         self.outbox = Outbox(outbox, self._operations) if outbox else None
@@ -170,6 +175,7 @@ class StudyStore:
         source: FrozenTrial | None = None,
         waits: bool = False,
         begins: bool = False,
+        inherits: Inherits | None = None,
         system_attrs: Mapping[str, Any] | None = None,
     ) -> int:
         """Write a whole trial at once and return its number.
@@ -178,6 +184,8 @@ class StudyStore:
         ``waits``; or, with ``source``, it ended as that trial did.
         """
         attributes = attributes_of(architecture, cost, policy)
+        if inherits is not None:
+            attributes[INHERITS] = inherits.to_dict()
         begun = TrialState.WAITING if waits else TrialState.RUNNING
         with self.engine.begin() as connection:
             add_architecture(connection, self._study_id, architecture, cost)
@@ -270,13 +278,21 @@ class StudyStore:
                 curve = self.attempts.curve(number, last.attempt, connection)
                 self._trials.set_curve(connection, number, curve)
 
-    def resume_trial(self, number: int, remark: str | None = None) -> int | None:
+    def resume_trial(
+        self, number: int, remark: str | None = None, inherits: Inherits | None = None
+    ) -> int | None:
         """Make a WAITING trial RUNNING with a new attempt, ours, and return that; None where
-        another driver was faster. ``remark``: see ``Attempts.start``."""
+        another driver was faster. ``remark``: see ``Attempts.start``; ``inherits`` is what the
+        trial begins with from now on."""
+        known = Inherits.of(self.known[number].user_attrs)
         with self.engine.begin() as connection:
             if not self._trials.begin(connection, number):
                 return None
             crash_point("resume.half")
+            if inherits is not None:
+                self._trials.set_attributes(connection, number, {INHERITS: inherits.to_dict()})
+            elif known is not None:
+                self._trials.drop_attribute(connection, number, INHERITS)
             attempt = self.attempts.start(number, connection, remark)
         crash_point("resume.written")
         return attempt
@@ -299,6 +315,22 @@ class StudyStore:
             LostAttemptError: the attempt is no longer ours.
         """
         self._write("record_checkpoint", number, attempt, path=path)
+
+    def record_weights(self, number: int, attempt: int, path: str, digest: str) -> None:
+        """Note where the weights are that an attempt led to, which came to its end.
+
+        Raises:
+            LostAttemptError: the attempt was not ours.
+        """
+        self._write("record_weights", number, attempt, path=path, digest=digest)
+
+    def weights(self, numbers: Collection[int]) -> dict[int, tuple[str, str]]:
+        """By trial, the checkpoint with the weights that it led to, and the SHA-256 of its file; of
+        those of ``numbers`` that have one."""
+        with self.engine.connect() as connection:
+            digests = self._trials.attributes(connection, numbers, WEIGHTS)
+        latest = self.attempts.latest(digests) if digests else {}
+        return {n: (row.checkpoint, digests[n]) for n, row in latest.items() if row.checkpoint}
 
     def end_attempt(
         self,
@@ -370,6 +402,13 @@ class StudyStore:
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
         self._attempts_of(owner).record_checkpoint(number, attempt, path)
 
+    def _record_weights(
+        self, owner: str, number: int, attempt: int, path: str, digest: str
+    ) -> None:
+        with self.engine.begin() as connection:
+            self._attempts_of(owner).record_weights(connection, number, attempt, path)
+            self._trials.set_attributes(connection, number, {WEIGHTS: digest})
+
     def _end_attempt(
         self, owner: str, number: int, attempt: int, state: str, reason: str | None
     ) -> None:
@@ -400,8 +439,10 @@ class StudyStore:
             if (number, last.attempt) in live or last.lease >= self.clock():
                 return False
             curve = self.attempts.curve(number, last.attempt)
-            whole = max(curve, default=0) >= epochs_in_full
-            state, reason = ("complete", None) if whole else ("interrupted", "its driver died")
+            inherits = Inherits.of(self.known[number].user_attrs)
+            whole = max(curve, default=0) >= (inherits.epochs if inherits else epochs_in_full)
+            ending = "inherited" if inherits else "complete"
+            state, reason = (ending, None) if whole else ("interrupted", "its driver died")
             with self.engine.begin() as connection:
                 if not self.attempts.expire(number, last.attempt, state, reason, connection):
                     return False

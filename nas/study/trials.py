@@ -159,6 +159,22 @@ class Trials:
         )
         return json.loads(connection.scalars(query).one())
 
+    def attributes(
+        self, connection: Connection, numbers: Collection[int], name: str
+    ) -> dict[int, Any]:
+        """By number, a user attribute of those trials that have it, as the database has it now."""
+        trials, table = self.tables["trials"], self.tables["trial_user_attributes"]
+        query = (
+            select(trials.c.number, table.c.value_json)
+            .join_from(trials, table, trials.c.trial_id == table.c.trial_id)
+            .where(
+                trials.c.study_id == self.study_id,
+                trials.c.number.in_(list(numbers)),
+                table.c.key == name,
+            )
+        )
+        return {number: json.loads(stored) for number, stored in connection.execute(query)}
+
     # -- writes, within a transaction of the caller's -----------------------------------------
 
     def add(
@@ -226,6 +242,12 @@ class Trials:
         table = self.tables["trial_user_attributes"]
         statement = self._upsert(table, ("trial_id", "key"), ("value_json",))
         connection.execute(statement, rows)
+
+    def drop_attribute(self, connection: Connection, number: int, name: str) -> None:
+        """Take a user attribute from a trial."""
+        table = self.tables["trial_user_attributes"]
+        identifier = self.identifier(connection, number)
+        connection.execute(delete(table).where(table.c.trial_id == identifier, table.c.key == name))
 
     def set_step(self, connection: Connection, number: int, step: int, value: float) -> None:
         """Set one intermediate value of a trial; nothing is done where it has ended."""

@@ -19,14 +19,14 @@ from torch.nn import functional as F
 from nas.architecture import Architecture
 from nas.data import Dataset, LabelledImages, open_dataset
 from nas.data.registry import DEFAULT
-from nas.errors import CheckpointError, TrialFailedError
+from nas.errors import ArchitectureError, CheckpointError, TrialFailedError
 from nas.nested.growth import Embedding, grow
 from nas.network import build
 from nas.training.augment import augment
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.config import TrainingConfig
 from nas.training.device import DeviceData, Images, normalise, placed
-from nas.training.growing import Growth, check_growth
+from nas.training.growing import check_growth
 from nas.training.numerics import (
     choose_device,
     fast_convolutions,
@@ -151,7 +151,7 @@ class Training:
         start = time.perf_counter()
         for step in config.growth or ():
             if step.epoch == number:
-                self._grow(step)
+                self._grow(step.architecture, f"growth {step.epoch}")
         with fast_convolutions():
             train_loss, last_rate = self._train(number, config)
             trained = time.perf_counter()
@@ -175,10 +175,10 @@ class Training:
             channels_last=config.channels_last,
         )
 
-    def _grow(self, step: Growth) -> None:
-        """Go on with a larger network that computes the same."""
-        with self._drawing(f"growth {step.epoch}"):
-            learner = grow(self.learner, step.architecture)
+    def _grow(self, architecture: Architecture, purpose: str) -> None:
+        """Go on with a larger network that computes the same, new weights drawn for ``purpose``."""
+        with self._drawing(purpose):
+            learner = grow(self.learner, architecture)
         learner.to(memory_format=memory_format(self.config))
         embedding, model = Embedding(learner, self.learner), deepcopy(learner)
         embedding.write(model.state_dict(), self.model.state_dict())
@@ -188,7 +188,7 @@ class Training:
             embedding.carry(after, before)
             for name, parameter in learner.named_parameters():
                 optimizer.state[parameter]["momentum_buffer"] = after[name]
-        self.architecture = step.architecture
+        self.architecture = architecture
         self.learner, self.model, self.optimizer = learner, model, optimizer
 
     def _train(self, number: int, config: TrainingConfig) -> tuple[float, float]:
@@ -299,12 +299,7 @@ class Training:
         differences = self.config.differences(state["config"])
         if differences:
             raise CheckpointError(f"the checkpoint was trained with {differences[0]}")
-        for name, value in _description(self.dataset).items():
-            there = state.get("dataset", {}).get(name, value)  # an older one says nothing of it
-            if there != value:
-                raise CheckpointError(
-                    f"the checkpoint is of images with {name} {there}, not {value}"
-                )
+        self._refuse_other_images(state)
         self.config = TrainingConfig.from_dict(state["config"])
         architecture = Architecture.from_dict(state["architecture"])
         if architecture.key != self.architecture.key:  # grown since, or not yet
@@ -314,6 +309,44 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done = state["epochs_done"]
+
+    def _refuse_other_images(self, state: dict[str, Any]) -> None:
+        for name, value in _description(self.dataset).items():
+            there = state.get("dataset", {}).get(name, value)  # an older one says nothing of it
+            if there != value:
+                raise CheckpointError(
+                    f"the checkpoint is of images with {name} {there}, not {value}"
+                )
+
+    def inherit(self, path: Path | str) -> None:
+        """Begin with what another training has come to, whose network this one contains.
+
+        Weights, statistics and momentum are those of the checkpoint, grown into this network, which
+        computes the same. Epochs and learning rate begin anew, as this config has them.
+
+        Args:
+            path: of a checkpoint of ``save``.
+
+        Raises:
+            CheckpointError: it cannot be read, is of other images or another recipe, or its network
+                is not contained in this one.
+        """
+        assert self.epochs_done == 0, "the training has begun"
+        state = read_checkpoint(Path(path), self.device)
+        theirs = {**state["config"], "epochs": self.config.epochs}
+        if differences := self.config.differences(theirs):
+            raise CheckpointError(f"the checkpoint was trained with {differences[0]}")
+        self._refuse_other_images(state)
+        self.settle()
+        architecture = self.architecture
+        self._begin(Architecture.from_dict(state["architecture"]))
+        self.learner.load_state_dict(state["learner"])
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self._grow(architecture, "inheritance")
+        except ArchitectureError as error:
+            raise CheckpointError(f"nothing is inherited: {error}") from None
 
     def save(self, path: Path | str) -> None:
         """Write a checkpoint that is whole or not there."""

@@ -31,7 +31,8 @@ def page(source: Source) -> None:
         "stopped, failed or still runs. Click a point to open its trial.",
     )
     trials = source.trials()
-    measured = trials[trials["epochs"].notna() & (trials["policy"] != "reused")]
+    own = (trials["policy"] != "reused") & trials["inherits"].isna()
+    measured = trials[trials["epochs"].notna() & own]
     if measured.empty:
         nothing("no trial has trained an epoch yet")
         return

@@ -14,6 +14,7 @@ from nas.quantity import format_duration, plural
 from nas.search.pace import Pace, seconds_left
 from nas.search.watched import paces_of
 from nas.study.front import pareto_front
+from nas.study.states import ENDED
 
 LATEST = 10
 PACE = {
@@ -48,7 +49,7 @@ def _live(url: str, name: str) -> None:
 
 
 def _numbers(now: pd.Series, source: Source) -> None:
-    ended = int(now["complete"] + now["pruned"] + now["failed"])
+    ended = int(now[list(ENDED)].sum())
     planned = int(now["planned"])
     st.progress(min(1.0, ended / max(1, planned)), f"{ended} of {plural(planned, 'trial')} ended")
     record, measure = source.study().record, source.measure
@@ -124,7 +125,8 @@ def _by_number(source: Source) -> None:
     st.subheader(f"{measure.word.title()} by trial")
     trials = source.trials()
     endings = [*charts.ENDINGS, "RUNNING"]
-    shown = trials[trials["state"].isin(endings) & trials[measure.metric].notna()]
+    own = trials["inherits"].isna()  # what was inherited is another fidelity
+    shown = trials[trials["state"].isin(endings) & trials[measure.metric].notna() & own]
     if shown.empty:
         nothing("no trial has ended with a result yet")
         return

@@ -10,6 +10,7 @@ import streamlit as st
 from nas.dashboard import data, links, tables
 from nas.dashboard.text import no_study, numbers, refused
 from nas.study.database import engines
+from nas.study.states import ENDED
 from nas.text import visible
 
 COLUMNS = {
@@ -65,7 +66,7 @@ def _table(url: str, names: list[str]) -> None:
             no_study(url)
             return
         _totals(studies)
-        ended = studies[["complete", "pruned", "failed"]].sum(axis=1)
+        ended = studies[list(ENDED)].sum(axis=1)
         listed = data.listed(url).reindex(studies["study"])
         said = data.study_notes(url)
         shown = studies.assign(
@@ -98,7 +99,7 @@ def _totals(studies: pd.DataFrame) -> None:
         {
             "studies": len(studies),
             "running": int((studies["state"] == "running").sum()),
-            "trials ended": int(studies[["complete", "pruned", "failed"]].sum().sum()),
+            "trials ended": int(studies[list(ENDED)].sum().sum()),
             "trials failed": int(studies["failed"].sum()),
         }
     )

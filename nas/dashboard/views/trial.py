@@ -108,6 +108,10 @@ def _summary(source: Source, row: pd.Series, ranked: list[int]) -> None:
     )
     proposed = "" if pd.isna(row["policy"]) else f"Proposed as: {row['policy']}. "
     st.text(f"{proposed}Run {plural(int(row['attempts']), 'time')}.")
+    if pd.notna(row["inherits"]):
+        parent = int(row["inherits"])
+        said = f"Began with the weights of trial {parent}: no result from scratch."
+        st.button(said, on_click=links.open_trial, args=(parent,), type="tertiary")
     if pd.notna(row["reason"]):
         st.code(str(row["reason"]), language=None, wrap_lines=True)
 

@@ -14,6 +14,7 @@ from nas.dashboard.text import heading, nothing
 ATTEMPTS, WORKERS = 1_000, 40  # drawn at most, the latest
 STATES = {
     "complete": "#0072B2",
+    "inherited": "#56B4E9",
     "pruned": "#E69F00",
     "failed": "#D55E00",
     "died": "#CC79A7",
