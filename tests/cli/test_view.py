@@ -218,19 +218,19 @@ class Styled(View):
 
 def test_each_way_to_end_has_a_colour(shown):
     one = shown(Styled)
-    states = ["complete", "pruned", "failed", "died", "abandoned", "interrupted"]
+    states = ["complete", "pruned", "failed", "died", "abandoned", "interrupted", "inherited"]
     for number, state in enumerate(states):
         one.started(job(number))
         one.measured(job(number), result(4, 0.5))
         one.ended(job(number), state, None)
-    one.refused(6, "odd")
+    one.refused(7, "odd")
     earlier = create_trial(value=0.9)
     earlier.number = 0
-    one.reused(7, earlier)
+    one.reused(8, earlier)
     assert one.lines == [
         ("0", "complete", "green"), ("1", "pruned", "yellow"), ("2", "failed", "red"),
         ("3", "died", "red"), ("4", "abandoned", "red"), ("5", "interrupted", "magenta"),
-        ("6", "failed", "red"), ("7", "reused", "cyan"),
+        ("6", "inherited", "green"), ("7", "failed", "red"), ("8", "reused", "cyan"),
     ]  # fmt: skip
     assert one.status().startswith("1 complete, 1 pruned, 2 failed, 1 died, 1 abandoned, ")
 

@@ -60,6 +60,13 @@ def test_the_storage_is_not_among_what_is_stored():
     assert "canary" not in str(config.to_dict())
 
 
+def test_a_search_that_inherits_has_defaults_of_its_own():
+    config = resolve({"inherit": True, "epochs": 7}, None, LAPTOP)
+    assert (config.scheduler, config.inherit_epochs, config.keep) == ("none", 3, 50)
+    plain = resolve({"epochs": 7}, None, LAPTOP)
+    assert (plain.scheduler, plain.inherit_epochs, plain.keep) == ("asha", None, 0)
+
+
 def test_a_config_comes_back_from_what_is_stored():
     config = resolve({"training": {"peak_lr": 0.2}, "time_budget": "10m"}, None, LAPTOP)
     assert SearchConfig(**config.to_dict()) == config
@@ -91,6 +98,21 @@ def test_a_config_comes_back_from_what_is_stored():
         ({"concurrency": 0}, "concurrency is 0"),
         ({"concurrency": 3}, "concurrency is 3, but this machine (2 CPUs, 0 GPUs) has room for 2"),
         ({"epochs": 4, "grace": 5}, "grace: a trial is stopped after 5 epochs at the earliest"),
+        (
+            {"inherit": True, "scheduler": "asha"},
+            "scheduler is asha, but inherit is given: a trial that began with the weights of",
+        ),
+        (
+            {"inherit": True, "objective": "synthetic"},
+            "inherit is given, but objective is synthetic; accepted: fashion_mnist",
+        ),
+        ({"inherit": True, "minimize": "macs"}, "inherit is given together with minimize"),
+        ({"inherit": True, "keep": 0}, "keep is 0, but inherit is given"),
+        (
+            {"inherit": True, "epochs": 4, "inherit_epochs": 4},
+            "inherit-epochs is 4, and epochs is 4; accepted: fewer than epochs",
+        ),
+        ({"inherit": True, "epochs": 1}, "inherit-epochs is 1, and epochs is 1"),
         ({"reduction": 1}, "reduction is 1; it must be greater than or equal to 2"),
         ({"max_failures": -5}, "max-failures is -5"),
         ({"max_consecutive_failures": 0}, "max-consecutive-failures is 0"),

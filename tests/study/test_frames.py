@@ -185,6 +185,7 @@ def test_each_value_of_a_trial_is_that_of_its_last_attempt_and_epoch(hand, helpe
                 "number": number,
                 "state": state,
                 "policy": "random",
+                "inherits": None,
                 "epochs": epochs,
                 "val_accuracy": last.get("val_accuracy"),
                 "val_loss": last.get("val_loss"),
@@ -233,7 +234,7 @@ def test_each_value_of_an_epoch_and_their_order(hand, helpers):
         values = helpers.measured(trial, attempt, epoch)
         for name in ("host", "device", "numerics"):
             del values[name]
-        key = {"number": trial, "attempt": attempt}
+        key = {"number": trial, "attempt": attempt, "inherits": None}
         return key | values | {"objective": "fashion_mnist"} | JUDGED
 
     ran = [(0, 1, 1), (0, 1, 2), (1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 1, 1), (5, 1, 1), (6, 1, 1)]
@@ -274,6 +275,7 @@ def test_each_value_of_a_study(hand):
             "created": at(0),
             "trials": 7,
             "complete": 3,
+            "inherited": 0,
             "pruned": 1,
             "failed": 1,
             "running": 1,

@@ -89,6 +89,7 @@ ROW = {
     "planned": 9,
     "trials": 7,
     "complete": 3,
+    "inherited": 0,
     "pruned": 1,
     "failed": 1,
     "running": 1,
