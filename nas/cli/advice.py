@@ -10,6 +10,7 @@ from nas.cost import Cost
 from nas.metrics import COST_WORDS
 from nas.quantity import count, format_duration, plural
 from nas.search.budget import Budget
+from nas.search.inheriting import proven
 from nas.search.plan import Plan
 from nas.search.run import Outcome
 from nas.search.sampling import ENUMERATED, things
@@ -51,6 +52,14 @@ def print_header(console: Console, plan: Plan) -> None:
     if config.minimize:
         costs = " and ".join(COST_WORDS[name] for name in config.minimize)
         lines.insert(1, f"searched is the front of {plan.record.accuracy} against {costs}")
+    if config.inherit:
+        part = f"{config.inherit_epochs} of {plural(config.epochs, 'epoch')}"
+        last = plural(proven(config.trials), "trial")
+        lines.insert(
+            1,
+            f"a trial whose network contains a trained one begins with its weights, and trains for "
+            f"{part}; the last {last} train the best of these from scratch",
+        )
     few = space.distinct_settings(ENUMERATED)
     if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
         lines.insert(1, f"the space has {things(space, known)}: no more than these are trained")

@@ -21,7 +21,9 @@ def print_retrained(console: Console, study: Study) -> None:
     if found.empty:
         return
     # the first row of a number: a damaged database may have several
-    searched = study.frame().drop_duplicates("number").set_index("number")["val_accuracy"]
+    frame = study.frame()
+    scratch = frame[frame["inherits"].isna()].drop_duplicates("number")
+    searched = scratch.set_index("number")["val_accuracy"]
     title = plain(f"Trained anew, of {study.name}")
     title.stylize("bold")
     table = Table(title=title, title_justify="left")

@@ -133,6 +133,7 @@ def about_trial(study: Study, number: int) -> dict[str, Any]:
         "data": {"name": name, "title": record.images.title if record.images else name},
         "provenance": digest(record.provenance),
     }
+    frame = frame[frame["inherits"].isna()]  # else it is no value of this network from scratch
     measured = frame[(frame["number"] == number) & frame["val_accuracy"].notna()]
     for row in measured.to_dict("records"):  # one, or none
         values = {"epochs": int(row["epochs"]), "val_accuracy": float(row["val_accuracy"])}

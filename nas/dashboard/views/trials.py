@@ -12,8 +12,8 @@ from nas.metrics import Measure
 from nas.study.front import in_full
 
 COLUMNS = (
-    "number", "state", "policy", "epochs", "accuracy", "val_loss", "params_k", "macs_m",
-    "activations_k", "seconds", "device", "attempts", "tags", "note", "reason",
+    "number", "state", "policy", "inherits", "epochs", "accuracy", "val_loss", "params_k",
+    "macs_m", "activations_k", "seconds", "device", "attempts", "tags", "note", "reason",
 )  # fmt: skip
 PAGE = 500  # rows: a browser has them at once
 BEST, NUMBER = "the best first", "by number"
@@ -36,6 +36,8 @@ def page(source: Source) -> None:
     shown = filters.by_column(source, shown) if len(shown) else shown
     known = [measure.word if name == "accuracy" else name for name in COLUMNS]
     known = [name for name in known if name in (*trials.columns, *columns.UNITS)]
+    if trials["inherits"].isna().all():
+        known.remove("inherits")
     known += [*columns.metrics(trials), *columns.knobs(trials)]
     order, wanted, knob = _arranged(source, known)
     filters.say_filtered(shown, trials)
