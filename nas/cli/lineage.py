@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,8 +17,6 @@ from nas.quantity import count, plural
 from nas.study.states import INHERITED, WORDS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nas.study.reader import Study  # pandas: half a second that others need not wait
 
 ROWS = 5
@@ -65,35 +64,41 @@ def print_tree(console: Console, study: Study, number: int) -> None:
     Raises:
         StorageError: the study has no such trial.
     """
-    trials = study.frame().set_index("number")
-    if number not in trials.index:
-        raise StorageError(f"study {study.name!r} has no trial {number}")
-    parent = trials["inherits"].dropna().astype(int).to_dict()
-    children = defaultdict(list)
-    for child, of in parent.items():
-        children[of].append(child)
-    line = [number]
-    while (of := parent.get(line[0])) is not None and of not in line and of in trials.index:
-        line.insert(0, of)
     measure = study.record.measure
-    root = node = Tree(_label(trials, line[0], number, measure))
+    frame = study.frame()[["number", "inherits", "state", "epochs", "macs", measure.metric]]
+    frame = frame.astype(object).where(frame.notna(), None)
+    trials = {int(row["number"]): row for row in frame.to_dict("records")}
+    if number not in trials:
+        raise StorageError(f"study {study.name!r} has no trial {number}")
+    children = defaultdict(list)
+    for child, row in trials.items():
+        if row["inherits"] is not None:
+            children[int(row["inherits"])].append(child)
+    line = [number]
+    while (parent := trials[line[0]]["inherits"]) in trials and parent not in line:
+        line.insert(0, int(parent))
+
+    def label(one: int) -> Text:
+        return Text(_said(trials[one], measure), style="bold" if one == number else "")
+
+    root = node = Tree(label(line[0]))
     for one in line[1:]:
-        node = node.add(_label(trials, one, number, measure))
+        node = node.add(label(one))
     waiting, seen = [(number, node)], set(line)
     while waiting:  # no recursion: a line may be as long as a study
         one, node = waiting.pop()
         for child in children[one]:
             if child not in seen:
                 seen.add(child)
-                waiting.append((child, node.add(_label(trials, child, number, measure))))
+                waiting.append((child, node.add(label(child))))
     console.print(root)
 
 
-def _label(trials: pd.DataFrame, number: int, asked: int, measure: Measure) -> Text:
-    row = trials.loc[number].dropna()
-    value = measure.shown(row[measure.metric]).strip() if measure.metric in row else "–"
-    epochs = plural(int(row.get("epochs", 0)), "epoch")
+def _said(row: Mapping[Hashable, Any], measure: Measure) -> str:
+    value = row[measure.metric]
+    shown = "–" if value is None else measure.shown(value).strip()
     state = _WORDS.get(row["state"], row["state"])
-    costs = f", {count(int(row['macs']))} MACs" if "macs" in row else ""
-    said = f"trial {number}  {value} in {epochs}, {state}{costs}"
-    return Text(said, style="bold" if number == asked else "")
+    costs = "" if row["macs"] is None else f", {count(row['macs'])} MACs"
+    return (
+        f"trial {row['number']}  {shown} in {plural(row['epochs'] or 0, 'epoch')}, {state}{costs}"
+    )

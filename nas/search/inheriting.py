@@ -94,6 +94,7 @@ class Inheriting:
             if network.key == architecture.key or not contains(architecture, network):
                 continue
             epochs = self._config.inherit_epochs
+            assert epochs is not None, "the config was checked"
             found = self._parent(Inherits(number, network.key, epochs, ""), weights)
             if found is not None:
                 return found
