@@ -21,15 +21,17 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from scipy import stats
+from torch import set_num_threads
 
 from nas import Architecture, Stage, Stem, TrainingConfig, cost, fit
-from nas.data import Dataset, open_dataset
+from nas.data import open_dataset
 
 WIDE = (16, 32, 64)
 SCRATCH, GROWN, EQUAL_MACS, SMALL = ARMS = (
@@ -54,49 +56,56 @@ TARGETS = {
 }
 
 
-def training(target: str, arm: str, whole: TrainingConfig, data: Dataset) -> dict[str, Any]:
+def training(
+    dataset: str, images: int | None, whole: int, target: str, arm: str, seed: int
+) -> dict[str, Any]:
     """One training: validation accuracies and MACs spent, as a share of those of the target for
     all epochs, after each epoch."""
+    about = dict(zip(KEYS, (dataset, images, whole, target, arm, seed), strict=True))
+    data = open_dataset(dataset)
+    recipe = TrainingConfig(
+        epochs=whole, train_images=images, precision="float32", channels_last="off",
+        seed=seed, split_seed=seed,
+    )  # fmt: skip
     small, large = TARGETS[target]
     macs = [cost(one, data.input_shape, len(data.classes)).macs / 1e6 for one in (small, large)]
-    full, half = whole.epochs * macs[1], whole.epochs // 2
-    grown = [macs[0]] * half + [macs[1]] * (whole.epochs - half)
+    full, half = whole * macs[1], whole // 2
+    grown = [macs[0]] * half + [macs[1]] * (whole - half)
     fewer = max(1, round(sum(grown) / macs[1]))
     growth = [{"epoch": half + 1, "architecture": large}]
     begin, config, each = {
-        SCRATCH: (large, whole, [macs[1]] * whole.epochs),
-        GROWN: (small, whole.replace(growth=growth), grown),
-        EQUAL_MACS: (large, whole.replace(epochs=fewer), [macs[1]] * fewer),
-        SMALL: (small, whole, [macs[0]] * whole.epochs),
+        SCRATCH: (large, recipe, [macs[1]] * whole),
+        GROWN: (small, recipe.replace(growth=growth), grown),
+        EQUAL_MACS: (large, recipe.replace(epochs=fewer), [macs[1]] * fewer),
+        SMALL: (small, recipe, [macs[0]] * whole),
     }[arm]
     accuracies = [round(one.val_accuracy, 6) for one in fit(begin, data, config, "cpu")]
     spent = [round(sum(each[: epoch + 1]) / full, 6) for epoch in range(len(each))]
-    return {"epochs": config.epochs, "spent": spent, "accuracy": accuracies}
+    return about | {"epochs": config.epochs, "spent": spent, "accuracy": accuracies}
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train what is not there yet, seed by seed."""
-    data = open_dataset(arguments.dataset)
     about = {"dataset": arguments.dataset, "images": arguments.images, "whole": arguments.epochs}
-    recipe = TrainingConfig(
-        epochs=arguments.epochs,
-        train_images=arguments.images,
-        precision="float32",
-        channels_last="off",
-    )
     known = {tuple(row[key] for key in KEYS) for row in rows(arguments.output)}
+    todo = [
+        about | {"target": target, "arm": arm, "seed": seed}
+        for seed, target, arm in product(range(arguments.seeds), TARGETS, ARMS)
+    ]
+    todo = [row for row in todo if tuple(row[key] for key in KEYS) not in known]
     end = time.monotonic() + 60 * arguments.minutes
-    with arguments.output.open("a") as file:
-        for seed, target, arm in product(range(arguments.seeds), TARGETS, ARMS):
-            row = {**about, "target": target, "arm": arm, "seed": seed}
-            if tuple(row[key] for key in KEYS) in known:
-                continue
+    # a network as small as these is quicker in one thread
+    pool = ProcessPoolExecutor(arguments.processes, initializer=set_num_threads, initargs=(1,))
+    with pool, arguments.output.open("a") as file:
+        futures = [pool.submit(training, **row) for row in todo]
+        for future in as_completed(futures):
+            if not future.cancelled():
+                file.write(json.dumps(future.result()) + "\n")
+                file.flush()
             if time.monotonic() > end:
-                print("not all yet: the same command goes on")
-                return
-            found = training(target, arm, recipe.replace(seed=seed, split_seed=seed), data)
-            file.write(json.dumps(row | found) + "\n")
-            file.flush()
+                pool.shutdown(wait=False, cancel_futures=True)
+    if any(future.cancelled() for future in futures):
+        print("not all yet: the same command goes on")
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -188,6 +197,7 @@ def main() -> None:
     one.add_argument("--images", type=int, help="training images that are used; default: all")
     one.add_argument("--epochs", type=int, default=16)
     one.add_argument("--seeds", type=int, default=5)
+    one.add_argument("--processes", type=int, default=2)
     one.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
     one.set_defaults(command=run)
     two = commands.add_parser("write")

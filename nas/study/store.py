@@ -284,14 +284,13 @@ class StudyStore:
         """Make a WAITING trial RUNNING with a new attempt, ours, and return that; None where
         another driver was faster. ``remark``: see ``Attempts.start``; ``inherits`` is what the
         trial begins with from now on."""
-        known = Inherits.of(self.known[number].user_attrs)
         with self.engine.begin() as connection:
             if not self._trials.begin(connection, number):
                 return None
             crash_point("resume.half")
             if inherits is not None:
                 self._trials.set_attributes(connection, number, {INHERITS: inherits.to_dict()})
-            elif known is not None:
+            else:
                 self._trials.drop_attribute(connection, number, INHERITS)
             attempt = self.attempts.start(number, connection, remark)
         crash_point("resume.written")
