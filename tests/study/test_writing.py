@@ -164,6 +164,7 @@ def test_these_are_the_ways_in_which_an_attempt_can_end():
     assert {name: state.name for name, state in ENDED.items()} == {
         "complete": "COMPLETE",
         "pruned": "PRUNED",
+        "inherited": "PRUNED",
         "failed": "FAIL",
         "died": "WAITING",
         "abandoned": "FAIL",
