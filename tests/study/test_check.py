@@ -174,6 +174,10 @@ BROKEN = {
         "UPDATE nas_attempts SET state = 'complete' WHERE trial = 9",
         ["trial 9: is WAITING, but its last attempt is complete"],
     ),
+    "an inherited attempt of a trial that inherits nothing": (
+        "UPDATE nas_attempts SET state = 'inherited' WHERE trial = 2",
+        ["trial 2: its last attempt is inherited, but it inherits from no trial"],
+    ),
     "a pruned trial that was completed": (
         "UPDATE trials SET state = 'COMPLETE' WHERE number = 2",
         [

@@ -156,7 +156,7 @@ def test_a_damaged_study_and_one_without_a_trial_have_counts_of_0(url):
     )
     empty, hand = Progress(url, now=lambda: at(0)).read().to_dict("records")
     assert (empty["study"], empty["state"], empty["planned"]) == ("empty", "interrupted", 1)
-    assert [empty[name] for name in COUNTED] == [0] * 12
+    assert [empty[name] for name in COUNTED] == [0] * 13
     assert pd.isna(empty["last_active"]) and pd.isna(empty["problem"])
     assert (hand["study"], hand["state"], hand["planned"]) == ("hand", "damaged", 0)
     assert hand["problem"] == "trials of its config is 'None', not a whole number"
