@@ -352,7 +352,7 @@ class Searcher:
         if inheriting is None:
             return self._sampler.propose(number, trials)
         inheriting.update(trials)
-        if number < self.config.trials - proven(self.config.trials):
+        if not self._proves(number):
             found = self._sampler.propose(number, inheriting.learned(trials))
             if found is not None:
                 return found
@@ -361,6 +361,10 @@ class Searcher:
         return inheriting.proposal(trials) or self._sampler.propose(
             number, inheriting.learned(trials)
         )
+
+    def _proves(self, number: int) -> bool:
+        """Whether a trial is one of the last, which a search that inherits trains from scratch."""
+        return number >= self.config.trials - proven(self.config.trials)
 
     def _unproven(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
         """An inherited network that is to be trained from scratch before the search ends."""
@@ -378,7 +382,8 @@ class Searcher:
         training, wrong, parent = None, None, None
         if source is None and not waits:
             try:
-                parent = self._parent(architecture, proposal.setting, proposal.policy, trials)
+                if not self._proves(len(trials)):
+                    parent = self._parent(architecture, proposal.setting, proposal.policy, trials)
                 training = self._training(proposal.setting, parent)
             except Exception as error:  # whatever it is, the other trials go on
                 wrong = error

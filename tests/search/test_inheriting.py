@@ -298,14 +298,14 @@ def test_a_search_of_digits_inherits_real_weights(tmp_path, monkeypatch, capsys)
     storage = f"sqlite:///{tmp_path}/nas.db"
     training = {"precision": "float32", "channels_last": "off", "batch_size": 32}
     study = nas.run_search(
-        "small.yaml", trials=8, epochs=2, dataset="digits", sampler="random", inherit=True,
-        storage=storage, training=training,
+        "small.yaml", trials=8, seed=1, epochs=2, dataset="digits", sampler="random", inherit=True,
+        concurrency=1, storage=storage, training=training,
     )  # fmt: skip
     assert violations(study) == []
     frame = study.frame().set_index("number")
     inherited = frame[frame["state"] == "INHERITED"]
     assert len(inherited) >= 1
-    config = TrainingConfig(epochs=1, **training)
+    config = TrainingConfig(epochs=1, seed=1, split_seed=1, **training)
     (runs,) = (tmp_path / "nas-runs").iterdir()
     data = open_dataset("digits", input_shape=(1, 8, 8))
     for number, row in inherited.iterrows():
