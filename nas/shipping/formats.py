@@ -23,6 +23,7 @@ from nas.training.device import normalise
 Logits = NDArray[np.float32]
 Run = Callable[[NDArray[np.uint8]], Logits]
 INPUT, OUTPUTS = "images", ("logits", "probabilities")
+BATCH_AXIS = "batch"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ def _write_onnx(network: Classifier, path: Path, facts: Mapping[str, str]) -> No
     assert program is not None, "the exporter returns what it made"
     program.save(path, external_data=False)
     model = onnx.load(path)
+    graph = model.graph
+    of_torch = graph.input[0].type.tensor_type.shape.dim[0].dim_param  # a symbol such as s34
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param == of_torch:
+                axis.dim_param = BATCH_AXIS
     onnx.helper.set_model_props(model, dict(facts))
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -78,6 +78,8 @@ classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 numpy.savez("found.npz", logits=found[0][0], probabilities=found[0][1], one=found[1][0],
             three=found[2][0])
 assert "torch" not in sys.modules
+axes = [value.shape[0] for value in (*session.get_inputs(), *session.get_outputs())]
+assert axes == ["batch"] * 3, axes
 try:
     session.run(None, {{"images": images / numpy.float32(255)}})  # as ToTensor has them
 except Exception as error:
