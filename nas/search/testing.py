@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from sqlalchemy import text
 
 from nas.data import open_dataset
@@ -17,6 +16,7 @@ from nas.study.database.engines import snapshot, translate_errors
 from nas.study.evaluation import record_evaluation
 from nas.study.reader import Study
 from nas.training import Training
+from nas.training.latency import threads
 
 _UNTESTED = text(
     "SELECT t.number, a.checkpoint, v.value FROM trials AS t JOIN nas_attempts AS a "
@@ -50,28 +50,28 @@ def evaluate_trials(study: Study, config: SearchConfig, tell: Callable[[str], ob
     if images.test is None:
         return 0
     tell(f"Testing {plural(len(rows), 'trial')} of {study.name}")
-    torch.set_num_threads(max(1, int(config.cpus_per_trial)))
     searches = any(path.startswith("training.") for path in study.space.parameters)
-    for number, checkpoint, accuracy in rows:
-        path = _last(checkpoint)
-        if path is None:
-            raise CheckpointError(
-                f"trial {number} of {study.name!r} has no checkpoint on this disk"
+    with threads(max(1, int(config.cpus_per_trial))):
+        for number, checkpoint, accuracy in rows:
+            path = _last(checkpoint)
+            if path is None:
+                raise CheckpointError(
+                    f"trial {number} of {study.name!r} has no checkpoint on this disk"
+                )
+            searched = study.space.training(study.setting(number)) if searches else {}
+            recipe = config.training_config(**searched)
+            training = Training(study.architecture(number), recipe, images, config.device)
+            training.load(path)
+            test_loss, test_accuracy = training.evaluate(images.test)
+            record_evaluation(
+                study.url,
+                study.name,
+                number,
+                training.config.to_dict(),
+                val_accuracy=accuracy,
+                test_loss=test_loss,
+                test_accuracy=test_accuracy,
             )
-        searched = study.space.training(study.setting(number)) if searches else {}
-        recipe = config.training_config(**searched)
-        training = Training(study.architecture(number), recipe, images, config.device)
-        training.load(path)
-        test_loss, test_accuracy = training.evaluate(images.test)
-        record_evaluation(
-            study.url,
-            study.name,
-            number,
-            training.config.to_dict(),
-            val_accuracy=accuracy,
-            test_loss=test_loss,
-            test_accuracy=test_accuracy,
-        )
     return len(rows)
 
 

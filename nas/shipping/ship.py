@@ -30,7 +30,7 @@ from nas.shipping.source import RealImages, real_images
 from nas.study.provenance import processor
 from nas.training.classifier import Classifier
 from nas.training.export import versions
-from nas.training.latency import one_thread
+from nas.training.latency import threads
 
 IMAGES = 256  # real ones that a file must answer as the trained network does
 TOLERANCE = 1e-4  # of a logit
@@ -229,7 +229,7 @@ def _data(real: RealImages) -> dict[str, Any]:
 def _milliseconds(run: Run, image: NDArray[np.uint8]) -> float:
     """Median time of one image, in one thread."""
     times = []
-    with one_thread():
+    with threads():
         for _ in range(TIMED):
             start = time.perf_counter()
             run(image)

@@ -78,7 +78,7 @@ def time_in_turns(
     """Of a forward pass of each module on its input, both on one device; as a network that is
     used, in one thread. The ``clock`` is ``clock_of(device)``."""
     clock = clock or clock_of(cases[0][1].device)
-    with one_thread():
+    with threads():
         for module, images in cases:
             module.eval()
             for _ in range(WARM_UP):
@@ -112,10 +112,10 @@ def _wait_for(device: torch.device) -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in ``THREADS`` of them; the process's own setting returns after."""
+def threads(number: int = THREADS) -> Iterator[None]:
+    """Let torch compute in so many; the process's own setting returns after."""
     before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

@@ -57,8 +57,10 @@ OF_THE_CALL = {
 
 
 def test_every_option_has_another_value_here():
-    # a search that pairs trials cannot start from others: see test_starting.py
-    assert OTHERWISE.keys() == SearchConfig.model_fields.keys() - {"start_from"}
+    # a search that pairs trials cannot start from others, nor inherit: see test_starting.py and
+    # test_inheriting.py
+    others = {"start_from", "inherit", "inherit_epochs"}
+    assert OTHERWISE.keys() == SearchConfig.model_fields.keys() - others
     defaults = resolve({}, None, LAPTOP)
     assert all(getattr(defaults, name) != value for name, value in OTHERWISE.items())
 
@@ -93,6 +95,8 @@ def test_the_defaults_are_these():
         "minimize": [],
         "sampler": "model",
         "start_from": [],
+        "inherit": False,
+        "inherit_epochs": None,
         "scheduler": "asha",
         "grace": 2,
         "reduction": 3,

@@ -99,12 +99,13 @@ def test_a_stopped_retraining_goes_on_to_the_same_bits_by_the_command_it_prints(
     assert process.wait() == 143
     assert "Stopped by SIGTERM" in said
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["it's.pt.checkpoint"]
-    command = ["sh", "-c", f"exec {said.splitlines()[-1]}"]
+    again = ["sh", "-c", f"exec {said.splitlines()[-1]}"]
 
-    on = subprocess.run(command, capture_output=True, text=True, check=True)
+    on = subprocess.run(again, capture_output=True, text=True, check=True)
     assert "going on after epoch" in on.stdout
     assert sorted(p.name for p in (tmp_path / "new folder").iterdir()) == ["it's.pt"]
-    assert retrain("--epochs", "4", "-o", "whole.pt") == 0
+    # in a process of its own, too: bits depend on the number of threads
+    subprocess.run([*command[:-1], "whole.pt"], check=True, stdout=subprocess.DEVNULL)
     whole, resumed = nas.load("whole.pt").state_dict(), nas.load(output).state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -57,6 +57,8 @@ OTHER = {
     "max_memory": 64_000_000,
     "latency_batch": 256,
     "minimize": ["macs", "latency"],
+    "inherit": True,
+    "inherit_epochs": 2,
 }
 SAID = {
     "dataset": 'dataset is "fashion_mnist", not "folder"',
@@ -76,6 +78,8 @@ SAID = {
     "max_memory": "max_memory is null, not 64000000",
     "latency_batch": "latency_batch is 1, not 256",
     "minimize": 'minimize is "none", not "macs, latency"',
+    "inherit": "inherit is false, not true",
+    "inherit_epochs": "inherit_epochs is null, not 2",
 }
 
 

@@ -26,7 +26,7 @@ def test_what_was_learnt_goes_on_in_the_larger_network(train):
     training.epoch()
     before = deepcopy((training.learner, training.model))
     momenta = {n: training.optimizer.state[p] for n, p in training.learner.named_parameters()}
-    training._grow(training.config.growth[0])
+    training._grow(LARGER, "growth 2")
     assert training.architecture == LARGER
     images = torch.randn(8, 1, 28, 28)
     for small, large in zip(before, (training.learner, training.model), strict=True):
