@@ -180,7 +180,7 @@ def draw(groups: dict[tuple[Any, ...], list[dict[str, Any]]], path: Path) -> Non
             last = [100 * r["accuracy"][-1] for r in found if r["target"] == target]
             axis.set(title=f"{target}, {setting[0]}", xlabel="MACs spent, % of from scratch")
             if last:  # the first epochs say little: what the arms come to is to be seen
-                axis.set_ylim(bottom=2 * min(last) - max(last) - 4)
+                axis.set_ylim(2 * min(last) - max(last) - 4, 100)
         line[0].set_ylabel("validation accuracy, %")
     panels[0][-1].legend()
     path.parent.mkdir(parents=True, exist_ok=True)
