@@ -14,13 +14,13 @@ from nas.cli.console import Table, plain
 from nas.errors import StorageError
 from nas.metrics import Measure
 from nas.quantity import count, plural
-from nas.study.states import INHERITED, WORDS
+from nas.study.states import INHERITED, SPOKEN
 
 if TYPE_CHECKING:
     from nas.study.reader import Study  # pandas: half a second that others need not wait
 
 ROWS = 5
-_WORDS = {state: word for word, state in WORDS.items()} | {"COMPLETE": "from scratch"}
+_WORDS = SPOKEN | {"COMPLETE": "from scratch"}
 
 
 def print_inherited(console: Console, study: Study, rows: int | None = None) -> None:

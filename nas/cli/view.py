@@ -21,6 +21,7 @@ from nas.search.config import SearchConfig
 from nas.search.pace import Pace, seconds_left
 from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
+from nas.study.states import ENDED
 from nas.text import visible
 
 _STYLES = {
@@ -93,7 +94,7 @@ class View(Watcher):
         _, begun, last = self.running.pop((job.number, job.attempt))
         self.paces.pop((job.number, job.attempt), None)
         self.last = max(self.last, job.number)
-        if state in ("complete", "inherited", "pruned", "failed"):
+        if state in ENDED:
             self.spent.append(time.monotonic() - begun)
         self.counts[state] += 1
         if state == "complete":

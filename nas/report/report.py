@@ -25,11 +25,11 @@ from nas.report.caveats import caveats
 from nas.report.drawing import draw
 from nas.report.figures import Named, drawn, figures, of_two
 from nas.report.question import Question, comparison, question
-from nas.study import states
 from nas.study.exchange import reproduce
 from nas.study.front import thinned
 from nas.study.reader import Study
 from nas.study.shell import nas_command
+from nas.study.states import SPOKEN
 from nas.summary import summary
 from nas.text import visible
 
@@ -37,7 +37,6 @@ BEST = 10  # rows of the table
 FRONT = 20  # rows of the front's
 MANY = 1000  # trials: as vectors, a figure of more is larger than as pixels
 MAX_REASON = 200  # characters
-WORDS = {state: word for word, state in states.WORDS.items()}
 
 
 def report(study: Study, other: Study | None = None) -> str:
@@ -90,7 +89,7 @@ def _part(study: Study) -> dict[str, Any]:
         **_space(study),
         **_set_up(study),
         "provenance": list(_provenance(study)),
-        "states": [(word, int(n)) for word, n in trials["state"].map(WORDS).value_counts().items()],
+        "states": [(SPOKEN[str(one)], int(n)) for one, n in trials["state"].value_counts().items()],
         "figures": _drawn(shown, len(trials)),
         "minimize": [COST_WORDS[cost] for cost in study.record.minimize],
         "front": _front(study, full),

@@ -16,6 +16,8 @@ INHERITS = "inherits"  # user attribute of a trial that began with the weights o
 INHERITED = "INHERITED"  # in frames, the state of one that came to its end: Optuna's is PRUNED
 WORDS = {"complete": "COMPLETE", "inherited": INHERITED, **STATES}
 """States as frames have them, in the order in which they are told."""
+SPOKEN = {state: word for word, state in WORDS.items()}
+"""The other way round."""
 ENDED = ("complete", "inherited", "pruned", "failed")
 COUNTS = ("trials", *WORDS)
 """Columns of ``TRIALS_BY_STATE`` besides study_id."""
