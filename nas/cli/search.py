@@ -210,7 +210,8 @@ def search_command(
         str | None,
         typer.Option(
             help=", ".join(NAMES) + ", or a sampler of Optuna's or your own as "
-            "package.module:name, such as optuna.samplers:CmaEsSampler. (default: model)",
+            "package.module:name, such as optuna.samplers:CmaEsSampler. (default: model; with "
+            "--inherit, growing)",
             rich_help_panel=HOW,
         ),
     ] = None,

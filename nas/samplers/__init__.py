@@ -2,9 +2,9 @@
 
     study = optuna.create_study(sampler=nas.samplers.make("model", seed=0))
 
-``model``, ``evolution``, ``local`` and ``largest`` are ours: each ranks candidates that are
-possible and new (``nas/samplers/candidates.py``). In a plain study these are made of Optuna's
-distributions.
+``model``, ``evolution``, ``local``, ``largest`` and ``growing`` are ours: each ranks candidates
+that are possible and new (``nas/samplers/candidates.py``). In a plain study these are made of
+Optuna's distributions.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ OWN: Mapping[str, str] = MappingProxyType(
         "evolution": "nas.samplers.evolution:EvolutionSampler",
         "local": "nas.samplers.local:LocalSampler",
         "largest": "nas.samplers.largest:LargestSampler",
+        "growing": "nas.samplers.growing:GrowingSampler",
     }
 )
 # Of Optuna's, the class and what it is made with beside the seed

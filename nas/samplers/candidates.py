@@ -62,6 +62,14 @@ class Candidates(Protocol):
     def accepts(self, candidate: Candidate) -> bool:
         """Whether it may be proposed, for all that is known beside the study's trials."""
 
+    def contains(self, larger: Candidate, smaller: Candidate) -> bool:
+        """Whether a trial of the larger one may begin with the weights of the smaller one."""
+
+    @property
+    def share(self) -> float:
+        """What a trial costs that begins with the weights of another one, as a share of one from
+        scratch; 1 where none does."""
+
 
 class Scale:
     """One knob of Optuna's: its values on [0, 1], in their order, log where the knob is."""
@@ -230,3 +238,12 @@ class Distributions:
         features = [x for name, scale in scales for x in scale.features(params[name])]
         size = sum(scale.place(params[name]) for name, scale in scales if scale.ordered)
         return Candidate(params, tuple(params.values()), tuple(features), size)
+
+    def contains(self, larger: Candidate, smaller: Candidate) -> bool:
+        """See ``Candidates``: what they stand for is not known here."""
+        return False
+
+    @property
+    def share(self) -> float:
+        """See ``Candidates``."""
+        return 1.0

@@ -8,6 +8,7 @@ al. 2021, arXiv:2107.07343. For a front, it is the expected improvement of the d
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,6 +34,7 @@ SIZES = 256  # draws that stand for them
 ALL = 1000  # candidates of a space that are all ranked
 POOL = 128  # draws among the candidates of a larger one; others as the study grows
 BEST = 5  # results that are mutated
+PARENTS = 50  # with whose weights a trial may begin, in a search that inherits
 MUTATIONS = 24  # of each
 MOST = 256  # results that are fitted: the best half, the last quarter, a quarter over all ranks
 STEADY = 50  # results up to which each new one is fitted at once; later every 1/50 of them
@@ -41,8 +43,8 @@ RUNNING = 64  # trials under way that are believed to have what is predicted of 
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """What processes are fitted to, and the results to be mutated with their numbers."""
+class Fit:
+    """What processes are fitted to, and the best results with their numbers, the best first."""
 
     features: Array  # (n, d)
     values: Array  # (n,) of the first objective
@@ -58,14 +60,13 @@ class ModelSampler(LargestSampler):
     For a front, the middle, the smallest and the largest come first, then what lies between them.
     """
 
-    _fit: tuple[int, _Fit] | None
+    _fit: tuple[int, Fit] | None
     _hypers: tuple[int, tuple[Hyper, ...]] | None
 
     def choose(self, history: History, number: int, rng: random.Random) -> Choice | None:
         """See ``OwnSampler``."""
         if len(history) < (FITTED if history.objectives == 1 else FRONT):
-            found = self._first(history, rng)
-            return Choice(found, "largest") if found else None
+            return self._first(history, rng)
         # on one core: others train, and sums that are split among cores differ in the last bits
         with _libraries().limit(limits=1, user_api="blas"):
             return self._guided(history, number)
@@ -75,27 +76,31 @@ class ModelSampler(LargestSampler):
         found = self._promising(history, self._fitted(history))
         return Choice(found, "guided") if found else None
 
-    def _first(self, history: History, rng: random.Random) -> Candidate | None:
+    def _first(self, history: History, rng: random.Random) -> Choice | None:
         """What is tried before there is a model."""
         tried, is_front = len(history.tried), history.objectives > 1
         if not tried and not is_front:
-            return self.largest(history, rng)
+            return LargestSampler.choose(self, history, 0, rng)
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
         fresh = [one for one in known if self.is_new(one, history)]
-        place = _place_in_front(tried) if is_front else _place(tried)
-        return fresh[min(int(place * len(fresh)), len(fresh) - 1)] if fresh else None
+        place = spread_out(tried) if is_front else _place(tried)
+        return Choice(at(fresh, place), "largest") if fresh else None
 
-    def _promising(self, history: History, fit: _Fit) -> Candidate | None:
+    def _promising(self, history: History, fit: Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""
         found = {one.key: one for one in self._ranked(history, fit)}
         fresh = [one for key, one in found.items() if key not in history.keys]
         if not fresh:
             return None
-        gains = self._gains(history, fit, fresh)
+        gains = self._worth(fit, fresh, self._gains(history, fit, fresh))
         ranking = np.argsort(-gains, kind="stable")
         return next((fresh[i] for i in ranking if self.is_new(fresh[i], history)), None)
 
-    def _gains(self, history: History, fit: _Fit, fresh: list[Candidate]) -> Array:
+    def _worth(self, fit: Fit, fresh: list[Candidate], gains: Array) -> Array:
+        """(n,) by what candidates are ranked, given what each is expected to improve."""
+        return gains
+
+    def _gains(self, history: History, fit: Fit, fresh: list[Candidate]) -> Array:
         """(n,) what each candidate is expected to improve; what is under way is believed to have
         what is predicted of it."""
         known, points = fit.features, _features(fresh)
@@ -126,23 +131,23 @@ class ModelSampler(LargestSampler):
         at = budgets(np.vstack([costs, own]), self._seed)
         return area_improvement(means, deviations, own, values, costs, at)
 
-    def _ranked(self, history: History, fit: _Fit) -> list[Candidate]:
+    def _ranked(self, history: History, fit: Fit) -> list[Candidate]:
         everything = self.everything()
         if everything is not None and len(everything) <= ALL:
             return everything
         found = list(self.pool(POOL, _point(len(history)) // 8))
-        for number, candidate in fit.best:
+        for number, candidate in fit.best[:BEST]:
             found += self.mutations(candidate, MUTATIONS, number)
         return found
 
-    def _fitted(self, history: History) -> _Fit:
+    def _fitted(self, history: History) -> Fit:
         """Of the results up to the last point at which there is a new fit."""
         count = _point(len(history))
         if self._fit is None or self._fit[0] != count:
             self._fit = count, self._new_fit(history, count)
         return self._fit[1]
 
-    def _new_fit(self, history: History, count: int) -> _Fit:
+    def _new_fit(self, history: History, count: int) -> Fit:
         results = history.first(count)
         values, variances = targets(results, history.objectives)
         if history.objectives == 1:
@@ -153,13 +158,13 @@ class ModelSampler(LargestSampler):
         chosen = _chosen(order)
         features = _features([results[i].candidate for i in chosen])
         scores, costs = as_gaussian(values[:, 0])[chosen], as_costs(values[:, 1:])[chosen]
-        return _Fit(
+        return Fit(
             features,
             scores,
             variances[chosen],
             costs,
             self._hypers_of(history, count, (features, scores, variances[chosen], costs)),
-            [(results[i].number, results[i].candidate) for i in order[:BEST]],
+            [(results[i].number, results[i].candidate) for i in order[:PARENTS]],
         )
 
     def _hypers_of(
@@ -185,6 +190,11 @@ class ModelSampler(LargestSampler):
         self._fit = self._hypers = None
 
 
+def at(sorted_ones: Sequence[Candidate], place: float) -> Candidate:
+    """The one at a place from 0 for the first to 1 for the last."""
+    return sorted_ones[min(int(place * len(sorted_ones)), len(sorted_ones) - 1)]
+
+
 def _place(tried: int) -> float:
     """Where in the order of sizes, from 0 for the largest to 1, a first trial is.
 
@@ -194,10 +204,10 @@ def _place(tried: int) -> float:
     return SPREAD[tried] if tried < len(SPREAD) else _spread(tried) ** 2
 
 
-def _place_in_front(tried: int) -> float:
+def spread_out(tried: int) -> float:
     """The same for a front: the middle, both ends, the quarters, the eighths, …
 
-    >>> [_place_in_front(tried) for tried in range(6)]
+    >>> [spread_out(tried) for tried in range(6)]
     [0.5, 1.0, 0.0, 0.25, 0.75, 0.125]
     """
     return (0.5, 1.0, 0.0)[tried] if tried < 3 else _spread(tried - 1)

@@ -15,6 +15,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from nas.errors import InfeasibleError, SpaceError
+from nas.nested.order import contains
 from nas.samplers.candidates import WIDTH, Candidate, Params, near, ordered
 from nas.search.mirror import distribution
 from nas.search.tried import training_of
@@ -32,13 +33,17 @@ class SpaceCandidates:
     """``nas.samplers.candidates.Candidates`` of a space; ``accepts`` is told what is proposed."""
 
     def __init__(
-        self, space: SearchSpace, accepts: Callable[[Candidate], bool] = lambda candidate: True
+        self,
+        space: SearchSpace,
+        accepts: Callable[[Candidate], bool] = lambda candidate: True,
+        share: float = 1.0,
     ) -> None:
         self.distributions: Mapping[str, BaseDistribution] = {
             path: distribution(domain) for path, domain in space.parameters.items()
         }
         self._space = space
         self.accepts = accepts
+        self.share = share
         self._free = [path for path, domain in space.parameters.items() if domain.count != 1]
         self._read: dict[tuple[Any, ...], Candidate | None] = {}
 
@@ -77,6 +82,15 @@ class SpaceCandidates:
             return None
         found = [self.read(setting) for setting in settings]
         return [one for one in found if one is not None]
+
+    def contains(self, larger: Candidate, smaller: Candidate) -> bool:
+        """See ``Candidates``: the same searched hyper-parameters, and all that the smaller network
+        computes, in train mode."""
+        space = self._space
+        if space.training(larger.params) != space.training(smaller.params):
+            return False
+        ours, theirs = space.architecture(larger.params), space.architecture(smaller.params)
+        return ours.key != theirs.key and bool(contains(ours, theirs))
 
     def nearest(self, setting: Setting, rng: random.Random) -> Setting | None:
         """A setting itself, if it is possible and accepted; else one like it that is, if any is.

@@ -192,9 +192,11 @@ class SearchConfig(BaseModel):
     minimize: Annotated[tuple[str, ...], BeforeValidator(_minimize), Scope.FIXED] = ()
     trials: Annotated[Count, Scope.KEPT]
     epochs: Annotated[Whole, Field(ge=1, le=10_000), Scope.FIXED]
-    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = "model"
     start_from: Annotated[tuple[str, ...], BeforeValidator(_start_from), Scope.CALL] = ()
     inherit: Annotated[bool, Scope.FIXED] = False
+    sampler: Annotated[str, AfterValidator(_sampler), Scope.KEPT] = Field(
+        default_factory=lambda known: "growing" if known.get("inherit") else "model"
+    )
     inherit_epochs: Annotated[Count | None, Scope.FIXED] = Field(
         default_factory=lambda known: _inherit_epochs(known)
     )
@@ -296,6 +298,11 @@ class SearchConfig(BaseModel):
     def training_config(self, **searched: Any) -> TrainingConfig:
         """How a trial is trained; ``searched`` are the hyper-parameters that its setting names."""
         return TrainingConfig(**{**self.training, **searched, **self._outside})
+
+    @property
+    def share(self) -> float:
+        """What a trial costs that inherits, as a share of one from scratch; 1 where none does."""
+        return self.inherit_epochs / self.epochs if self.inherit_epochs else 1.0
 
     @property
     def least_gpus(self) -> float:

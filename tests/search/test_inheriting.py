@@ -30,6 +30,7 @@ class Inheriting:
 
     def __init__(self, search, folder, **options):
         options = {"trials": 16, "sampler": "random", "inherit": True, **options}
+        options = {name: value for name, value in options.items() if value is not None}
         self.one = search(objective="fashion_mnist", runs=str(folder), **options)
         self.folder, self.begun = folder, {}
 
@@ -177,6 +178,32 @@ def test_equal_searches_inherit_equally(inheriting):
     assert {n: one and one.trial for n, one in found.items()} == {
         n: one and one.trial for n, one in second.lineage().items()
     }
+
+
+def test_the_default_sampler_begins_small_and_goes_on_with_what_contains_a_result(inheriting):
+    one = inheriting(sampler=None, trials=20).run()
+    assert one.one.config.sampler == "growing"
+    space, trials, lineage = one.one.space, one.trials, one.lineage()
+    macs = sorted(space.cost(space.architecture(s)).macs for s in space.distinct_settings(4096))
+    first = space.architecture(trials[0].params)
+    assert space.cost(first).macs <= macs[len(macs) // 4]
+    others = [space.architecture(t.params) for t in trials[1:]]
+    assert sum(bool(contains(other, first)) for other in others) > len(others) / 2
+    assert [lineage[n] is not None for n in range(1, 5)] == [True] * 4  # before there is a model
+    assert sum(inherits is not None for inherits in lineage.values()) >= 12
+    assert {t.user_attrs["policy"] for t in trials} == {"guided", FROM_SCRATCH}
+    assert violations(one.study()) == []
+
+
+def test_the_first_trials_at_once_are_small_networks_as_nothing_has_ended(inheriting):
+    one = inheriting(sampler=None, trials=20)
+    jobs = [one.next_job() for _ in range(6)]
+    assert len({job.architecture.key for job in jobs}) == 6
+    assert not any(job.parent for job in jobs)
+    costs = [job.cost.macs for job in jobs]
+    space = one.one.space
+    macs = [space.cost(space.architecture(s)).macs for s in space.distinct_settings(4096)]
+    assert max(costs) < sorted(macs)[len(macs) // 2]
 
 
 def test_a_killed_trial_begins_with_its_parent_again(inheriting):

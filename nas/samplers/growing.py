@@ -1,0 +1,68 @@
+"""Small networks first, then what contains one that was trained: for a search that inherits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from nas.samplers.base import Choice
+from nas.samplers.candidates import Candidate, Candidates
+from nas.samplers.history import History
+from nas.samplers.model import SIZES, Array, Fit, ModelSampler, at, spread_out
+
+FIRST = 32  # of the smallest, one of which is the first
+OTHERS = 64  # draws that say how many networks contain it
+KNOWN = 200_000  # pairs of networks that are remembered
+
+
+class GrowingSampler(ModelSampler):
+    """The small network that most others contain first; then what promises most per image.
+
+    A trial that begins with the weights of a smaller network costs ``Candidates.share`` of one from
+    scratch. Its expected improvement is divided by what it costs (Snoek et al. 2012,
+    arXiv:1206.2944, section 3.2: expected improvement per second). Where no trial begins with
+    another one, it is the model beginning with a small network.
+    """
+
+    _contained: dict[tuple[Hashable, Hashable], bool]
+
+    def _first(self, history: History, rng: random.Random) -> Choice | None:
+        """Until there is a result, a small one that many contain; then the middle, the smallest,
+        the largest, … of those that contain a result."""
+        known = sorted(self.everything() or self.pool(SIZES), key=lambda one: one.size)
+        fresh = [one for one in known if self.is_new(one, history)]
+        parents = [one.candidate for one in history.results.values() if one.values is not None]
+        growing = [one for one in fresh if self._grows(one, parents)]
+        if growing:
+            return Choice(at(growing, spread_out(len(history) - 1)), "guided")
+        others = self.pool(SIZES)[:OTHERS]
+        ranked = sorted(
+            fresh[:FIRST], key=lambda one: -sum(self._contains(other, one) for other in others)
+        )
+        return Choice(ranked[0], "guided") if ranked else None
+
+    def _worth(self, fit: Fit, fresh: list[Candidate], gains: Array) -> Array:
+        """(n,) what each candidate is expected to improve, for what it costs."""
+        assert self._candidates is not None
+        share, parents = self._candidates.share, [candidate for _, candidate in fit.best]
+        costs = [share if share < 1 and self._grows(one, parents) else 1.0 for one in fresh]
+        worth: Array = gains / np.array(costs)
+        return worth
+
+    def _grows(self, candidate: Candidate, parents: Sequence[Candidate]) -> bool:
+        return any(self._contains(candidate, parent) for parent in parents)
+
+    def _contains(self, larger: Candidate, smaller: Candidate) -> bool:
+        pair = (larger.key, smaller.key)
+        if pair not in self._contained:
+            assert self._candidates is not None
+            if len(self._contained) >= KNOWN:
+                self._contained.clear()
+            self._contained[pair] = self._candidates.contains(larger, smaller)
+        return self._contained[pair]
+
+    def _forget(self, candidates: Candidates | None) -> None:
+        super()._forget(candidates)
+        self._contained = {}
