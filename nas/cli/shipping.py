@@ -63,6 +63,14 @@ def retrain_command(
             least=1, help=f"Passes over all training images. (default: the recipe's, {_LENGTHS})"
         ),
     ] = None,
+    grow_during: Annotated[
+        int | None,
+        number_option(
+            least=1,
+            help="Train half of the blocks for so many epochs, then grow to all of them, computing "
+            "the same: fewer MACs.",
+        ),
+    ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Read the test images at the end: once per training.")
     ] = False,
@@ -89,6 +97,9 @@ def retrain_command(
     if top is not None or seeds is not None:
         if trial is not None:
             raise ConfigError("trial is given, but top names the networks; leave one out")
+        if grow_during is not None:
+            raise ConfigError("grow-during is given, but with top networks are trained as a search "
+                              "trains them; leave one out")  # fmt: skip
         from nas.populations.retraining import SEEDS, TOP
 
         own = {"top": top or TOP, "seeds": seeds or SEEDS, "output": output, "recipe": recipe}
@@ -100,6 +111,7 @@ def retrain_command(
                               "without Ray; accepted with top")  # fmt: skip
     if output is None:
         raise ConfigError("output is missing: the file to write, such as winner.pt")
+    shared["grow_during"] = grow_during
     _retrain_one(found, output, trial, recipe, device, shared)
 
 

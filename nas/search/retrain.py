@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nas.architecture import Architecture
 from nas.data import Dataset, open_dataset
 from nas.data.registry import DEFAULT, parse
 from nas.errors import CheckpointError, ConfigError, DataError, StorageError
@@ -22,6 +23,7 @@ from nas.study.reader import Study
 from nas.training import Training, TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import add_origin, export, load, read_origin
+from nas.training.growing import Growth, half_as_deep
 from nas.training.recipes import DEFAULT_RECIPE
 from nas.training.recipes import recipe as by_recipe
 
@@ -59,6 +61,7 @@ def retrain(
     number: int | None = None,
     recipe: str = DEFAULT_RECIPE,
     epochs: int | None = None,
+    grow_during: int | None = None,
     data: Path | None = None,
     device: str = "auto",
     test: bool = False,
@@ -69,6 +72,8 @@ def retrain(
 
     ``recipe`` is a key of ``nas.training.recipes.RECIPES``: study is how the search trained it,
     long what a network deserves that is kept. Both say how many epochs, unless ``epochs`` does.
+    For the first ``grow_during`` of them, half of the blocks of each stage are trained, which is
+    quicker; then the network grows to all of them (docs/nested.md).
 
     After each epoch a checkpoint is written beside ``output``; the same call goes on from there,
     and one that finds the finished file trains nothing.
@@ -91,6 +96,15 @@ def retrain(
     searched = study.space.training(study.setting(number))
     options = SearchConfig(**study.record.config)
     config = by_recipe(recipe, options.training_config(**searched), epochs=epochs)
+    begin = architecture
+    if grow_during is not None:
+        if not 1 <= grow_during < config.epochs:
+            raise ConfigError(
+                f"grow-during is {grow_during}, and {config.epochs} epochs are trained; accepted: "
+                f"1 to {config.epochs - 1}"
+            )
+        begin = half_as_deep(architecture)
+        config = config.replace(growth=[Growth(grow_during + 1, architecture)])
     origin = origin_of(study, number)
     done = output.exists()
     if done:
@@ -111,12 +125,12 @@ def retrain(
                 f"test: {images.title} has no test images; accepted: a data set that has, such as "
                 "a folder with test/"
             )
-        training = Training(architecture, config, images, device)
         if not done:
             about = {"recipe": recipe, **about_trial(study, number)}
+            training = Training(begin, config, images, device)
             _train(training, output, origin, about, tell, paced)
         if test and not before:
-            _test(training, output, images, url, tell)
+            _test(architecture, output, images, device, url, tell)
     if before:
         if "test_accuracy" not in read_origin(output):  # of a call that ended between the two
             add_origin(output, {name: before[name] for name in ("test_accuracy", "test_loss")})
@@ -260,15 +274,13 @@ def _refuse_other_origin(there: Mapping[str, Any], asked: Mapping[str, Any]) -> 
             raise CheckpointError(f"{name} {there.get(name)!r}, not {value!r}")
 
 
-def _test(training: Training, output: Path, images: Dataset, url: str, tell: Teller) -> None:
+def _test(
+    architecture: Architecture, output: Path, images: Dataset, device: str, url: str, tell: Teller
+) -> None:
     """Read the test images with the network in ``output``, and record what they say."""
     origin = read_origin(output)
-    finished = Training(
-        training.architecture,
-        TrainingConfig.from_dict(origin["training"]),
-        images,
-        str(training.device),
-    )
+    config = TrainingConfig.from_dict(origin["training"]).replace(growth=None)
+    finished = Training(architecture, config, images, device)
     finished.model.load_state_dict(load(output).network.state_dict())
     assert images.test is not None, "refused before the training"
     loss, accuracy = finished.evaluate(images.test)

@@ -158,7 +158,7 @@ class TrainingConfig(BaseModel):
         Where this config says "auto", whatever was chosen is the same.
         """
         return [
-            f"{name} {stored.get(name)!r}, not {value!r}"
+            f"{name} {stored.get(name)!r:.80}, not {value!r:.80}"
             for name, value in self.to_dict().items()
             if value not in (stored.get(name), "auto")
         ]

@@ -23,6 +23,7 @@ from nas.training.loop import Training
 
 PARTS = {"architecture", "classes", "state"}  # of a file
 LATER = {"origin", "images"}  # which came later
+NESTED = 8  # levels of an origin: training, growth, its steps, their architectures with stages
 LARGEST = 65_536  # side of an image, and number of channels
 # of a file without ``images``: Fashion-MNIST
 OLDER: dict[str, list[Any]] = {"input_shape": [1, 28, 28], "mean": [0.2860], "std": [0.3530]}
@@ -112,10 +113,10 @@ def _origin(content: Mapping[str, Any]) -> dict[str, Any]:
     origin = content.get("origin") if isinstance(content, dict) else None
     if not isinstance(origin, dict):
         return {}
-    return {name: value for name, value in origin.items() if _is_json({name: value}, depth=5)}
+    return {name: value for name, value in origin.items() if _is_json({name: value})}
 
 
-def _is_json(value: object, depth: int = 4) -> bool:
+def _is_json(value: object, depth: int = NESTED) -> bool:
     """Whether it is what JSON has, nested no deeper than an origin is."""
     if isinstance(value, dict) and depth:
         return all(isinstance(k, str) and _is_json(v, depth - 1) for k, v in value.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +54,28 @@ def check_growth(architecture: Architecture, step: Growth, number: int = 0) -> N
     """
     if reason := contains(step.architecture, architecture).reason:
         raise _mistake(f"{number}.architecture does not contain the one before it: {reason}")
+
+
+def half_as_deep(architecture: Architecture) -> Architecture:
+    """The network with half of the blocks in each stage, rounded up; it is contained in train mode.
+
+    Raises:
+        ConfigError: it does not, or no stage has two blocks.
+
+    >>> from nas.presets import preset
+    >>> [stage.depth for stage in half_as_deep(preset("resnet20")).stages]
+    [2, 2, 2]
+    """
+    stages = [replace(stage, depth=-(-stage.depth // 2)) for stage in architecture.stages]
+    half = replace(architecture, stages=tuple(stages))
+    if half.key == architecture.key:
+        raise ConfigError("grow-during: no stage of this network has two blocks; leave it out")
+    if reason := contains(architecture, half).reason:
+        raise ConfigError(
+            f"grow-during: this network does not contain the one of half as many blocks: {reason}; "
+            "leave it out"
+        )
+    return half
 
 
 def _step(number: int, given: object) -> Growth:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 import nas
 from nas.cli.app import main
 from nas.cli.shipping import retrain_command
-from nas.data import LabelledImages
+from nas.data import LabelledImages, open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
 from nas.search.config import resolve
@@ -31,7 +31,7 @@ from nas.study.evaluation import evaluated
 from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 from nas.study.store import StudyStore
-from nas.training import TrainingConfig
+from nas.training import Training, TrainingConfig
 from nas.training.checkpoint import read_checkpoint, write_checkpoint
 from nas.training.export import read_origin
 from nas.training.recipes import recipe
@@ -49,17 +49,15 @@ class Quiet:
         return lambda *_: None
 
 
-@pytest.fixture
-def study(tmp_path, monkeypatch):
-    """The URL of a study of real images with one trial, "s", as far as its rows tell."""
+def stored(tmp_path, monkeypatch, space, data=fingerprint, **options):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_STORAGE", raising=False)
-    space = SearchSpace.from_dict(SPACE)
+    space = SearchSpace.from_dict(space)
     url = f"sqlite:///{tmp_path}/nas.db"
     given = {"trials": 1, "epochs": 1, "study": "s", "storage": url}
     given["training"] = {"batch_size": 1000, "precision": "float32", "channels_last": "off"}
-    config = resolve(given, None, Machine(cpus=1, gpus=0))
-    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), fingerprint(), {})
+    config = resolve({**given, **options}, None, Machine(cpus=1, gpus=0))
+    record = StudyRecord(space.to_dict(), space.hash, config.to_dict(), data(), {})
     store = StudyStore(url, "s", record, owner="a")
     searcher = Searcher(store, space, config, Quiet())
     where = {"host": "h/1", "device": "cpu", "numerics": "float32"}
@@ -67,6 +65,12 @@ def study(tmp_path, monkeypatch):
     searcher.report(searcher.next_job(), result)
     store.close()
     return url
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """The URL of a study of real images with one trial, "s", as far as its rows tell."""
+    return stored(tmp_path, monkeypatch, SPACE)
 
 
 def files(folder):
@@ -108,6 +112,46 @@ def test_a_stopped_retraining_goes_on_to_the_same_bits_by_the_command_it_prints(
     subprocess.run([*command[:-1], "whole.pt"], check=True, stdout=subprocess.DEVNULL)
     whole, resumed = nas.load("whole.pt").state_dict(), nas.load(output).state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_retraining_that_grows_trains_half_of_the_blocks_first(tmp_path, monkeypatch, capsys):
+    deep = {**SPACE, "stages": [{**SPACE["stages"][0], "depth": 3, "stride": 2}]}
+    deep |= {
+        "stem": {"kernel": 3, "stride": 1, "width": 2},
+        "input_shape": [1, 8, 8],
+        "classes": 10,
+    }
+    images = open_dataset("digits", input_shape=(1, 8, 8))
+    url = stored(tmp_path, monkeypatch, deep, lambda: images.fingerprint, dataset="digits")
+    asked = ["--epochs", "2", "--grow-during", "1", "-o", "winner.pt", "--test"]
+    assert retrain(*asked) == 0
+    assert "(recorded)" in capsys.readouterr().out
+    found = nas.open_study(url, "s")
+    architecture = found.architecture(0)
+    assert nas.load("winner.pt").origin["architecture"] == architecture.key
+    config = TrainingConfig.from_dict(read_origin(Path("winner.pt"))["training"])
+    (step,) = config.growth
+    assert (step.epoch, step.architecture) == (2, architecture)
+    half = replace(architecture, stages=(replace(architecture.stages[0], depth=2),))
+    training = Training(half, config, images, "cpu")
+    accuracy = [training.epoch().val_accuracy for _ in range(2)][-1]
+    assert accuracy == read_origin(Path("winner.pt"))["val_accuracy"]
+    assert retrain(*asked) == 0  # the test images were read of the network that it has grown to
+    assert "(recorded before)" in capsys.readouterr().out
+    assert retrain(*asked[:2], *asked[4:]) == 2
+    assert "growth [{'epoch': 2, " in capsys.readouterr().err
+
+
+def test_a_retraining_that_cannot_grow_is_refused_before_it_begins(study, data_folder, capsys):
+    for arguments, said in [
+        (["--epochs", "2", "--grow-during", "1"], "no stage of this network has two blocks"),
+        (["--epochs", "2", "--grow-during", "2"], "grow-during is 2, and 2 epochs are trained"),
+        (["--grow-during", "0"], "grow-during"),
+        (["--top", "1", "--grow-during", "1"], "grow-during is given, but with top"),
+    ]:
+        assert retrain("-o", "winner.pt", *arguments) == 2
+        assert said in capsys.readouterr().err
+    assert not Path("winner.pt").exists()
 
 
 def test_a_second_retraining_is_done_and_another_one_refused(study, data_folder, capsys):
