@@ -39,6 +39,7 @@ from nas.study.exchange.taking_over import Result, take_over
 from nas.study.lineage import Inherits
 from nas.study.policies import FROM_SCRATCH
 from nas.study.store import CAUSES, StudyStore
+from nas.training.recipes import inherited
 
 log = logging.getLogger(__name__)
 
@@ -543,7 +544,7 @@ class Searcher:
         """
         training = self.config.training_config(**self.space.training(setting))
         if parent is not None:
-            training = training.replace(epochs=parent.inherits.epochs)
+            training = inherited(training, parent.inherits.epochs)
         return training.to_dict()
 
     def _started(self, job: Job) -> Job:

@@ -322,7 +322,8 @@ class Training:
         """Begin with what another training has come to, whose network this one contains.
 
         Weights, statistics and momentum are those of the checkpoint, grown into this network, which
-        computes the same. Epochs and learning rate begin anew, as this config has them.
+        computes the same. Epochs and learning rate begin anew, as this config has them; all else is
+        to be equal.
 
         Args:
             path: of a checkpoint of ``save``.
@@ -333,7 +334,8 @@ class Training:
         """
         assert self.epochs_done == 0, "the training has begun"
         state = read_checkpoint(Path(path), self.device)
-        theirs = {**state["config"], "epochs": self.config.epochs}
+        own = {"epochs": self.config.epochs, "peak_lr": self.config.peak_lr}
+        theirs = {**state["config"], **own}
         if differences := self.config.differences(theirs):
             raise CheckpointError(f"the checkpoint was trained with {differences[0]}")
         self._refuse_other_images(state)

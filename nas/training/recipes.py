@@ -33,6 +33,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 DEFAULT_RECIPE = "study"
+INHERITED_LR = 0.3  # of the peak: at the whole of it, what was inherited is lost (docs/nested.md)
 
 
 def recipe(
@@ -58,3 +59,13 @@ def recipe(
     given = {**RECIPES[name], **({} if epochs is None else {"epochs": epochs})}
     every = {"train_images": None, "epoch_images": None}
     return (base or TrainingConfig()).replace(**{**every, **given, **changes})
+
+
+def inherited(config: TrainingConfig, epochs: int) -> TrainingConfig:
+    """The config of a training for ``epochs`` that begins with the weights of another one.
+
+    >>> short = inherited(TrainingConfig(epochs=6, peak_lr=0.5), 2)
+    >>> short.epochs, short.peak_lr
+    (2, 0.15)
+    """
+    return config.replace(epochs=epochs, peak_lr=config.peak_lr * INHERITED_LR)

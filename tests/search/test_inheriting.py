@@ -109,6 +109,7 @@ def test_a_trial_begins_with_the_best_network_that_its_own_contains(done):
         inherits = lineage[number]
         assert (inherits and inherits.trial) == (best and best.number)
         assert job.epochs == job.training["epochs"] == (2 if inherits else 4)
+        assert job.training["peak_lr"] == (0.3 * 0.3 if inherits else 0.3)
         if inherits:
             assert Saved.read(job.parent.weights).digest == inherits.sha256
             assert inherits.sha256 == best.user_attrs.get(WEIGHTS) or best.number in done.begun
@@ -332,7 +333,7 @@ def test_a_search_of_digits_inherits_real_weights(tmp_path, monkeypatch, capsys)
     frame = study.frame().set_index("number")
     inherited = frame[frame["state"] == "INHERITED"]
     assert len(inherited) >= 1
-    config = TrainingConfig(epochs=1, seed=1, split_seed=1, **training)
+    config = TrainingConfig(epochs=1, seed=1, split_seed=1, peak_lr=0.3 * 0.3, **training)
     (runs,) = (tmp_path / "nas-runs").iterdir()
     data = open_dataset("digits", input_shape=(1, 8, 8))
     for number, row in inherited.iterrows():

@@ -25,7 +25,7 @@ def parent(train, tmp_path):
 
 def test_it_begins_with_the_same_function_statistics_and_momentum(parent, train, train_data):
     before, path = parent
-    child = train(QUICK.replace(epochs=2), LARGE)
+    child = train(QUICK.replace(epochs=2, peak_lr=0.1), LARGE)
     child.inherit(path)
     assert child.epochs_done == 0
     assert child.architecture == LARGE
@@ -62,8 +62,8 @@ def test_a_network_that_it_does_not_contain_another_recipe_and_other_images_are_
     _, path = parent
     with pytest.raises(CheckpointError, match="nothing is inherited: the network cannot grow"):
         train(QUICK, OTHER).inherit(path)
-    with pytest.raises(CheckpointError, match=r"trained with peak_lr 0\.2, not 0\.1"):
-        train(QUICK.replace(peak_lr=0.1), LARGE).inherit(path)
+    with pytest.raises(CheckpointError, match=r"trained with momentum 0\.9, not 0\.8"):
+        train(QUICK.replace(momentum=0.8), LARGE).inherit(path)
     digits = Training(LARGE, QUICK.replace(validation=None), open_dataset("digits"), "cpu")
     with pytest.raises(CheckpointError, match="the checkpoint"):
         digits.inherit(path)
