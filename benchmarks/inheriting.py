@@ -30,7 +30,7 @@ from nas.study.table import Table, read_table
 GOAL = 60  # trainings of random search
 LESS = 4  # so many times fewer images are to lead there
 # Searches that inherit: sampler and epochs of a trial that inherits
-INHERITING = (("growing", 1), ("growing", 2), ("growing", 3), ("random", 2))
+INHERITING = (("growing", 2),)
 SCRATCH = (("random", GOAL), ("model", GOAL // LESS), ("random", GOAL // LESS))  # trials
 PROVEN = 3  # trials at the end of a search that inherits, from scratch
 KEYS = ("sampler", "inherit_epochs", "trials", "seed")
