@@ -165,12 +165,10 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
         objective = replace(objective, measure=table.measure)
         machine = VirtualMachine(workers=machine.cpus, recipe=table.recipe)
         given = {"space": table.space.name, **given} if not stored else given
+    if stored:  # first: what a study does not have may contradict what it has
+        _refuse_another(stored, study, given)
     config = resolve({**given, "study": study}, kept, machine)
     refuse_deleted(check_url(storage), config.runs)
-    if stored:  # before its space is held against other images
-        asked_for = {"dataset": config.dataset, "resize": config.resize}
-        other = replace(stored, config={**stored.config, **asked_for}, fixed=tuple(asked_for))
-        stored.refuse_another(other, study)
     if config.device == "cuda" and not config.gpus_per_trial:
         raise ConfigError("device is cuda, but trials get no GPU; add --gpus-per-trial")
     if config.gpus_per_trial == AUTO and not objective.is_built_in:
@@ -259,6 +257,18 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
     if stored:
         stored.refuse_another(record, study)
     return plan
+
+
+def _refuse_another(stored: StudyRecord, study: str, given: Mapping[str, Any]) -> None:
+    """Do nothing if the options that were given are those of the stored study, as far as its
+    results are comparable only where they are equal.
+
+    Raises:
+        NasError: one is not, or cannot be.
+    """
+    fixed = checked({name: given[name] for name in options(Scope.FIXED) if name in given})
+    other = replace(stored, config={**stored.config, **fixed}, fixed=tuple(fixed))
+    stored.refuse_another(other, study)
 
 
 def _with_trials(

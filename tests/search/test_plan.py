@@ -447,6 +447,20 @@ def test_a_study_goes_on_with_its_data_set_and_refuses_another(digits, tmp_path)
     )
 
 
+def test_options_of_another_study_are_that_before_they_contradict_the_stored_ones(digits):
+    begin(digits(study="s", epochs=3))
+    for options, difference in (
+        ({"inherit": True}, "inherit is false, not true"),
+        ({"epochs": 1}, "epochs is 3, not 1"),  # and grace, 2, would be above it
+    ):
+        with pytest.raises(NasError) as refused:
+            prepare({"storage": URL, "study": "s", **options}, HERE)
+        assert str(refused.value) == (
+            f"study 's' exists and is another one: {difference}; choose another --study, or leave "
+            "these options out"
+        )
+
+
 def test_images_that_moved_are_the_same_and_changed_ones_are_not(digits, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
     np.savez("a.npz", images=images, labels=np.arange(20) % 2)
