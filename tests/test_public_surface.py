@@ -66,6 +66,7 @@ def test_spaces_studies_and_analyses_load_neither_torch_nor_ray(module):
 
 BASE = {
     "errors",
+    "duration",
     "output",
     "quantity",
     "text",
@@ -84,6 +85,7 @@ MAY_IMPORT = {
     "importing": {"errors"},
     "causes": {"errors"},
     "quantity": {"errors"},
+    "duration": {"errors", "quantity"},
     "metrics": {"errors", "quantity"},
     "dominance": {"metrics"},
     "options": {"quantity"},

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nas.data.registry import DEFAULT, full_name
+from nas.duration import parse_duration, spelled
 from nas.errors import ConfigError, DataError, NasError, SpaceError, choose
 from nas.metrics import read_minimized
 from nas.objectives.contract import check_name
@@ -22,7 +23,6 @@ from nas.options import Real, Whole, mismatch, number
 from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
 from nas.samplers import NAMES
 from nas.search.curves import check_log_to
-from nas.search.duration import parse_duration, spelled
 from nas.search.machine import Machine, check_address
 from nas.search.placement import LEAST
 from nas.space import Bands, SearchSpace, amount

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from nas.duration import spelled
 from nas.study.record import StudyRecord
 from nas.study.shell import nas_command
 
 SPACE_FILE, CONFIG_FILE = "space.yaml", "search.yaml"
+_OF_ANOTHER_FILE = ("space", "study", "runs", "data", "start_from")
+DURATIONS = ("time_budget", "trial_timeout")  # seconds, where a person types 30m
+# none is no limit; left out, they get one from the machine or by default
+UNLIMITED = (*DURATIONS, "train_images")
 
 
 def space_file(record: StudyRecord) -> str:
@@ -25,9 +31,20 @@ def config_file(record: StudyRecord) -> str:
     Without what is of the call and not of the study: the folder of its runs, that of the images,
     what it started from, which is in this database, and the design space, a file of its own.
     """
-    left_out = ("space", "study", "runs", "data", "start_from")
-    options = {k: v for k, v in record.config.items() if k not in left_out and v is not None}
-    return _yaml({name.replace("_", "-"): value for name, value in options.items()})
+    options = {
+        name.replace("_", "-"): _typed(name, value)
+        for name, value in record.config.items()
+        if name not in _OF_ANOTHER_FILE and (value is not None or name in UNLIMITED)
+    }
+    return _yaml(options)
+
+
+def _typed(name: str, value: Any) -> Any:
+    """An option as a person writes it."""
+    if value is None:
+        return "none"
+    seconds = type(value) in (int, float) and 0 < value < math.inf
+    return spelled(value) if name in DURATIONS and seconds else value
 
 
 def command(name: str) -> str:

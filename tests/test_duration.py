@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.duration import parse_duration, spelled
 from nas.errors import ConfigError
 from nas.quantity import format_duration
-from nas.search.duration import parse_duration, spelled
 
 
 @pytest.mark.parametrize(
