@@ -586,9 +586,9 @@ def test_effects_stand_in_rows_with_their_intervals_pairs_and_costs():
     assert axes.get_ylim() == (-0.7, 0.7)
     assert not axes.yaxis.get_gridlines()[0].get_visible()
     assert axes.xaxis.get_gridlines()[0].get_visible()
-    assert legend(axes) == (["equal in all other knobs"], BEST, 8)
+    assert axes.get_legend() is None
     assert axes.get_title("left") == "Effect of a knob: s (n = 12, 3 epochs)"
-    assert list(axes.texts) == []
+    assert said(axes) == ["● pairs of networks equal in all other knobs"]
 
 
 @pytest.mark.parametrize(
@@ -620,9 +620,8 @@ def test_effects_of_pairs_by_cost_say_so_and_what_has_too_few_is_left_out():
     drawn = bars.lines[0]
     assert points(drawn) == pytest.approx(np.array([100 * kept["effect"], [1, 0]]).T)
     assert (to_rgb(drawn.get_color()), drawn.get_marker()) == (ORANGE, "s")
-    assert legend(axes)[0] == ["matched by macs"]
     assert said(axes) == [
-        "pairs of networks whose macs differ by at most 20 %",
+        "■ pairs of networks whose macs differ by at most 20 %",
         "2 flips with fewer than 5 pairs left out",
     ]
     assert axes.get_ylim() == (-0.7, 1.7)

@@ -96,16 +96,21 @@ def effects(
     shown = shown.loc[shown["effect"].abs().nlargest(SHOWN).index.sort_values()]
     with canvas(7.4, 1.5 + 0.24 * len(shown), ax) as (figure, axes):
         at = np.arange(len(shown))[::-1]
-        for k, (how, label) in enumerate(
-            {"exact": "equal in all other knobs", "cost": f"matched by {cost}"}.items()
+        said = []  # in place of a legend, which could lie over the end of an interval
+        for k, (how, sign, pairs_of) in enumerate(
+            (
+                ("exact", "●", "equal in all other knobs"),
+                ("cost", "■", f"whose {cost} differ by at most {100 * tolerance:g} %"),
+            )
         ):
             mask = (shown["matching"] == how).to_numpy()
             if mask.any():
                 rows = shown[mask]
+                said.append(f"{sign} pairs of networks {pairs_of}")
                 reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["effect"].to_numpy())
                 axes.errorbar(
                     100 * rows["effect"], at[mask], xerr=100 * reach, fmt=MARKERS[k], ms=5,
-                    color=colours(2)[k], lw=1.4, capsize=2, label=label,
+                    color=colours(2)[k], lw=1.4, capsize=2,
                 )  # fmt: skip
         axes.axvline(0, color="0.3", lw=0.8)
         axes.set_yticks(
@@ -128,9 +133,6 @@ def effects(
         axes.set_xlabel(f"effect on {accuracy_label(trials)} ({unit})")
         axes.set_ylim(-0.7, len(shown) - 0.3)
         axes.grid(False, axis="y")
-        axes.legend(loc="best", fontsize=8, frameon=True)
-        said = [f"pairs of networks whose {cost} differ by at most {100 * tolerance:g} %"]
-        said = said if (shown["matching"] == "cost").any() else []
         if smaller:
             said.append(f"the {SHOWN} largest effects; {smaller} smaller ones left out")
         if few:
