@@ -35,6 +35,7 @@ _STYLES = {
 }
 LINES_EVERY = 60.0  # seconds without a line, before some say how far what runs is
 LINES = 4  # of them at a time
+WIDE = 100  # columns of a terminal with room between those of the table
 _FAILURES = ("failed", "died", "abandoned")
 
 
@@ -155,6 +156,8 @@ class View(Watcher):
         waiting = max(0, self.config.trials - 1 - max(seen, self.last))
         running = [self.seconds_left(key) or 0.0 for key in self.running]
         mean = sum(self.spent) / len(self.spent)
+        if not running and not waiting:
+            return None
         slots = self.config.concurrency or 1
         return (sum(running) + waiting * mean) / max(1, min(slots, len(running) + waiting))
 
@@ -170,8 +173,8 @@ class View(Watcher):
         front = self.front.text if self.front else ""
         left = ""
         if self.deadline is not None:
-            left = f"{format_duration(max(0.0, self.deadline - time.monotonic()))} left at most"
-        spent = format_duration(time.monotonic() - self.begun)
+            left = f"{_whole(max(0.0, self.deadline - time.monotonic()))} left at most"
+        spent = _whole(time.monotonic() - self.begun)
         return packed((done, front, best, spent, left), self.console.width)
 
 
@@ -230,7 +233,8 @@ class LiveView(LinesView):
         self._live.stop()
 
     def _render(self) -> Group:
-        table = Table(box=None, padding=(0, 2, 0, 0))
+        wide = self.console.width >= WIDE
+        table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0))
         headers = ("running", "epoch", "of it", self.measure.word, "params", "MACs", "images/s")
         for header in (*headers, "time", "left"):
             table.add_column(header, justify="left" if header == "running" else "right")
@@ -244,7 +248,7 @@ class LiveView(LinesView):
                 count(job.cost.params),
                 count(job.cost.macs),
                 _speed(result, pace) if self.trained else "–",
-                format_duration(time.monotonic() - begun),
+                _whole(time.monotonic() - begun),
                 "–" if left is None else format_duration(left),
             )
         about = self.search_left()
@@ -254,6 +258,11 @@ class LiveView(LinesView):
 
 class QuietView(View):
     """Nothing until the end."""
+
+
+def _whole(seconds: float) -> str:
+    """A time that is redrawn as it passes: whole seconds, as digits below would only flicker."""
+    return format_duration(int(seconds))
 
 
 def _speed(result: Mapping[str, Any], pace: Pace | None) -> str:

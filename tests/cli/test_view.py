@@ -172,6 +172,33 @@ def test_no_line_is_longer_than_the_terminal_and_no_number_is_broken(width, time
     assert "left at most" in said
 
 
+def test_on_80_columns_what_runs_again_is_one_row_too_and_seconds_are_whole(time):
+    console = Console(file=io.StringIO(), width=80, color_system=None, force_terminal=True)
+    one = LiveView(console, CONFIG, 10_000.0)
+    one.started(job(1234, attempt=2))
+    one.measured(job(1234, attempt=2), {**result(3, 0.9), "seconds": 5000.0})
+    time.now += 0.08
+    console.print(one._render())
+    rows = [" ".join(row.split()) for row in console.file.getvalue().splitlines()]
+    assert rows == [
+        "",
+        "running epoch of it accuracy params MACs images/s time left",
+        "trial 1234 (attempt 2) 3/4 – 90.00 % 12.3k 6.70M 1,234 0s 1h23m",
+        "no trial ended yet · 0s · 2h44m left at most",
+        "",
+    ]
+
+
+def test_after_the_last_trial_nothing_is_said_of_the_time_to_it(shown, time):
+    one = shown(LiveView)
+    for number in range(CONFIG.trials):
+        one.started(job(number))
+        time.now += 2
+        assert (one.search_left() is None) == (number == 0)
+        one.ended(job(number), "failed", None)
+    assert one.search_left() is None
+
+
 def test_a_quiet_view_says_nothing_and_knows_all(shown, time):
     one = shown(QuietView)
     run(one, time)
