@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from browser import Browser, browsing  # noqa: E402
 from dashboard_page import DashboardPage  # noqa: E402
-from dashboards import Search, serving  # noqa: E402
+from dashboards import Search, inherits, serving  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 REAL = ROOT / "studies" / "resnet_vs_plain-macs-4M-8M-flip-residual-2ep.sqlite"
@@ -27,6 +27,7 @@ PAGES = {  # of the file: title, study, its charts
     "effect": ("Effect", "residual or plain", 1),
     "trials": ("Trials", "residual or plain", 0),
     "trial": ("Trial", "guided", 1),
+    "lineage": ("Lineage", "inheriting", 1),
     "curves": ("Learning curves", "guided", 1),
     "front": ("Accuracy and cost", "resnext", 1),
     "architectures": ("Architectures", "residual or plain", 0),
@@ -73,6 +74,7 @@ def searches(url: str) -> None:
     options = {"sampler": "random", "scheduler": "none", "trials": 60}
     for space in ("resnet", "resnext"):
         Search(url, space, space, **options).run()
+    inherits(url, "inheriting", Path.cwd(), trials=40)
     search = Search(url, "guided", trials=60, epochs=9)
     lost = "CUDA out of memory. Tried to allocate 1.2 GiB"
     search.run(failing={3: lost, 8: "loss is not finite", 15: lost}, dying=[11], until=48)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
+from searches import SPACE
 from selenium.webdriver.support.ui import WebDriverWait
 
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
+from nas.search.checkpoints import attempt_folder
 from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.searcher import Searcher, Watcher
+from nas.search.stores import CHECKPOINT, Saved
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
@@ -73,7 +78,23 @@ class Search:
                 continue
             while self.epoch(job, objective):
                 pass
+            if self.config.inherit:
+                self._leave(job)
         self.store.close()
+
+    def _leave(self, job):
+        """A file in place of the weights, which others begin with."""
+        place = Path(self.config.runs) / attempt_folder(job.number, job.attempt) / "checkpoint"
+        place.mkdir(parents=True)
+        content = f"weights of {job.number}".encode()
+        (place / CHECKPOINT).write_bytes(content)
+        self.searcher.checkpoint(job, str(Saved(str(place), hashlib.sha256(content).hexdigest())))
+
+
+def inherits(url, study, folder, trials=16) -> None:
+    """A study of which some trials begin with the weights of others, that lie in ``folder``."""
+    options = {"sampler": "random", "inherit": True, "objective": "fashion_mnist", "trials": trials}
+    Search(url, study, SPACE, runs=str(folder / "runs"), **options).run()
 
 
 def free_port() -> int:

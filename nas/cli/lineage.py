@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ _WORDS = SPOKEN | {"COMPLETE": "from scratch"}
 def print_inherited(console: Console, study: Study, rows: int | None = None) -> None:
     """Print the best inherited trials, and how far such values can be trusted; nothing where no
     trial inherits."""
-    from nas.analysis.inheritance import agreement
+    from nas.analysis.inheritance import agreement_text
 
     trials = study.frame()
     found = trials[trials["state"] == INHERITED]
@@ -49,13 +48,7 @@ def print_inherited(console: Console, study: Study, rows: int | None = None) -> 
             count(row["macs"]),
         )
     console.print(table)
-    both = agreement(trials)
-    said = f"{plural(both.networks, 'inherited network')} of {len(found)} trained from scratch, too"
-    if both.networks:
-        said += f": inherited values are {100 * both.gain:+.2f} points beside those"
-    if both.kendall == both.kendall:
-        said += f", and rank the networks as these do with Kendall's τ {both.kendall:.2f}"
-    console.print(f"{said}.", markup=False, highlight=False)
+    console.print(agreement_text(trials), markup=False, highlight=False)
 
 
 def print_tree(console: Console, study: Study, number: int) -> None:
@@ -64,33 +57,26 @@ def print_tree(console: Console, study: Study, number: int) -> None:
     Raises:
         StorageError: the study has no such trial.
     """
+    from nas.analysis.inheritance import Lineage
+
     measure = study.record.measure
     frame = study.frame()[["number", "inherits", "state", "epochs", "macs", measure.metric]]
-    frame = frame.astype(object).where(frame.notna(), None)
-    trials = {int(row["number"]): row for row in frame.to_dict("records")}
+    known = frame.astype(object).where(frame.notna(), None)
+    trials = {int(row["number"]): row for row in known.to_dict("records")}
     if number not in trials:
         raise StorageError(f"study {study.name!r} has no trial {number}")
-    children = defaultdict(list)
-    for child, row in trials.items():
-        if row["inherits"] is not None:
-            children[int(row["inherits"])].append(child)
-    line = [number]
-    while (parent := trials[line[0]]["inherits"]) in trials and parent not in line:
-        line.insert(0, int(parent))
+    lineage = Lineage.of(frame)
+    above, below = lineage.ancestors(number), lineage.descendants(number)
+    first = above[0] if above else number
 
     def label(one: int) -> Text:
         return Text(_said(trials[one], measure), style="bold" if one == number else "")
 
-    root = node = Tree(label(line[0]))
-    for one in line[1:]:
-        node = node.add(label(one))
-    waiting, seen = [(number, node)], set(line)
-    while waiting:  # no recursion: a line may be as long as a study
-        one, node = waiting.pop()
-        for child in children[one]:
-            if child not in seen:
-                seen.add(child)
-                waiting.append((child, node.add(label(child))))
+    root = Tree(label(first))
+    nodes = {first: root}
+    for one in (*above, number, *below):
+        if one not in nodes:
+            nodes[one] = nodes[lineage.parent[one]].add(label(one))
     console.print(root)
 
 

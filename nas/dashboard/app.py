@@ -12,6 +12,7 @@ from nas.dashboard.views import (
     failures,
     front,
     knobs,
+    lineage,
     live,
     pair,
     reproduce,
@@ -29,6 +30,7 @@ ONE_STUDY = {
     "Progress": (links.PROGRESS, live.page),
     "Trials": ("trials", trials.page),
     "Trial": (links.TRIAL, trial.page),
+    "Lineage": (links.LINEAGE, lineage.page),
     "Learning curves": ("curves", curves.page),
     "Accuracy and cost": ("front", front.page),
     "Architectures": ("architectures", architectures.page),
@@ -39,21 +41,23 @@ ONE_STUDY = {
     "Run it again": ("again", reproduce.page),
 }
 
+SOME = (links.EFFECT, links.LINEAGE)  # pages that only some studies have
+
 
 def main() -> None:
     """Choose the study and, of its pages and those of the database, one."""
     st.set_page_config("nas", layout="wide")
     url = storage_url()
-    pairs = None
+    own = None
     with refused(url):
         _choose_study(data.names(url))
-        pairs = data.has_pairs(data.chosen(url))
+        own = data.own_pages(data.chosen(url))
     pages = [
         st.Page(
             _page(page),
             title=title,
             url_path=path,
-            visibility="hidden" if path == links.EFFECT and not pairs else "visible",
+            visibility="hidden" if path in SOME and path not in (own or ()) else "visible",
         )
         for title, (path, page) in ONE_STUDY.items()
     ]
@@ -61,7 +65,7 @@ def main() -> None:
     comparison = st.Page(lambda: compare.page(url), title="Compare studies", url_path="compare")
     page = st.navigation({"Database": [overview, comparison], "Study": pages}, expanded=True)
     links.follow()
-    if pairs is not None:  # the database could be read
+    if own is not None:  # the database could be read
         with refused(url):
             page.run()
 

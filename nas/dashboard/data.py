@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 import nas.study.reader as reader
+from nas.dashboard import links
 from nas.dashboard.text import printable
 from nas.errors import NasError
 from nas.metrics import Measure
@@ -46,6 +47,11 @@ class Source:
         """The knob in which the two networks of each pair differ, in a study of such pairs."""
         flip = self.study().record.config.get("flip")
         return flip if flip in self.study().space.parameters else None
+
+    @property
+    def inherits(self) -> bool:
+        """Whether its trials begin with the weights of others, where they can."""
+        return bool(self.study().record.config.get("inherit"))
 
     def trials(self) -> pd.DataFrame:
         """``Study.frame``."""
@@ -102,12 +108,15 @@ def chosen(url: str) -> Source | None:
     return None if name is None else source(url, name)
 
 
-def has_pairs(source: Source | None) -> bool:
-    """Whether the study compares pairs of networks, which have a page of their own."""
+def own_pages(source: Source | None) -> set[str]:
+    """The addresses of the pages that this study has and most others have not."""
+    if source is None:
+        return set()
     try:
-        return source is not None and source.pairs is not None
+        there = {links.EFFECT: source.pairs is not None, links.LINEAGE: source.inherits}
     except NasError:  # a damaged one, which its pages say
-        return False
+        return set()
+    return {path for path, has in there.items() if has}
 
 
 def listed(url: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import altair as alt
 import streamlit as st
 
 # The addresses of pages that something leads to
-TRIAL, EFFECT, PROGRESS = "trial", "effect", "progress"
+TRIAL, EFFECT, LINEAGE, PROGRESS = "trial", "effect", "lineage", "progress"
 CLICKED = "clicked"  # the selection of a chart that opens a trial
 _TARGET = "target"  # of the last click, in the state of a visitor
 # As if the visitor had come back to that address: what it says goes before what boxes had, and the

@@ -58,7 +58,8 @@ def show_trials(
 ) -> None:
     """Rows with a column ``number``, of which the columns ``order`` are seen.
 
-    A cell of a column whose name ends in ``number`` opens the trial that it names.
+    A cell of a column whose name ends in ``number``, or of ``inherits``, opens the trial that it
+    names.
     """
     seen = [name for name in order if name in rows]
     opens = partial(_open_trial, rows)
@@ -67,8 +68,8 @@ def show_trials(
 
 def _open_trial(rows: pd.DataFrame, position: int, column: str) -> None:
     row = rows.iloc[position]
-    named = column if column.endswith("number") else "number"
-    links.open_trial(int(row[named]), row.get("study"))
+    names = (column.endswith("number") or column == "inherits") and pd.notna(row[column])
+    links.open_trial(int(row[column if names else "number"]), row.get("study"))
 
 
 def _selected(key: str, opens: Opens) -> None:

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 import pytest
 from browser import CHROMIUM, DRIVER, MISSING, Browser, browsing
 from dashboard_page import DashboardPage
-from dashboards import Search, serving
+from dashboards import Search, inherits, serving
 
 
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory) -> str:
-    """A study of pairs, a random one of two spaces each, and a guided one with stopped and failed
-    trials."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('studies')}/nas.db"
+    """A study of pairs, a random one of two spaces each, one that inherits, and a guided one with
+    stopped and failed trials."""
+    folder = tmp_path_factory.mktemp("studies")
+    url = f"sqlite:///{folder}/nas.db"
     options = {"sampler": "random", "scheduler": "none", "flip": "residual"}
     Search(url, "pairs", "resnet_vs_plain", trials=24, **options).run()
     Search(url, "resnet", "resnet", sampler="random", scheduler="none", trials=16).run()
     Search(url, "resnext", sampler="random", scheduler="none", trials=16).run()
+    inherits(url, "inheriting", folder)
     Search(url, "guided", trials=24, reduction=2).run(
         failing={3: "loss is not finite", 5: "loss is not finite"}, dying=[7]
     )

@@ -6,15 +6,23 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 
 from nas.analysis import effects
+from nas.analysis.inheritance import Lineage
 from nas.dashboard.views.trial import next_commands
 from nas.study.notes import Note, read_notes
 from nas.study.reader import open_study
 from nas.study.reader import studies as listed
 
+POINT = "svg.marks [aria-roledescription=point]"
+
+
+def point_of(page, number):
+    """That of a trial, once it is drawn."""
+    return next(iter(page.browser.all(f"{POINT}[aria-label*='trial: {number};']")), None)
+
 
 def mark(page):
     """The first point of the charts, once it is drawn."""
-    return next(iter(page.browser.all("svg.marks [aria-roledescription=point]")), None)
+    return next(iter(page.browser.all(POINT)), None)
 
 
 def back(page, title):
@@ -78,6 +86,38 @@ def test_a_trial_is_all_in_one_page(page, studies):
     second = int(study.best(2)["number"].iloc[1])
     page.settled(f"Trial {second}")
     assert page.address()[1]["number"] == str(second)
+
+
+def test_a_lineage_leads_from_a_trial_to_its_parent_and_back(page, studies):
+    trials = open_study(studies, "inheriting").frame().set_index("number")
+    lines = Lineage.of(trials.reset_index())
+    page.go("Lineage", "inheriting")
+    inherited = int((trials["state"] == "INHERITED").sum())
+    content = page.says(f"of {inherited} inherited networks trained from scratch, too")
+    assert "Drawn:" not in content
+    page.browser.until(lambda: len(page.browser.all(POINT)) == len(trials))
+    page.press("epochs")
+    assert page.address() == ("/lineage", {"study": "inheriting", "along": "epochs"})
+    child = max(lines.parent)
+    parent = lines.parent[child]
+    page.click(lambda: point_of(page, child))
+    page.settled(f"Trial {child}")
+    page.says(f"Began with the weights of trial {parent}")
+    page.click(lambda: point_of(page, parent))  # on the trial's page, too
+    page.settled(f"Trial {parent}")
+    page.browser.until(lambda: point_of(page, child))
+    back(page, f"Trial {child}")
+    back(page, "Lineage")
+    page.browser.until(lambda: page.address()[1].get("along") == "epochs")
+
+
+def test_a_study_whose_trials_all_begin_from_scratch_has_no_lineage(page):
+    page.choose("Study", "guided")
+    links = [link.text for link in page.browser.all("[data-testid=stSidebarNav] a")]
+    assert "Trials" in links
+    assert not {"Lineage", "Effect"} & {*links}
+    page.go("Trial")
+    assert "Lineage" not in page.says("What to do with it")
 
 
 def test_a_note_is_kept_and_shown_where_trials_are_listed(page, studies):

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from urllib.parse import quote
 
-from dashboards import Search, serving
+from dashboards import Search, inherits, serving
 from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
 from study_factory import write_study
@@ -54,7 +54,13 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
         page.settled("Trial 1")
         assert page.content().count(ILL) >= 3  # the study, the reason, the command
         assert browser.one("textarea[aria-label='Note']").get_attribute("value") == ILL
-        browser.open(f"{address}/trials?where={quote(ILL)}&columns={quote(ILL)}")
+        inherits(url, f"inherits {ILL}", tmp_path)
+        for path, title in (("lineage", "Lineage"), ("trial", "Trial")):
+            browser.open(f"{address}/{path}?study={quote(f'inherits {ILL}')}&along={quote(ILL)}")
+            page.settled(title)
+            assert f"inherits {ILL}" in page.says("Lineage")
+            assert browser.driver.execute_script("return window.pwned") is None
+        browser.open(f"{address}/trials?study={quote(ILL)}&where={quote(ILL)}&columns={quote(ILL)}")
         page.says("is not understood")
         page.go("Trials")
         page.enter("Filter", "trial < 4")

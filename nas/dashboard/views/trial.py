@@ -11,6 +11,7 @@ import streamlit as st
 from nas.dashboard import charts, columns, drawings, links, notes
 from nas.dashboard.data import Source
 from nas.dashboard.text import heading, nothing, numbers, printable
+from nas.dashboard.views import lineage
 from nas.dashboard.views.curves import offered_measures
 from nas.metrics import MEASURED, Measure, shown_cost
 from nas.quantity import count, format_duration, percent, plural
@@ -48,6 +49,8 @@ def page(source: Source) -> None:
         st.subheader("Network")
         drawings.show(source, number)
     _curve(source, row)
+    if source.inherits:
+        lineage.of_trial(source, number)
     left, right = st.columns(2)
     with left:
         _knobs(source, row)
