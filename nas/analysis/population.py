@@ -259,7 +259,7 @@ def _population(
         raise AnalysisError(
             f"{len(early)} of {len(trials)} trials of {study} were stopped early, and without them "
             "the space looks better than it is",
-            "use a study with --scheduler none, or stopped='drop' (edf also takes 'bound')",
+            "use a study with --scheduler none, or stopped='drop' (edf also takes stopped='bound')",
             "stopped",
         )
     full = trials[(trials["state"] == "COMPLETE") & measured]

@@ -265,6 +265,13 @@ def _wrap_help(group: typer.Typer) -> None:
 _wrap_help(app)
 
 
+# What lists the possible values of an argument
+_LISTED = {
+    **dict.fromkeys(("study", "studies"), "nas studies"),
+    **dict.fromkeys(("space", "spaces"), "nas spaces"),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     prepare_output()
@@ -280,6 +287,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except typer.TyperException as error:  # what Typer itself could not parse
         message = error.format_message()
+        listed = _LISTED.get(str(getattr(getattr(error, "param", None), "name", None)))
+        if listed and message.startswith("Missing argument"):
+            message += f" For those that there are: {listed}"
         return _refuse(message) if message else 2  # help was printed instead
     except (typer.Abort, KeyboardInterrupt):
         return 130

@@ -67,7 +67,7 @@ def test_several_studies_in_one_figure(kind, storage, tmp_path):
     [
         ("a --kind fronts", "did you mean front? accepted: front, edf"),
         ("a --kind edf", "use a study with --sampler random, or --policy any"),
-        ("b --kind edf --policy any", "or --stopped drop (edf also takes 'bound')"),
+        ("b --kind edf --policy any", "or --stopped drop (edf also takes --stopped bound)"),
         ("a --kind knob", "kind knob is of one knob; accepted: bottleneck, stages.0.depth"),
         ("a --kind knob --knob width --policy any", "has no knob 'width'; accepted: bottleneck"),
         ("a --kind curves --cost macs", "kind curves takes no option cost; accepted: none"),

@@ -123,6 +123,20 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(options, said, folder, 
 
 
 @pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("show", "Missing argument 'study'. For those that there are: nas studies"),
+        ("space info", "Missing argument 'space'. For those that there are: nas spaces"),
+        ("predict", "Missing argument 'network'."),
+        ("plot s", "Missing option '--output' / '-o'."),
+    ],
+)
+def test_what_is_missing_is_named_with_what_lists_its_values(command, said, capsys):
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err == f"nas: {said}\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ("sample good.yaml -n 0", "'-n': 0; it must be greater than or equal to 1"),
