@@ -59,7 +59,8 @@ def facts(space: SearchSpace) -> Iterator[str]:
     """One line on each property of a space."""
     size = space.size()
     yield f"{space.name}: {space.description or 'a design space'}"
-    yield f"size     {plural(size, 'setting')} ({count(size)}), exactly, without the limits"
+    short = f" ({count(size)})" if count(size) != str(size) else ""
+    yield f"size     {plural(size, 'setting')}{short}, exactly, without the limits"
     content = space.to_dict()
     for rule in ("tie", "order", "adjust", "limits"):
         if rule in content:

@@ -13,6 +13,7 @@ from nas.errors import ConfigError, DamagedError
 from nas.metrics import Measure
 from nas.quantity import percent, plural
 from nas.study.record import SYNTHETIC
+from nas.study.shell import nas_command
 from nas.study.states import WORDS, told
 from nas.study.storage_url import DEFAULT_STORAGE, VARIABLE
 from nas.text import one_line, visible
@@ -33,13 +34,18 @@ def studies_command(storage: Storage = DEFAULT_STORAGE) -> None:
     """List the studies of a database."""
     from nas.study.reader import studies
 
+    found = studies(storage)
+    if found.empty:
+        begin = nas_command("search", storage=storage)
+        say(f"there is no study in this database yet; to begin one: {begin}")
+        return
     table = Table()
     table.add_column("study")
     table.add_column("created (UTC)", no_wrap=True)
     table.add_column("data set", no_wrap=True)
     table.add_column("trials")
     table.add_column("best", justify="right")
-    for row in studies(storage).to_dict("records"):
+    for row in found.to_dict("records"):
         made, problem = row["created"], row["problem"]
         damaged = f"damaged: {problem}" if isinstance(problem, str) else None
         table.add_row(

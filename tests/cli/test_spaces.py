@@ -47,7 +47,7 @@ def test_the_facts_of_a_space_are_a_line_each():
     # 2 depths, and 3 of the 4 pairs of widths
     assert list(facts(space)) == [
         "small: a design space",
-        "size     6 settings (6), exactly, without the limits",
+        "size     6 settings, exactly, without the limits",
         "tie      depth",
         "order    width nondecreasing",
         "inside   100 % of the draws without limits are inside them (estimated from 2,000 draws)",

@@ -11,6 +11,7 @@ from study_factory import write_study
 from nas.cli.app import main
 from nas.cli.figures import curves_figure, front_figure
 from nas.study.database.tables import REVISION
+from nas.study.evaluation import record_evaluation
 from nas.study.reader import open_study
 
 
@@ -75,6 +76,23 @@ def test_studies_are_listed_with_their_states_and_best(run, change, tmp_path):
         ["z", "–", "–", "damaged: its config is not a mapping", "–"],
     ]
     assert printed[3].endswith("       12.20 % │")  # to the right
+
+
+def test_a_database_without_a_study_says_how_one_begins(run):
+    assert run("delete", "hand", "--yes")[0] == 0
+    code, printed = run("studies")
+    assert code == 0
+    assert printed[0].startswith("there is no study in this database yet; to begin one: ")
+    assert "nas search" in printed[0]
+
+
+def test_a_reading_of_the_test_images_is_shown_with_its_day(run, by_hand, tmp_path):
+    values = {"val_accuracy": 0.9, "test_loss": 0.3, "test_accuracy": 0.89}
+    assert not any("test images" in line for line in run("show", "hand")[1])
+    record_evaluation(f"sqlite:///{tmp_path}/nas.db", "hand", 1, {}, **values)
+    printed = run("show", "hand")[1]
+    (said,) = [line for line in printed if "test images" in line]
+    assert said.startswith("trial 1, trained anew: 89.00 % on the test images, read 20")
 
 
 def test_a_study_is_shown_with_its_best_and_two_figures(run, by_hand):

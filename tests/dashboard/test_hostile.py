@@ -54,11 +54,14 @@ def test_hostile_texts_are_shown_as_they_are(tmp_path, visit):
         page.settled("Trial 1")
         assert page.content().count(ILL) >= 3  # the study, the reason, the command
         assert browser.one("textarea[aria-label='Note']").get_attribute("value") == ILL
-        inherits(url, f"inherits {ILL}", tmp_path)
-        for path, title in (("lineage", "Lineage"), ("trial", "Trial")):
-            browser.open(f"{address}/{path}?study={quote(f'inherits {ILL}')}&along={quote(ILL)}")
+        name = f"inherits {ILL}"
+        inherits(url, name, tmp_path)
+        child = int(open_study(url, name).frame().dropna(subset=["inherits"])["number"].iloc[0])
+        for path, title in (("lineage", "Lineage"), (f"trial?number={child}", f"Trial {child}")):
+            more = f"study={quote(name)}&along={quote(ILL)}"
+            browser.open(f"{address}/{path}{'&' if '?' in path else '?'}{more}")
             page.settled(title)
-            assert f"inherits {ILL}" in page.says("Lineage")
+            assert name in page.says("Lineage")
             assert browser.driver.execute_script("return window.pwned") is None
         browser.open(f"{address}/trials?study={quote(ILL)}&where={quote(ILL)}&columns={quote(ILL)}")
         page.says("is not understood")

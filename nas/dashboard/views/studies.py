@@ -91,7 +91,8 @@ def _table(url: str, names: list[str]) -> None:
 
 def _opens(url: str, names: list[str], position: int, _: str) -> None:
     source = data.source(url, names[position])
-    links.open_study(names[position], links.EFFECT if data.has_pairs(source) else links.PROGRESS)
+    pairs = links.EFFECT in data.own_pages(source)
+    links.open_study(names[position], links.EFFECT if pairs else links.PROGRESS)
 
 
 def _totals(studies: pd.DataFrame) -> None:
