@@ -140,8 +140,8 @@ def draw(
         .mark_point(filled=False, size=240, color=charts.LINE, strokeWidth=2)
         .encode(x=x, y=y)
     )
-    layers = [edges, dots] if ringed.empty else [edges, rings, dots]
-    chart = alt.layer(*layers).properties(height=height)
+    layers = edges + dots if ringed.empty else edges + rings + dots
+    chart: alt.LayerChart = layers.properties(height=height)
     charts.show(chart, points.drop(columns=["along", "parent"]), key=key, opens=True)
 
 

@@ -130,14 +130,16 @@ def effects(
         )
         right.tick_params(length=0, labelsize=8)
         unit = f"percentage points, {100 * level:g} % interval"
-        axes.set_xlabel(f"effect on {accuracy_label(trials)} ({unit})")
+        # from the right, as the axes are short where names of knobs are long
+        axes.set_xlabel(f"effect on {accuracy_label(trials)} ({unit})", loc="right")
         axes.set_ylim(-0.7, len(shown) - 0.3)
         axes.grid(False, axis="y")
         if smaller:
             said.append(f"the {SHOWN} largest effects; {smaller} smaller ones left out")
         if few:
             said.append(f"{plural(few, 'flip')} with fewer than 5 pairs left out")
-        caption(axes, f"Effect of a knob: {space.title}", [*said, *notes([space])])
+        title = f"Effect of a knob: {space.title}"
+        caption(axes, title, [*said, *notes([space])], whole=True)
     return figure
 
 
