@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from nas.study.attempts import Attempts
 from nas.study.damage import read_metrics
+from nas.study.database import engines
 
 # of an unfinished trial, the next look reads the epochs again
 _LOOK = """
@@ -68,7 +69,7 @@ class Curves:
         Raises:
             UnavailableError: the database is away.
         """
-        with self._attempts.engine.connect() as connection:
+        with engines.reading(self._attempts.engine) as connection:
             # first, so that of a trial that is over by then all epochs are there
             look = {"study": self._attempts.study_id, "first": self._first}
             seen = connection.execute(text(_LOOK), look).all()
@@ -84,7 +85,7 @@ class Curves:
     def _read_costs(self, trials: Collection[int]) -> None:
         """Of trials whose first epoch is there: the costs of their networks, and measured ones."""
         since = {"study": self._attempts.study_id, "first": min(trials)}
-        with self._attempts.engine.connect() as connection:
+        with engines.reading(self._attempts.engine) as connection:
             networks = {row.number: row._mapping for row in connection.execute(text(_COSTS), since)}
             stored = connection.execute(text(_FIRST_EPOCHS), since).all()
         measured = {row.number: row.metrics for row in stored}

@@ -66,7 +66,7 @@ class Requests:
         self._looked = now
         asked = {"study": attempts.study_id, "key": STOP}
         with suppress(UnavailableError, DamagedError):
-            with attempts.engine.connect() as connection:
+            with engines.reading(attempts.engine) as connection:
                 row = connection.execute(_LOOK, asked).one()
             found = row.stop, int(read_mapping(row.config, "its config")["trials"])
             stop, trials = self._at_first = self._at_first or found

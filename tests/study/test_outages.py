@@ -3,11 +3,12 @@
 import sqlite3
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from nas.study.database import engines, outages
 from nas.study.database.outages import UnavailableError
+from nas.study.database.storage import open_storage
 
 NOBODY = "postgresql+psycopg://me:canary@127.0.0.1:1/nas"  # a port that refuses at once
 
@@ -111,3 +112,23 @@ def test_a_mistake_that_never_came_to_the_database_is_none_either(tmp_path):
     with pytest.raises(ProgrammingError, match="Incorrect number of bindings"), engine.begin() as c:
         c.exec_driver_sql("SELECT ?", ())
     engine.dispose()
+
+
+@pytest.mark.parametrize(("idle", "noticed"), [(0.99, False), (1.0, True)])
+def test_a_connection_that_was_closed_while_it_lay_idle_is_replaced(
+    postgres_database, clock, idle, noticed
+):
+    engine, other = open_storage(postgres_database).engine, create_engine(postgres_database)
+    asked = text("SELECT pg_backend_pid()")
+    with engine.connect() as connection:
+        first = connection.scalar(asked)
+    with other.connect() as connection:
+        assert connection.scalar(text(f"SELECT pg_terminate_backend({first}, 5000)"))
+    clock.now += idle
+    if not noticed:  # whoever used it a moment ago asks again, as after any outage
+        with pytest.raises(UnavailableError), engine.connect() as connection:
+            connection.scalar(asked)
+    with engine.connect() as connection:
+        assert connection.scalar(asked) != first
+    engine.dispose()
+    other.dispose()

@@ -34,6 +34,10 @@ _POSTGRES = {
     "tcp_user_timeout": 10_000,  # ms
 }
 _LOCK_KEY = 0x6E61735F  # "nas_", our PostgreSQL advisory lock
+_LOCK = text("""
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', :patience, true))
+SELECT pg_advisory_xact_lock(:key) FROM patience
+""")
 
 
 def parse_url(url: str) -> URL:
@@ -147,16 +151,24 @@ def locked(engine: Engine, seconds: float = BUSY_SECONDS) -> Iterator[None]:
             lock.release()
         return
     with engine.connect() as connection:
-        connection.execute(text(f"SET LOCAL lock_timeout = {int(1000 * seconds)}"))
         # of the transaction, not of the session: a pooler may give the next one to another server
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        connection.execute(_LOCK, {"key": _LOCK_KEY, "patience": f"{seconds * 1000:.0f}ms"})
         try:
             yield
         finally:
             try:
-                connection.rollback()
+                connection.commit()
             except (DBAPIError, UnavailableError):
                 connection.invalidate()  # the lock ends with its connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection of a writer for queries, each of which sees what is there by then."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":  # a transaction would take two more messages
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
 
 
 @contextmanager

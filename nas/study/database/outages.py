@@ -6,18 +6,23 @@ else has to know the many ways in which a connection ends.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import Dialect, ExceptionContext
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from nas.errors import StorageError
 
 AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)  # kinds of error
 PAUSE = 0.5  # seconds at least between two tries to connect
 PATIENCE = 5  # and at least this many times what the failed try took
+IDLE = 1.0  # seconds after which a connection may have been closed by those between
 
 
 class UnavailableError(StorageError):
@@ -33,6 +38,8 @@ def handle_outages(engine: Engine) -> None:
     event.listen(engine, "handle_error", _translated, retval=True)
     if engine.dialect.name != "sqlite":
         event.listen(engine, "do_connect", _Connector().connect)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_test_idle, engine.dialect))
 
 
 class _Connector:
@@ -53,11 +60,23 @@ class _Connector:
             raise UnavailableError(self._reason) from None
 
 
+def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _test_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    """A connection that lay idle is asked for an answer first, and replaced if there is none."""
+    if time.monotonic() < record.info.get("used", math.inf) + IDLE:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError(str(error)) from None
+
+
 def _translated(context: ExceptionContext) -> BaseException | None:
     """What is raised in place of a database error; None leaves it as it is."""
     error = context.original_exception
-    if context.is_pre_ping:  # the pool is about to replace this connection
-        return None
     if context.dialect.name == "sqlite":
         away = getattr(error, "sqlite_errorcode", 0) & 0xFF in AWAY
     else:

@@ -11,7 +11,8 @@ from nas.study.database import engines
 def open_storage(url: str) -> RDBStorage:
     """Optuna's storage, its tables created, on connections configured like ours."""
     engine = engines.engine_for(url)
-    options = engines.engine_options(engine.url)
+    # what ``configure_writer`` has in its place asks less often
+    options = {**engines.engine_options(engine.url), "pool_pre_ping": False}
     plain = engine.url.render_as_string(hide_password=False)
     with engines.locked(engine):
         with engine.connect() as connection:
