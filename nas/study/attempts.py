@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    bindparam,
     func,
     insert,
     literal,
@@ -32,6 +34,7 @@ from sqlalchemy import (
 from nas.errors import StorageError
 from nas.metrics import ACCURACY, METRICS, Measure, to_json
 from nas.study.damage import read_metrics
+from nas.study.database import engines
 from nas.study.database.tables import attempts, epochs, insert_new
 
 LEASE = timedelta(seconds=30)
@@ -39,6 +42,33 @@ _RESULT = ("epoch", *METRICS)
 _WHERE = ("host", "device", "numerics")
 WHOLE = ("complete", "inherited")  # states of attempts that came to the end of their training
 MEASURED = (*_RESULT, "metrics", *_WHERE)  # what is kept of an epoch's result
+
+
+def _is_this(table: Table, *more: str) -> Iterator[ColumnElement[bool]]:
+    """Rows of the attempt, and with ``more`` columns, that a statement's parameters name."""
+    for name in ("study_id", "trial", "attempt", *more):
+        yield table.c[name] == bindparam(f"this_{name}")
+
+
+# In the course of each trial. To build a statement takes SQLAlchemy longer than to execute it.
+_INSERT = insert(attempts)
+_CHANGE = update(attempts).where(
+    *_is_this(attempts, "owner"), attempts.c.state.in_(bindparam("states", expanding=True))
+)
+_CURVE = select(epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics).where(*_is_this(epochs))
+_BEGUN = (
+    select(attempts.c.trial)
+    .where(attempts.c.study_id == bindparam("study_id"), attempts.c.trial >= bindparam("first"))
+    .distinct()
+)
+_REACHED = select(func.max(epochs.c.attempt)).where(
+    *(epochs.c[name] == bindparam(name) for name in ("study_id", "trial", "epoch"))
+)
+
+
+@cache
+def _insert_epoch(dialect: str) -> Any:
+    return insert_new(epochs, dialect).returning(epochs.c.epoch)
 
 
 class LostAttemptError(StorageError):
@@ -56,28 +86,35 @@ class Attempts:
     measure: Measure = ACCURACY  # what the study is judged by
     alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
 
-    def start(self, trial: int, within: Connection | None = None, remark: str | None = None) -> int:
+    def start(
+        self,
+        trial: int,
+        within: Connection | None = None,
+        remark: str | None = None,
+        *,
+        first: bool = False,
+    ) -> int:
         """A new attempt, leased to the owner, from the last checkpoint; they count from 1.
 
-        A ``remark`` on how it begins is its reason, until it ends with one.
+        A ``remark`` on how it begins is its reason, until it ends with one. The ``first`` one of a
+        trial is known to be that.
         """
         now = self.clock()
         with self._transaction(within) as connection:
-            last = connection.execute(self._last(trial)).first()
+            last = None if first else connection.execute(self._last(trial)).first()
             attempt = last.attempt + 1 if last else 1
-            connection.execute(
-                insert(attempts).values(
-                    study_id=self.study_id,
-                    trial=trial,
-                    attempt=attempt,
-                    owner=self.owner,
-                    lease=now + LEASE,
-                    checkpoint=last.checkpoint if last else None,
-                    state="running",
-                    reason=remark,
-                    started=now,
-                )
-            )
+            row = {
+                "study_id": self.study_id,
+                "trial": trial,
+                "attempt": attempt,
+                "owner": self.owner,
+                "lease": now + LEASE,
+                "checkpoint": last.checkpoint if last else None,
+                "state": "running",
+                "reason": remark,
+                "started": now,
+            }
+            connection.execute(_INSERT, row)
         return attempt
 
     def record_epoch(
@@ -110,8 +147,7 @@ class Attempts:
             if result["epoch"] > 1:
                 self._take_over_epochs(connection, trial, attempt, before=result["epoch"])
             row = {"study_id": self.study_id, "trial": trial, "attempt": attempt, **measured}
-            new = insert_new(epochs, self.engine).returning(epochs.c.epoch)
-            return connection.scalar(new, row) is not None
+            return connection.scalar(_insert_epoch(connection.dialect.name), row) is not None
 
     def record_checkpoint(self, trial: int, attempt: int, path: str) -> None:
         """Note where the attempt can be carried on from.
@@ -144,17 +180,13 @@ class Attempts:
             LostAttemptError: the attempt is no longer the owner's.
         """
         with self._transaction(within) as connection:
-            known = connection.scalar(
-                select(attempts.c.state).where(
-                    *self._rows_of(attempts, trial),
-                    attempts.c.attempt == attempt,
-                    attempts.c.owner == self.owner,
-                )
-            )
-            if known == state:
-                return False
             told = {"reason": reason} if reason else {}
-            self._change(connection, trial, attempt, state=state, ended=self.clock(), **told)
+            try:
+                self._change(connection, trial, attempt, state=state, ended=self.clock(), **told)
+            except LostAttemptError:
+                if self._has_ended(connection, trial, attempt, state):
+                    return False
+                raise
         return True
 
     def expire(
@@ -199,7 +231,7 @@ class Attempts:
 
     def last(self, trial: int) -> Row[Any] | None:
         """The row of the trial's latest attempt."""
-        with self.engine.connect() as connection:
+        with engines.reading(self.engine) as connection:
             return connection.execute(self._last(trial)).first()
 
     def latest(self, trials: Collection[int]) -> dict[int, Row[Any]]:
@@ -207,7 +239,7 @@ class Attempts:
         query = select(attempts).where(
             attempts.c.study_id == self.study_id, attempts.c.trial.in_(list(trials))
         )
-        with self.engine.connect() as connection:
+        with engines.reading(self.engine) as connection:
             found = connection.execute(query.order_by(attempts.c.trial, attempts.c.attempt))
             return {row.trial: row for row in found}
 
@@ -216,26 +248,20 @@ class Attempts:
         query = select(func.count()).where(
             *self._rows_of(attempts, trial), attempts.c.state == "died"
         )
-        with self.engine.connect() as connection:
+        with engines.reading(self.engine) as connection:
             return int(connection.scalar(query) or 0)
 
     def begun(self, trials: Collection[int]) -> set[int]:
         """Those of ``trials`` that have an attempt."""
-        query = (
-            select(attempts.c.trial)
-            .where(attempts.c.study_id == self.study_id, attempts.c.trial >= min(trials))
-            .distinct()
-        )
-        with self.engine.connect() as connection:
-            return set(trials) & set(connection.scalars(query))
+        since = {"study_id": self.study_id, "first": min(trials)}
+        with engines.reading(self.engine) as connection:
+            return set(trials) & set(connection.scalars(_BEGUN, since))
 
     def curve(self, trial: int, attempt: int, within: Connection | None = None) -> dict[int, float]:
         """What the study is judged by, by epoch of one attempt."""
-        query = select(epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics).where(
-            *self._rows_of(epochs, trial), epochs.c.attempt == attempt
-        )
-        with self._transaction(within) as connection:
-            return {row.epoch: self._value(row) for row in connection.execute(query)}
+        this = self._this(trial, attempt)
+        with self._reading(within) as connection:
+            return {row.epoch: self._value(row) for row in connection.execute(_CURVE, this)}
 
     def first_metrics(
         self, trial: int, attempt: int, within: Connection | None = None
@@ -244,7 +270,7 @@ class Attempts:
         query = select(epochs.c.metrics).where(
             *self._rows_of(epochs, trial), epochs.c.attempt == attempt, epochs.c.epoch == 1
         )
-        with self._transaction(within) as connection:
+        with self._reading(within) as connection:
             return read_metrics(connection.scalar(query))
 
     def measured(self, first: int, also: Collection[int]) -> list[tuple[int, int, float]]:
@@ -252,7 +278,7 @@ class Attempts:
         ``also``; of two attempts, the earlier one comes first."""
         columns = (epochs.c.trial, epochs.c.epoch, epochs.c.val_accuracy, epochs.c.metrics)
         found: list[tuple[int, int, float]] = []
-        with self.engine.connect() as connection:
+        with engines.reading(self.engine) as connection:
             # one after the other: joined by OR, SQLite would read the whole study
             for of_these in (epochs.c.trial.in_(also), epochs.c.trial >= first):
                 query = (
@@ -272,6 +298,14 @@ class Attempts:
         with self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def _reading(self, within: Connection | None) -> Iterator[Connection]:
+        if within is not None:
+            yield within
+            return
+        with engines.reading(self.engine) as connection:
+            yield connection
+
     def _value(self, row: Any) -> float:
         if self.measure.metric in METRICS:
             return float(row.val_accuracy)
@@ -285,18 +319,20 @@ class Attempts:
         states: Collection[str] = ("running",),
         **values: Any,
     ) -> None:
-        changed = connection.execute(
-            update(attempts)
-            .where(
+        this = {**self._this(trial, attempt), "this_owner": self.owner, "states": list(states)}
+        changed = connection.execute(_CHANGE, {**this, "owner": self.owner, **values})
+        if changed.rowcount != 1:
+            raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")
+
+    def _has_ended(self, connection: Connection, trial: int, attempt: int, state: str) -> bool:
+        found = connection.scalar(
+            select(attempts.c.state).where(
                 *self._rows_of(attempts, trial),
                 attempts.c.attempt == attempt,
                 attempts.c.owner == self.owner,
-                attempts.c.state.in_(states),
             )
-            .values(owner=self.owner, **values)
         )
-        if changed.rowcount != 1:
-            raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")
+        return found == state
 
     def _has_epoch(self, connection: Connection, trial: int, attempt: int, epoch: int) -> bool:
         found = connection.scalar(
@@ -310,9 +346,8 @@ class Attempts:
         self, connection: Connection, trial: int, attempt: int, *, before: int
     ) -> None:
         """Copy epochs 1 to ``before`` - 1 of the latest attempt that has them, once."""
-        query = select(func.max(epochs.c.attempt))
-        of_before = query.where(*self._rows_of(epochs, trial), epochs.c.epoch == before - 1)
-        source = connection.scalar(of_before)
+        of_before = {"study_id": self.study_id, "trial": trial, "epoch": before - 1}
+        source = connection.scalar(_REACHED, of_before)
         if source is None or source == attempt:
             return
         columns = [literal(attempt) if c.name == "attempt" else c for c in epochs.columns]
@@ -328,6 +363,10 @@ class Attempts:
             .order_by(attempts.c.attempt.desc())
             .limit(1)
         )
+
+    def _this(self, trial: int, attempt: int) -> dict[str, int]:
+        """The parameters of a statement on one attempt."""
+        return {"this_study_id": self.study_id, "this_trial": trial, "this_attempt": attempt}
 
     def _rows_of(self, table: Table, trial: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return table.c.study_id == self.study_id, table.c.trial == trial

@@ -18,7 +18,7 @@ def add_architecture(
 ) -> None:
     """Write the network under its key, unless it is there."""
     row = row_of(study_id, architecture, cost)
-    connection.execute(insert_new(architectures, connection.engine), row)
+    connection.execute(insert_new(architectures, connection.dialect.name), row)
 
 
 def row_of(study_id: int, architecture: Architecture, cost: Cost) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class StudyStore:
         begun = TrialState.WAITING if waits else TrialState.RUNNING
         with self.engine.begin() as connection:
             add_architecture(connection, self._study_id, architecture, cost)
-            number = self._trials.add(
+            number, identifier = self._trials.add(
                 connection,
                 source.state if source else begun,
                 params=params,
@@ -201,8 +201,9 @@ class StudyStore:
             )
             crash_point("trial.half")
             if begins:
-                self.attempts.start(number, connection)
+                self.attempts.start(number, connection, first=True)
         crash_point("trial.written")
+        self._trials.remember(number, identifier)
         return number
 
     def enqueue(self, settings: Sequence[Mapping[str, Any]]) -> int:
@@ -259,7 +260,7 @@ class StudyStore:
     def add_empty_trial(self) -> int:
         """Write a RUNNING trial of which nothing is known, and return its number."""
         with self.engine.begin() as connection:
-            return self._trials.add(connection, TrialState.RUNNING)
+            return self._trials.add(connection, TrialState.RUNNING)[0]
 
     def refuse_trial(self, number: int, reason: str, policy: str | None = None) -> None:
         """FAIL a trial of which no attempt can be begun; ``policy`` is told where it has none.

@@ -19,41 +19,13 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import (
-    Connection,
-    Engine,
-    MetaData,
-    Table,
-    bindparam,
-    delete,
-    insert,
-    literal,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, delete, select, text
 
 from nas.metrics import COST_WORDS
+from nas.study.database import engines
 from nas.study.record import StudyRecord
+from nas.study.statements import LOCK_STUDY, OPEN, PARTS, Statements
 
-_OPEN = ("RUNNING", "WAITING")
-# All that belongs to trials, in one query; "place" orders the parts of a kind.
-_PARTS = text("""
-SELECT 'param' AS kind, trial_id, param_id AS place, param_name AS name, param_value AS value,
-    distribution_json AS body
-FROM trial_params WHERE trial_id IN :ids
-UNION ALL SELECT 'user', trial_id, 0, key, NULL, value_json
-FROM trial_user_attributes WHERE trial_id IN :ids
-UNION ALL SELECT 'system', trial_id, 0, key, NULL, value_json
-FROM trial_system_attributes WHERE trial_id IN :ids
-UNION ALL SELECT 'value', trial_id, objective, NULL, value, CAST(value_type AS VARCHAR(8))
-FROM trial_values WHERE trial_id IN :ids
-UNION ALL SELECT 'step', trial_id, step, NULL, intermediate_value,
-    CAST(intermediate_value_type AS VARCHAR(8))
-FROM trial_intermediate_values WHERE trial_id IN :ids
-""").bindparams(bindparam("ids", expanding=True))
 _MANY = 10_000  # trials in one query
 _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
@@ -89,9 +61,8 @@ class Trials:
     study_id: int
 
     def __post_init__(self) -> None:
-        found = MetaData()
-        found.reflect(self.engine, only=lambda name, _: name.startswith("trial"))
-        self.tables: Mapping[str, Table] = found.tables  # Optuna's, of trials, by name
+        self._statements = Statements(self.engine)
+        self.tables = self._statements.tables
         self._trials: list[FrozenTrial] = []
         self._open: dict[int, int] = {}  # id of a trial that has not ended -> its number
         self._last = -1  # the highest id that was read
@@ -100,21 +71,11 @@ class Trials:
 
     def read(self) -> Sequence[FrozenTrial]:
         """All trials by number, not to be changed; what is new or has not ended is read again."""
-        trials = self.tables["trials"]
-        new = trials.c.trial_id > self._last
-        query = select(
-            trials.c.trial_id,
-            trials.c.number,
-            trials.c.state,
-            trials.c.datetime_start,
-            trials.c.datetime_complete,
-        )
-        if self._open:
-            new = or_(new, trials.c.trial_id.in_(list(self._open)))
-        query = query.where(trials.c.study_id == self.study_id, new).order_by(trials.c.trial_id)
-        with self.engine.connect() as connection:
+        # with an id that no trial has: for an empty list, PostgreSQL would read the whole study
+        since = {"study": self.study_id, "after": self._last, "open": [-1, *self._open]}
+        with engines.reading(self.engine) as connection:
             # the states first: of a trial that has ended by then, everything is there
-            rows = connection.execute(query).all()
+            rows = connection.execute(self._statements.news, since).all()
             parts = self._parts(connection, [r.trial_id for r in rows if self._is_news(r)])
         self._new.clear()
         for row in rows:
@@ -125,7 +86,7 @@ class Trials:
                 else:
                     self._trials.append(trial)
             self._last = max(self._last, row.trial_id)
-            if row.state in _OPEN:
+            if row.state in OPEN:
                 self._open[row.trial_id] = row.number
             else:
                 self._open.pop(row.trial_id, None)
@@ -188,14 +149,12 @@ class Trials:
         system_attrs: Mapping[str, Any] | None = None,
         values: Sequence[float] | None = None,
         curve: Mapping[int, float] | None = None,
-    ) -> int:
-        """Write a whole trial and return its number."""
-        trials = self.tables["trials"]
+    ) -> tuple[int, int]:
+        """Write a whole trial; its number, and Optuna's id."""
+        study = {"study": self.study_id}
         if self.engine.dialect.name != "sqlite":  # there, a transaction has the database to itself
-            study = text("SELECT study_id FROM studies WHERE study_id = :study FOR UPDATE")
-            connection.execute(study, {"study": self.study_id})
-        last = select(trials.c.number).where(trials.c.study_id == self.study_id)
-        number = connection.scalar(last.order_by(trials.c.trial_id.desc()).limit(1))
+            connection.execute(LOCK_STUDY, study)
+        number = connection.scalar(self._statements.last_number, study)
         number = 0 if number is None else number + 1
         now = _now()
         row = {
@@ -205,17 +164,21 @@ class Trials:
             "datetime_start": None if state == TrialState.WAITING else now,
             "datetime_complete": now if state.is_finished() else None,
         }
-        identifier = connection.scalar(insert(trials).returning(trials.c.trial_id), row)
+        identifier = connection.scalar(self._statements.add_trial, row)
         assert identifier is not None
         self._insert_params(connection, identifier, params or {}, distributions or {})
         for name, attributes in (("user", user_attrs), ("system", system_attrs)):
             if attributes:
-                table = self.tables[f"trial_{name}_attributes"]
-                connection.execute(insert(table), _attributes(identifier, attributes))
+                rows = _attributes(identifier, attributes)
+                self._insert(connection, f"trial_{name}_attributes", rows)
         self._insert_values(connection, identifier, values)
         if curve:
             self._insert_steps(connection, identifier, curve)
-        return int(number)
+        return int(number), int(identifier)
+
+    def remember(self, number: int, identifier: int) -> None:
+        """Take note of the id of a trial that was added, and committed."""
+        self._new[number] = identifier
 
     def set_params(
         self,
@@ -239,9 +202,7 @@ class Trials:
         if not attributes:
             return
         rows = _attributes(self.identifier(connection, number), attributes)
-        table = self.tables["trial_user_attributes"]
-        statement = self._upsert(table, ("trial_id", "key"), ("value_json",))
-        connection.execute(statement, rows)
+        connection.execute(self._statements.set_attributes, rows)
 
     def drop_attribute(self, connection: Connection, number: int, name: str) -> None:
         """Take a user attribute from a trial."""
@@ -251,18 +212,8 @@ class Trials:
 
     def set_step(self, connection: Connection, number: int, step: int, value: float) -> None:
         """Set one intermediate value of a trial; nothing is done where it has ended."""
-        trials, values = self.tables["trials"], self.tables["trial_intermediate_values"]
-        kind = values.c.intermediate_value_type
-        row = select(
-            trials.c.trial_id,
-            literal(step).label("step"),
-            literal(value).label("intermediate_value"),
-            literal("FINITE", kind.type).label("intermediate_value_type"),
-        ).where(trials.c.trial_id == self.identifier(connection, number), trials.c.state.in_(_OPEN))
-        statement = self._upsert(
-            values, ("trial_id", "step"), ("intermediate_value", "intermediate_value_type")
-        )
-        connection.execute(statement.from_select([c.name for c in row.selected_columns], row))
+        this = {"this": self.identifier(connection, number), "at": step, "value": value}
+        connection.execute(self._statements.set_step, this)
 
     def _insert_steps(
         self, connection: Connection, identifier: int, curve: Mapping[int, float]
@@ -277,8 +228,7 @@ class Trials:
             }
             for step, value in curve.items()
         ]
-        if rows:
-            connection.execute(insert(self.tables["trial_intermediate_values"]), rows)
+        self._insert(connection, "trial_intermediate_values", rows)
 
     def set_curve(self, connection: Connection, number: int, curve: Mapping[int, float]) -> None:
         """Make a trial's intermediate values those of one attempt.
@@ -287,10 +237,9 @@ class Trials:
         """
         identifier = self.identifier(connection, number)
         table = self.tables["trial_intermediate_values"]
-        query = select(table.c.step, table.c.intermediate_value)
         known = {
             row.step: row.intermediate_value
-            for row in connection.execute(query.where(table.c.trial_id == identifier))
+            for row in connection.execute(self._statements.steps, {"this": identifier})
         }
         wrong = [step for step, value in known.items() if curve.get(step) != value]
         if wrong:
@@ -303,12 +252,9 @@ class Trials:
 
     def begin(self, connection: Connection, number: int) -> bool:
         """Make a WAITING trial RUNNING; False where it waits no longer."""
-        trials, identifier = self.tables["trials"], self.identifier(connection, number)
-        changed = connection.execute(
-            update(trials)
-            .where(trials.c.trial_id == identifier, trials.c.state == "WAITING")
-            .values(state="RUNNING", datetime_start=_now())
-        )
+        this = {"this": self.identifier(connection, number)}
+        begun = {"state": "RUNNING", "datetime_start": _now()}
+        changed = connection.execute(self._statements.begin, this | begun)
         return changed.rowcount == 1
 
     def set_state(
@@ -323,13 +269,14 @@ class Trials:
         Raises:
             UpdateFinishedTrialError: it has ended before.
         """
-        trials = self.tables["trials"]
-        identifier = self._still_open(connection, number)
-        self._insert_values(connection, identifier, values)
+        identifier = self.identifier(connection, number)
         ended = {"datetime_complete": _now()} if state.is_finished() else {}
-        connection.execute(
-            update(trials).where(trials.c.trial_id == identifier).values(state=state.name, **ended)
+        changed = connection.execute(
+            self._statements.change, {"this": identifier, "state": state.name, **ended}
         )
+        if changed.rowcount != 1:
+            raise UpdateFinishedTrialError(f"trial {number} has ended")
+        self._insert_values(connection, identifier, values)
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -346,7 +293,7 @@ class Trials:
     def _parts(self, connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
         found: dict[int, list[Any]] = {identifier: [] for identifier in ids}
         for first in range(0, len(ids), _MANY):
-            rows = connection.execute(_PARTS, {"ids": ids[first : first + _MANY]})
+            rows = connection.execute(PARTS, {"ids": ids[first : first + _MANY]})
             for row in rows:
                 found[row.trial_id].append(row)
         return found
@@ -355,7 +302,7 @@ class Trials:
         """Keeps others from changing the trial until the transaction ends; its id."""
         trials, identifier = self.tables["trials"], self.identifier(connection, number)
         query = select(trials.c.state).where(trials.c.trial_id == identifier).with_for_update()
-        if connection.scalar(query) not in _OPEN:
+        if connection.scalar(query) not in OPEN:
             raise UpdateFinishedTrialError(f"trial {number} has ended")
         return identifier
 
@@ -375,8 +322,7 @@ class Trials:
             }
             for path, value in params.items()
         ]
-        if rows:
-            connection.execute(insert(self.tables["trial_params"]), rows)
+        self._insert(connection, "trial_params", rows)
 
     def _spelled(self, distribution: BaseDistribution) -> str:
         """As Optuna stores it; by identity, as Optuna's are equal where 1 and True are."""
@@ -392,15 +338,13 @@ class Trials:
             {"trial_id": identifier, "objective": place, "value": value, "value_type": "FINITE"}
             for place, value in enumerate(values or ())
         ]
-        if rows:
-            connection.execute(insert(self.tables["trial_values"]), rows)
+        self._insert(connection, "trial_values", rows)
 
-    def _upsert(self, table: Table, keys: Collection[str], values: Collection[str]) -> Any:
-        """An insert that changes ``values`` where the ``keys`` are there."""
-        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(table)
-        new = {name: statement.excluded[name] for name in values}
-        return statement.on_conflict_do_update(index_elements=list(keys), set_=new)
+    def _insert(
+        self, connection: Connection, table: str, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if rows:
+            connection.execute(self._statements.add[table], rows)
 
 
 @lru_cache(maxsize=64)

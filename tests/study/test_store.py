@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from optuna.trial import TrialState
 from small_studies import optuna_study
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from nas.errors import StorageError
 from nas.study.attempts import LostAttemptError
@@ -53,6 +53,21 @@ def test_a_completed_trial_is_one_readable_row(store, helpers):
         "key": architecture.key,
         "metrics": None,
     }
+
+
+def test_a_trial_of_one_epoch_takes_sixteen_statements_and_two_more_where_others_write_beside_it(
+    store, helpers
+):
+    complete(store, helpers)
+    seen = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
+    with store.claiming():
+        store.repair(1)
+        number = helpers.add(store, 2, begins=True)
+    store.record_epoch(number, 1, helpers.result(1))
+    store.end_attempt(number, 1, "complete")
+    locks = 0 if store.engine.dialect.name == "sqlite" else 2
+    assert len([one for one in seen if not one.startswith("BEGIN")]) == 16 + locks
 
 
 def test_optuna_opens_the_study_and_sees_the_same_values(store, helpers, database_url):

@@ -4,6 +4,7 @@
 Optuna's tables: those stay exactly Optuna's, and may be deleted by its tools.
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -11,7 +12,6 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
-    Engine,
     Float,
     ForeignKeyConstraint,
     Integer,
@@ -144,10 +144,11 @@ def ours(connection: Connection) -> list[Table]:
     return [t for t in known if t is not notes or inspect(connection).has_table(t.name)]
 
 
-def insert_new(table: Table, engine: Engine) -> Any:
+@cache
+def insert_new(table: Table, dialect: str) -> Any:
     """An insert that does nothing where the primary key is there already."""
-    dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 # What of a trial stands in Optuna's user attributes, so that Optuna's tools show it too.
