@@ -235,6 +235,7 @@ def test_a_server_is_reached_by_psycopg(scheme):
 
 def test_a_host_that_vanished_is_noticed_within_seconds_unless_the_url_says_otherwise():
     limits = {
+        "prepare_threshold": None,
         "connect_timeout": 3,
         "keepalives_idle": 5,
         "keepalives_interval": 2,

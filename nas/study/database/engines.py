@@ -25,8 +25,10 @@ from nas.study.shell import install_command
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/database"
 ACCEPTED = f"accepted: sqlite:///file.db, {POSTGRESQL}"
-# A host that vanished is noticed within seconds: libpq's own limits are hours.
 _POSTGRES = {
+    # a pooler may give the next transaction to a server on which nothing is prepared
+    "prepare_threshold": None,
+    # a host that vanished is noticed within seconds: libpq's own limits are hours
     "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
