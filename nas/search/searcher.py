@@ -35,10 +35,11 @@ from nas.space import SearchSpace, Setting
 from nas.stopping import find_stopper
 from nas.study.attempts import LEASE, WHOLE, LostAttemptError
 from nas.study.database.outages import UnavailableError
+from nas.study.endings import CAUSES
 from nas.study.exchange.taking_over import Result, take_over
 from nas.study.lineage import Inherits
 from nas.study.policies import FROM_SCRATCH
-from nas.study.store import CAUSES, StudyStore
+from nas.study.store import StudyStore
 from nas.training.recipes import inherited
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Watcher:
         """How far an attempt is within an epoch; about once a second."""
 
     def ended(self, job: Job, state: str, reason: str | None) -> None:
-        """An attempt ended; ``state`` is one of ``nas.study.store.ENDED``."""
+        """An attempt ended; ``state`` is one of ``nas.study.endings.ENDED``."""
 
     def refused(self, number: int, reason: str) -> None:
         """A trial failed before an attempt of it began."""

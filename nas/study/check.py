@@ -23,12 +23,13 @@ from nas.study.attempts import LEASE, WHOLE
 from nas.study.damage import read_json, read_metrics, read_time, strangers, view_is_ours
 from nas.study.database import engines
 from nas.study.database.clock import DatabaseClock
+from nas.study.endings import ENDED
 from nas.study.lineage import Inherits
 from nas.study.networks import stored_architecture
 from nas.study.policies import ADDED, FROM_SCRATCH, IMPORTED, POLICIES
 from nas.study.reader import Study
 from nas.study.record import spelled
-from nas.study.store import ENDED, WEIGHTS
+from nas.study.store import WEIGHTS
 from nas.training.config import TrainingConfig
 
 Row = Mapping[str, Any]

@@ -46,7 +46,7 @@ class Attempt:
 
     number: int
     attempt: int
-    state: str  # running, or a key of ``nas.study.store.ENDED``
+    state: str  # running, or a key of ``nas.study.endings.ENDED``
     reason: str | None
     architecture: Architecture
     cost: Cost

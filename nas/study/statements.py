@@ -26,21 +26,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 OPEN = ("RUNNING", "WAITING")  # states of trials that have not ended
 LOCK_STUDY = text("SELECT study_id FROM studies WHERE study_id = :study FOR UPDATE")
-# All that belongs to trials, in one query; "place" orders the parts of a kind.
-PARTS = text("""
-SELECT 'param' AS kind, trial_id, param_id AS place, param_name AS name, param_value AS value,
-    distribution_json AS body
-FROM trial_params WHERE trial_id IN :ids
-UNION ALL SELECT 'user', trial_id, 0, key, NULL, value_json
-FROM trial_user_attributes WHERE trial_id IN :ids
-UNION ALL SELECT 'system', trial_id, 0, key, NULL, value_json
-FROM trial_system_attributes WHERE trial_id IN :ids
-UNION ALL SELECT 'value', trial_id, objective, NULL, value, CAST(value_type AS VARCHAR(8))
-FROM trial_values WHERE trial_id IN :ids
-UNION ALL SELECT 'step', trial_id, step, NULL, intermediate_value,
-    CAST(intermediate_value_type AS VARCHAR(8))
-FROM trial_intermediate_values WHERE trial_id IN :ids
-""").bindparams(bindparam("ids", expanding=True))
 
 
 class Statements:

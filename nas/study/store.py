@@ -9,7 +9,6 @@ its trial.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,16 +18,14 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Engine, Row, Table, insert
+from sqlalchemy import Engine, Table, insert
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
-from nas.causes import MACHINE, OWN
 from nas.cost import Cost
 from nas.faults import crash_point
-from nas.study.attempts import LEASE, MEASURED, Attempts
+from nas.study.attempts import MEASURED, Attempts
 from nas.study.curves import Curves
 from nas.study.database import engines
 from nas.study.database.clock import DatabaseClock
@@ -36,25 +33,14 @@ from nas.study.database.outages import UnavailableError
 from nas.study.database.storage import open_storage
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import create_tables
+from nas.study.endings import Endings
 from nas.study.lineage import Inherits
-from nas.study.networks import add_architecture, attributes_of, drop_orphans, read_costs
+from nas.study.networks import add_architecture, attributes_of, drop_orphans
 from nas.study.outbox import Outbox
 from nas.study.record import StudyRecord, record_from, record_of, refuse_foreign
 from nas.study.states import INHERITS
 from nas.study.trials import Trials, describe
 
-log = logging.getLogger(__name__)
-
-ENDED = {  # how an attempt ends, and what that makes of its trial
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "inherited": TrialState.PRUNED,  # to its end, but not in full: a fidelity of its own
-    "failed": TrialState.FAIL,  # by what it is: out of memory, a loss that is not finite, …
-    "died": TrialState.WAITING,  # its process did; the trial gets another attempt
-    "abandoned": TrialState.FAIL,  # its process died, once more than is allowed
-    "interrupted": TrialState.WAITING,  # until a driver carries it on
-}
-CAUSES = {"failed": OWN, "abandoned": MACHINE}  # of a FAIL, by how the last attempt ended
 ENQUEUED = "enqueued"  # user attribute: its place among those that the search began with
 _ENDING = ("reason", "cause")  # user attributes of a trial that FAILed
 # User attribute of a trial: where and how its latency and memory were measured. In a result, JSON.
@@ -102,6 +88,7 @@ class StudyStore:
                 self._open(url, record, clock)
         self.attempts = Attempts(self.engine, self._study_id, owner, self.clock, self.measure)
         self.curves = Curves(self.attempts, self.minimize)
+        self._endings = Endings(self._trials, self.attempts, self.minimize)
         self._operations: dict[str, Callable[..., None]] = {
             "record_epoch": self._record_epoch,
             "record_checkpoint": self._record_checkpoint,
@@ -359,13 +346,7 @@ class StudyStore:
         leases say: an outage may have kept us from renewing them. Returns the numbers of the
         trials that were RUNNING.
         """
-        self.trials()
-        running = [t.number for t in self.unfinished() if t.state == TrialState.RUNNING]
-        latest = self.attempts.latest(running) if running else {}
-        freed = [n for n in running if self._repair(n, latest.get(n), epochs_in_full, live)]
-        if freed:
-            self.trials()
-        return freed
+        return self._endings.repair(epochs_in_full, live)
 
     # -- what may have to wait: each can be done twice, and is done for the owner who asked ---
 
@@ -415,81 +396,13 @@ class StudyStore:
         with self.engine.begin() as connection:
             if self._attempts_of(owner).end(number, attempt, state, reason, connection):
                 crash_point("end.half")
-                self._end_trial(connection, number, attempt, state, reason)
+                self._endings.of_trial(connection, number, attempt, state, reason)
         crash_point("end.written")
 
     def _attempts_of(self, owner: str) -> Attempts:
         return replace(self.attempts, owner=owner, alive=owner == self.attempts.owner)
 
     # -- parts ------------------------------------------------------------------------------
-
-    def _repair(
-        self,
-        number: int,
-        last: Row[Any] | None,
-        epochs_in_full: int,
-        live: Collection[tuple[int, int]],
-    ) -> bool:
-        """Free one RUNNING trial, whose last attempt is ``last``, if nobody runs it."""
-        if last is None:  # an Optuna tool began it, or a version of nas with several transactions
-            with suppress(UpdateFinishedTrialError), self.engine.begin() as connection:
-                self._trials.set_state(connection, number, TrialState.WAITING)
-            return True
-        if last.state == "running":
-            if (number, last.attempt) in live or last.lease >= self.clock():
-                return False
-            curve = self.attempts.curve(number, last.attempt)
-            inherits = Inherits.of(self.known[number].user_attrs)
-            whole = max(curve, default=0) >= (inherits.epochs if inherits else epochs_in_full)
-            ending = "inherited" if inherits else "complete"
-            state, reason = (ending, None) if whole else ("interrupted", "its driver died")
-            with self.engine.begin() as connection:
-                if not self.attempts.expire(number, last.attempt, state, reason, connection):
-                    return False
-                self._end_trial(connection, number, last.attempt, state, reason)
-            log.warning(
-                "trial %d: attempt %d of %s, whose lease is over, ended: %s",
-                number, last.attempt, last.owner, reason or state,
-            )  # fmt: skip
-            return True
-        # A version of nas that ended the trial after its attempt may be about to do so.
-        ours = last.owner == self.attempts.owner
-        if ours or last.ended < self.clock() - LEASE:
-            with self.engine.begin() as connection:
-                self._end_trial(connection, number, last.attempt, last.state, last.reason)
-            return True
-        return False
-
-    def _end_trial(
-        self, connection: Connection, number: int, attempt: int, ending: str, reason: str | None
-    ) -> None:
-        state = ENDED[ending]
-        if not state.is_finished():
-            with suppress(UpdateFinishedTrialError):
-                self._trials.set_state(connection, number, state)
-            return
-        curve = self.attempts.curve(number, attempt, connection)
-        told = {"reason": reason.splitlines()[0]} if reason else {}
-        values = None
-        if state == TrialState.FAIL:
-            told["cause"] = CAUSES[ending]
-        else:
-            values = [curve[max(curve)], *self._costs(connection, number, attempt)]
-        with suppress(UpdateFinishedTrialError):  # by an Optuna tool: then that is what it is
-            self._trials.set_state(connection, number, state, values)
-            self._trials.set_attributes(connection, number, told)
-            self._trials.set_curve(connection, number, curve)
-
-    def _costs(self, connection: Connection, number: int, attempt: int) -> list[float]:
-        """Of a trial's network, those that the study minimizes."""
-        if not self.minimize:
-            return []
-        key = self._trials.attribute(connection, number, "key")
-        known = {
-            **self.attempts.first_metrics(number, attempt, connection),
-            **read_costs(connection, self._study_id, key),
-        }
-        return [float(known[name]) for name in self.minimize]
 
     def _open(self, url: str, record: StudyRecord, clock: Callable[[], datetime] | None) -> None:
         self._storage = open_storage(url)

@@ -8,27 +8,21 @@ parameter and attribute by itself; here a trial is written whole, together with 
 from __future__ import annotations
 
 import json
-import math
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
-from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, delete, select, text
 
 from nas.metrics import COST_WORDS
 from nas.study.database import engines
+from nas.study.frozen import frozen_trials
 from nas.study.record import StudyRecord
-from nas.study.statements import LOCK_STUDY, OPEN, PARTS, Statements
-
-_MANY = 10_000  # trials in one query
-_SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
-
+from nas.study.statements import LOCK_STUDY, OPEN, Statements
 
 _METRIC_NAMES = "study:metric_names"  # system attribute: as Optuna's Study.set_metric_names
 
@@ -76,11 +70,10 @@ class Trials:
         with engines.reading(self.engine) as connection:
             # the states first: of a trial that has ended by then, everything is there
             rows = connection.execute(self._statements.news, since).all()
-            parts = self._parts(connection, [r.trial_id for r in rows if self._is_news(r)])
+            news = frozen_trials(connection, [row for row in rows if self._is_news(row)])
         self._new.clear()
         for row in rows:
-            if row.trial_id in parts:
-                trial = _frozen(row, parts[row.trial_id])
+            if (trial := news.get(row.trial_id)) is not None:
                 if row.number < len(self._trials):
                     self._trials[row.number] = trial
                 else:
@@ -290,14 +283,6 @@ class Trials:
         known = self._trials[row.number]
         return known.state.name != row.state or "key" not in known.user_attrs
 
-    def _parts(self, connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
-        found: dict[int, list[Any]] = {identifier: [] for identifier in ids}
-        for first in range(0, len(ids), _MANY):
-            rows = connection.execute(PARTS, {"ids": ids[first : first + _MANY]})
-            for row in rows:
-                found[row.trial_id].append(row)
-        return found
-
     def _still_open(self, connection: Connection, number: int) -> int:
         """Keeps others from changing the trial until the transaction ends; its id."""
         trials, identifier = self.tables["trials"], self.identifier(connection, number)
@@ -347,12 +332,6 @@ class Trials:
             connection.execute(self._statements.add[table], rows)
 
 
-@lru_cache(maxsize=64)
-def _distributions(parameters: tuple[tuple[str, str], ...]) -> dict[str, BaseDistribution]:
-    """Of names with what Optuna stores for them; one object for all trials of a space."""
-    return {name: json_to_distribution(body) for name, body in parameters}
-
-
 def _attributes(identifier: int, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"trial_id": identifier, "key": name, "value_json": json.dumps(value)}
@@ -360,41 +339,5 @@ def _attributes(identifier: int, attributes: Mapping[str, Any]) -> list[dict[str
     ]
 
 
-def _frozen(row: Any, parts: Iterable[Any]) -> FrozenTrial:
-    """A trial as Optuna's storage gives it."""
-    by_kind = defaultdict(list)
-    for part in sorted(parts, key=lambda part: part.place):
-        by_kind[part.kind].append(part)
-    params = by_kind["param"]
-    distributions = _distributions(tuple((part.name, part.body) for part in params))
-    attributes = {
-        kind: {part.name: json.loads(part.body) for part in by_kind[kind]}
-        for kind in ("user", "system")
-    }
-    numbers = {
-        kind: {part.place: _SPECIAL.get(part.body, part.value) for part in by_kind[kind]}
-        for kind in ("value", "step")
-    }
-    return FrozenTrial(
-        number=row.number,
-        state=TrialState[row.state],
-        value=None,
-        values=list(numbers["value"].values()) or None,
-        datetime_start=_local(row.datetime_start),
-        datetime_complete=_local(row.datetime_complete),
-        params={one.name: distributions[one.name].to_external_repr(one.value) for one in params},
-        distributions=distributions,
-        user_attrs=attributes["user"],
-        system_attrs=attributes["system"],
-        intermediate_values=numbers["step"],
-        trial_id=row.trial_id,
-    )
-
-
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _local(stored: datetime | None) -> datetime | None:
-    """Optuna keeps UTC, and shows local time."""
-    return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

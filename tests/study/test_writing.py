@@ -17,6 +17,7 @@ from nas.cost import cost
 from nas.errors import DamagedError
 from nas.report.question import question
 from nas.study.database.clock import utc_now
+from nas.study.endings import ENDED
 from nas.study.networks import (
     add_architecture,
     drop_orphans,
@@ -25,7 +26,7 @@ from nas.study.networks import (
     stored_architecture,
 )
 from nas.study.reader import open_study
-from nas.study.store import ENDED, StudyStore
+from nas.study.store import StudyStore
 
 
 @pytest.fixture
