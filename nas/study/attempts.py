@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -85,6 +85,8 @@ class Attempts:
     clock: Callable[[], datetime]  # UTC
     measure: Measure = ACCURACY  # what the study is judged by
     alive: bool = True  # False for what a dead owner left in its outbox: that renews no lease
+    # trials with an attempt, as this driver has seen: they will always have one
+    seen: set[int] = field(default_factory=set, compare=False)
 
     def start(
         self,
@@ -253,9 +255,13 @@ class Attempts:
 
     def begun(self, trials: Collection[int]) -> set[int]:
         """Those of ``trials`` that have an attempt."""
-        since = {"study_id": self.study_id, "first": min(trials)}
+        unknown = set(trials) - self.seen
+        if not unknown:
+            return set(trials)
+        since = {"study_id": self.study_id, "first": min(unknown)}
         with engines.reading(self.engine) as connection:
-            return set(trials) & set(connection.scalars(_BEGUN, since))
+            found = set(connection.scalars(_BEGUN, since))
+        return set(trials) & (self.seen | found)
 
     def curve(self, trial: int, attempt: int, within: Connection | None = None) -> dict[int, float]:
         """What the study is judged by, by epoch of one attempt."""
@@ -323,6 +329,7 @@ class Attempts:
         changed = connection.execute(_CHANGE, {**this, "owner": self.owner, **values})
         if changed.rowcount != 1:
             raise LostAttemptError(f"attempt {attempt} of trial {trial} is another driver's now")
+        self.seen.add(trial)
 
     def _has_ended(self, connection: Connection, trial: int, attempt: int, state: str) -> bool:
         found = connection.scalar(

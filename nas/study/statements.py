@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     bindparam,
+    func,
     insert,
     literal,
     or_,
@@ -56,13 +57,14 @@ class Statements:
             .order_by(trials.trial_id)
         )
         """The rows of a study's trials ``after`` an id, and of those that are ``open``."""
-        self.last_number = (
-            select(trials.number)
-            .where(trials.study_id == bindparam("study"))
-            .order_by(trials.trial_id.desc())
-            .limit(1)
+        last = select(trials.number).where(trials.study_id == bindparam("study"))
+        last = last.order_by(trials.trial_id.desc()).limit(1)
+        self.add_trial = (
+            insert(self.tables["trials"])
+            .values(number=func.coalesce(last.scalar_subquery(), -1) + 1)
+            .returning(trials.number, trials.trial_id)
         )
-        self.add_trial = insert(self.tables["trials"]).returning(trials.trial_id)
+        """Add one to a ``study`` that is locked, under the next number."""
         self.add = {name: insert(table) for name, table in self.tables.items()}
         """An insert of rows, by table."""
         self.set_attributes = self._upsert(

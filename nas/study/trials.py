@@ -144,21 +144,17 @@ class Trials:
         curve: Mapping[int, float] | None = None,
     ) -> tuple[int, int]:
         """Write a whole trial; its number, and Optuna's id."""
-        study = {"study": self.study_id}
         if self.engine.dialect.name != "sqlite":  # there, a transaction has the database to itself
-            connection.execute(LOCK_STUDY, study)
-        number = connection.scalar(self._statements.last_number, study)
-        number = 0 if number is None else number + 1
+            connection.execute(LOCK_STUDY, {"study": self.study_id})
         now = _now()
         row = {
-            "number": number,
+            "study": self.study_id,
             "study_id": self.study_id,
             "state": state.name,
             "datetime_start": None if state == TrialState.WAITING else now,
             "datetime_complete": now if state.is_finished() else None,
         }
-        identifier = connection.scalar(self._statements.add_trial, row)
-        assert identifier is not None
+        number, identifier = connection.execute(self._statements.add_trial, row).one()
         self._insert_params(connection, identifier, params or {}, distributions or {})
         for name, attributes in (("user", user_attrs), ("system", system_attrs)):
             if attributes:

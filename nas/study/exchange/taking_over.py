@@ -94,7 +94,7 @@ class _Source:
 
     def __init__(self, store: StudyStore, study_id: int) -> None:
         self._id = study_id
-        self._curves = Curves(replace(store.attempts, study_id=study_id))
+        self._curves = Curves(replace(store.attempts, study_id=study_id, seen=set()))
         self._curves.refresh()
         self._attempts: dict[int, Row] = {}  # the last one, by trial
         self._epochs: dict[tuple[int, int], list[Row]] = {}  # by trial and attempt
