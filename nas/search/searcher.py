@@ -232,8 +232,11 @@ class Searcher:
             # a network above a budget says nothing of whether others can be trained
             self.fail(job, str(reason), retry=False, alarming=not result.get("over_budget"))
             return False
+        ending = None
+        if result["epoch"] >= job.epochs:
+            ending = "inherited" if job.parent else "complete"
         try:
-            self.store.record_epoch(job.number, job.attempt, result)
+            self.store.record_epoch(job.number, job.attempt, result, ending)
             self._epochs[key] = result["epoch"]
             log.info(
                 "trial %d reported: attempt %d, epoch %d, %s %.6g",
@@ -241,8 +244,8 @@ class Searcher:
                 self.store.measure.of(result),
             )  # fmt: skip
             self._watcher.measured(job, result)
-            if result["epoch"] >= job.epochs:
-                self._end(job, "inherited" if job.parent else "complete")
+            if ending is not None:
+                self._ended(job, ending)
                 return False
             if why := self._stops(job, result):
                 log.info("trial %d is stopped: %s", job.number, why)
@@ -566,6 +569,12 @@ class Searcher:
         except LostAttemptError:
             self._lose(job)
             return
+        self._ended(job, state, reason, alarming)
+
+    def _ended(
+        self, job: Job, state: str, reason: str | None = None, alarming: bool = True
+    ) -> None:
+        """Take note of an attempt's end, which the database has or will have."""
         del self.running[job.number, job.attempt]
         log.log(
             logging.WARNING if reason else logging.INFO,

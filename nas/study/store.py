@@ -3,7 +3,7 @@
 Optuna's tables hold the state and value of every trial, so that Optuna's tools read the study; ours
 hold architectures with their cost, attempts, and whole learning curves. What belongs together is
 one transaction: a trial with its network and first attempt, an epoch, the end of an attempt and of
-its trial.
+its trial, with the epoch that it comes with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine, Table, insert
+from sqlalchemy import Connection, Engine, Table, insert
 from sqlalchemy.exc import OperationalError
 
 from nas.architecture import Architecture
@@ -284,8 +284,13 @@ class StudyStore:
         crash_point("resume.written")
         return attempt
 
-    def record_epoch(self, number: int, attempt: int, result: Mapping[str, Any]) -> None:
+    def record_epoch(
+        self, number: int, attempt: int, result: Mapping[str, Any], ending: str | None = None
+    ) -> None:
         """Write one epoch's result in our tables, and as Optuna's intermediate value.
+
+        Where it is the last one whatever it says, ``ending`` is what the attempt ends as with it:
+        see ``end_attempt``.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
@@ -293,7 +298,7 @@ class StudyStore:
         measured = {
             name: result[name] for name in (*MEASURED, MEASURED_ON, SOFTWARE) if name in result
         }
-        self._write("record_epoch", number, attempt, result=measured)
+        self._write("record_epoch", number, attempt, result=measured, ending=ending)
 
     def record_checkpoint(self, number: int, attempt: int, path: str) -> None:
         """Note where the attempt can be carried on from.
@@ -363,22 +368,23 @@ class StudyStore:
             self._operations[operation](**arguments)
 
     def _record_epoch(
-        self, owner: str, number: int, attempt: int, result: Mapping[str, Any]
+        self,
+        owner: str,
+        number: int,
+        attempt: int,
+        result: Mapping[str, Any],
+        ending: str | None = None,  # an older nas kept entries without it
     ) -> None:
+        attempts = self._attempts_of(owner)
         with self.engine.begin() as connection:
-            if not self._attempts_of(owner).record_epoch(number, attempt, result, connection):
-                return  # this has been written before
-            crash_point("epoch.half")
-            value = self.measure.of(result)
-            self._trials.set_step(connection, number, result["epoch"], value)
-            if result["epoch"] == 1 and MEASURED_ON in result:
-                where = {MEASURED_ON: json.loads(result[MEASURED_ON])}
-                self._trials.set_attributes(connection, number, where)
-            software = json.loads(result.get(SOFTWARE, "null"))
-            if software not in (None, self._software):
-                told = {f"{SOFTWARE}.{attempt}": software}
-                self._trials.set_attributes(connection, number, told)
+            if attempts.record_epoch(number, attempt, result, connection):  # else it is there
+                crash_point("epoch.half")
+                self._tell_epoch(connection, number, attempt, result)
+            if ending is not None:
+                self._end(connection, attempts, number, attempt, ending)
         crash_point("epoch.written")
+        if ending is not None:
+            crash_point("end.written")
 
     def _record_checkpoint(self, owner: str, number: int, attempt: int, path: str) -> None:
         self._attempts_of(owner).record_checkpoint(number, attempt, path)
@@ -394,15 +400,39 @@ class StudyStore:
         self, owner: str, number: int, attempt: int, state: str, reason: str | None
     ) -> None:
         with self.engine.begin() as connection:
-            if self._attempts_of(owner).end(number, attempt, state, reason, connection):
-                crash_point("end.half")
-                self._endings.of_trial(connection, number, attempt, state, reason)
+            self._end(connection, self._attempts_of(owner), number, attempt, state, reason)
         crash_point("end.written")
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _tell_epoch(
+        self, connection: Connection, number: int, attempt: int, result: Mapping[str, Any]
+    ) -> None:
+        """Write what Optuna's tables have of an epoch."""
+        self._trials.set_step(connection, number, result["epoch"], self.measure.of(result))
+        if result["epoch"] == 1 and MEASURED_ON in result:
+            where = {MEASURED_ON: json.loads(result[MEASURED_ON])}
+            self._trials.set_attributes(connection, number, where)
+        software = json.loads(result.get(SOFTWARE, "null"))
+        if software not in (None, self._software):
+            told = {f"{SOFTWARE}.{attempt}": software}
+            self._trials.set_attributes(connection, number, told)
+
+    def _end(
+        self,
+        connection: Connection,
+        attempts: Attempts,
+        number: int,
+        attempt: int,
+        state: str,
+        reason: str | None = None,
+    ) -> None:
+        if attempts.end(number, attempt, state, reason, connection):
+            crash_point("end.half")
+            self._endings.of_trial(connection, number, attempt, state, reason)
 
     def _attempts_of(self, owner: str) -> Attempts:
         return replace(self.attempts, owner=owner, alive=owner == self.attempts.owner)
-
-    # -- parts ------------------------------------------------------------------------------
 
     def _open(self, url: str, record: StudyRecord, clock: Callable[[], datetime] | None) -> None:
         self._storage = open_storage(url)

@@ -312,6 +312,15 @@ def test_a_reader_of_a_server_says_that_it_only_reads():
     assert reader.url == writer.url == make_url(url)
 
 
+def test_nothing_is_prepared_on_a_server_that_a_pooler_may_exchange(postgres_database):
+    engine = engine_for(postgres_database)
+    with engine.connect() as connection:
+        for number in range(10):
+            connection.execute(text("SELECT CAST(:number AS INTEGER)"), {"number": number})
+        assert connection.scalar(text("SELECT COUNT(*) FROM pg_prepared_statements")) == 0
+    engine.dispose()
+
+
 def test_every_version_of_nas_takes_the_same_lock_of_a_server():
     assert int.from_bytes(b"nas_", "big") == engines._LOCK_KEY
 

@@ -55,7 +55,7 @@ def test_a_completed_trial_is_one_readable_row(store, helpers):
     }
 
 
-def test_a_trial_of_one_epoch_takes_sixteen_statements_and_two_more_where_others_write_beside_it(
+def test_a_trial_of_one_epoch_takes_fifteen_statements_and_two_more_where_others_write_beside_it(
     store, helpers
 ):
     complete(store, helpers)
@@ -64,10 +64,24 @@ def test_a_trial_of_one_epoch_takes_sixteen_statements_and_two_more_where_others
     with store.claiming():
         store.repair(1)
         number = helpers.add(store, 2, begins=True)
-    store.record_epoch(number, 1, helpers.result(1))
-    store.end_attempt(number, 1, "complete")
+    store.record_epoch(number, 1, helpers.result(1), "complete")
+    assert store.attempts.begun([number]) == {number}  # which takes none
     locks = 0 if store.engine.dialect.name == "sqlite" else 2
-    assert len([one for one in seen if not one.startswith("BEGIN")]) == 16 + locks
+    assert len([one for one in seen if not one.startswith("BEGIN")]) == 15 + locks
+
+
+def test_a_last_epoch_ends_its_trial_and_can_be_told_again(store, helpers):
+    number = helpers.add(store, 1, begins=True)
+    for _ in range(2):  # the first answer may get lost
+        store.record_epoch(number, 1, helpers.result(1, 0.8), "complete")
+    (row,) = rows(store, "SELECT * FROM nas_trials")
+    assert (row["state"], row["epochs"], row["val_accuracy"]) == ("COMPLETE", 1, 0.8)
+    (trial,) = optuna_study(store).trials
+    assert (trial.state, trial.values, trial.intermediate_values) == (
+        TrialState.COMPLETE,
+        [0.8],
+        {1: 0.8},
+    )
 
 
 def test_optuna_opens_the_study_and_sees_the_same_values(store, helpers, database_url):
