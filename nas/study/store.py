@@ -289,8 +289,8 @@ class StudyStore:
     ) -> None:
         """Write one epoch's result in our tables, and as Optuna's intermediate value.
 
-        Where it is the last one whatever it says, ``ending`` is what the attempt ends as with it:
-        see ``end_attempt``.
+        ``ending``, of an attempt's last epoch, is what the attempt ends as with it: a key of
+        ``ENDED``, as in ``end_attempt``.
 
         Raises:
             LostAttemptError: the attempt is no longer ours.
