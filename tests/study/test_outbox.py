@@ -351,8 +351,9 @@ def test_results_of_an_outage_wait_and_come_back_with_the_next_claim(
     store.record_epoch(number, attempt, helpers.result(1) | {"execution": "x"})
     store.record_checkpoint(number, attempt, "there")
     store.end_attempt(number, attempt, "pruned")
+    epoch = {**entry, "result": helpers.result(1), "ending": None}
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
-        {"operation": "record_epoch", "arguments": {**entry, "result": helpers.result(1)}},
+        {"operation": "record_epoch", "arguments": epoch},
         {"operation": "record_checkpoint", "arguments": {**entry, "path": "there"}},
         {"operation": "end_attempt", "arguments": {**entry, "state": "pruned", "reason": None}},
     ]
