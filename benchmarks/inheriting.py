@@ -28,7 +28,7 @@ import nas
 from nas.study.table import Table, read_table
 
 GOAL = 60  # trainings of random search
-LESS = 4  # so many times fewer images are to lead there
+LESS = 5  # so many times fewer images each of the others has
 # Searches that inherit: sampler and epochs of a trial that inherits
 INHERITING = (("growing", 2),)
 SCRATCH = (("random", GOAL), ("model", GOAL // LESS), ("random", GOAL // LESS))  # trials
@@ -69,7 +69,8 @@ def search(file: Path, sampler: str, inherit_epochs: int, trials: int, seed: int
         options["space"] = "resnext_bench"
     with tempfile.TemporaryDirectory() as at:
         nas.run_search(
-            sampler=sampler, trials=trials, concurrency=2, seed=seed, watcher=trace,
+            sampler=sampler, trials=trials, time_budget="none", concurrency=2, seed=seed,
+            watcher=trace,
             storage=f"sqlite:///{at}/nas.db", runs=f"{at}/runs", **options,
         )  # fmt: skip
     about = dict(zip(KEYS, (sampler, inherit_epochs, trials, seed), strict=True))
@@ -78,8 +79,8 @@ def search(file: Path, sampler: str, inherit_epochs: int, trials: int, seed: int
 
 
 def trials_within(images: int, full: int, epochs: int, inherit_epochs: int) -> int:
-    """Trials of a search that inherits which together see so many images: two and the last ones
-    from scratch, as two run at a time."""
+    """Trials of a search that inherits which together see so many images, if the first two, as two
+    run at a time, and the last ones are the only ones from scratch."""
     scratch = 2 + PROVEN
     return scratch + int((images - scratch * full) / (full / epochs * inherit_epochs))
 

@@ -65,11 +65,6 @@ class Candidates(Protocol):
     def contains(self, larger: Candidate, smaller: Candidate) -> bool:
         """Whether a trial of the larger one may begin with the weights of the smaller one."""
 
-    @property
-    def share(self) -> float:
-        """What a trial costs that begins with the weights of another one, as a share of one from
-        scratch; 1 where none does."""
-
 
 class Scale:
     """One knob of Optuna's: its values on [0, 1], in their order, log where the knob is."""
@@ -242,8 +237,3 @@ class Distributions:
     def contains(self, larger: Candidate, smaller: Candidate) -> bool:
         """See ``Candidates``: what they stand for is not known here."""
         return False
-
-    @property
-    def share(self) -> float:
-        """See ``Candidates``."""
-        return 1.0

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Sequence
 
-import numpy as np
-
 from nas.samplers.base import Choice
 from nas.samplers.candidates import Candidate, Candidates
 from nas.samplers.history import History
-from nas.samplers.model import SIZES, Array, Fit, ModelSampler, at, spread_out
+from nas.samplers.model import SIZES, Fit, ModelSampler, at, spread_out
 
 FIRST = 32  # of the smallest, one of which is the first
 OTHERS = 64  # draws that say how many networks contain it
@@ -18,12 +16,12 @@ KNOWN = 200_000  # pairs of networks that are remembered
 
 
 class GrowingSampler(ModelSampler):
-    """The small network that most others contain first; then what promises most per image.
+    """The small network that most others contain first; then what contains a trained network, as
+    long as there is such a one, by the model's expected improvement.
 
-    A trial that begins with the weights of a smaller network costs ``Candidates.share`` of one from
-    scratch. Its expected improvement is divided by what it costs (Snoek et al. 2012,
-    arXiv:1206.2944, section 3.2: expected improvement per second). Where no trial begins with
-    another one, it is the model beginning with a small network.
+    So nearly all values are of one kind: a network from scratch, which was trained for longer,
+    would look better than it is beside those that inherit. In a plain study nothing is known of
+    what contains what: then it is the model, beginning with a small network.
     """
 
     _contained: dict[tuple[Hashable, Hashable], bool]
@@ -43,13 +41,10 @@ class GrowingSampler(ModelSampler):
         )
         return Choice(ranked[0], "guided") if ranked else None
 
-    def _worth(self, fit: Fit, fresh: list[Candidate], gains: Array) -> Array:
-        """(n,) what each candidate is expected to improve, for what it costs."""
-        assert self._candidates is not None
-        share, parents = self._candidates.share, [candidate for _, candidate in fit.best]
-        costs = [share if share < 1 and self._grows(one, parents) else 1.0 for one in fresh]
-        worth: Array = gains / np.array(costs)
-        return worth
+    def _eligible(self, fit: Fit, fresh: list[Candidate]) -> list[Candidate]:
+        """Those that contain one of the best results; all, where none does."""
+        parents = [candidate for _, candidate in fit.best]
+        return [one for one in fresh if self._grows(one, parents)] or fresh
 
     def _grows(self, candidate: Candidate, parents: Sequence[Candidate]) -> bool:
         return any(self._contains(candidate, parent) for parent in parents)

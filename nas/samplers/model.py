@@ -92,13 +92,14 @@ class ModelSampler(LargestSampler):
         fresh = [one for key, one in found.items() if key not in history.keys]
         if not fresh:
             return None
-        gains = self._worth(fit, fresh, self._gains(history, fit, fresh))
+        fresh = self._eligible(fit, fresh)
+        gains = self._gains(history, fit, fresh)
         ranking = np.argsort(-gains, kind="stable")
         return next((fresh[i] for i in ranking if self.is_new(fresh[i], history)), None)
 
-    def _worth(self, fit: Fit, fresh: list[Candidate], gains: Array) -> Array:
-        """(n,) by what candidates are ranked, given what each is expected to improve."""
-        return gains
+    def _eligible(self, fit: Fit, fresh: list[Candidate]) -> list[Candidate]:
+        """Those that are ranked: at least one."""
+        return fresh
 
     def _gains(self, history: History, fit: Fit, fresh: list[Candidate]) -> Array:
         """(n,) what each candidate is expected to improve; what is under way is believed to have

@@ -33,17 +33,13 @@ class SpaceCandidates:
     """``nas.samplers.candidates.Candidates`` of a space; ``accepts`` is told what is proposed."""
 
     def __init__(
-        self,
-        space: SearchSpace,
-        accepts: Callable[[Candidate], bool] = lambda candidate: True,
-        share: float = 1.0,
+        self, space: SearchSpace, accepts: Callable[[Candidate], bool] = lambda candidate: True
     ) -> None:
         self.distributions: Mapping[str, BaseDistribution] = {
             path: distribution(domain) for path, domain in space.parameters.items()
         }
         self._space = space
         self.accepts = accepts
-        self.share = share
         self._free = [path for path, domain in space.parameters.items() if domain.count != 1]
         self._read: dict[tuple[Any, ...], Candidate | None] = {}
 

@@ -300,11 +300,6 @@ class SearchConfig(BaseModel):
         return TrainingConfig(**{**self.training, **searched, **self._outside})
 
     @property
-    def share(self) -> float:
-        """What a trial costs that inherits, as a share of one from scratch; 1 where none does."""
-        return self.inherit_epochs / self.epochs if self.inherit_epochs else 1.0
-
-    @property
     def least_gpus(self) -> float:
         """GPUs that each trial gets; the least that one may get, where they differ."""
         return LEAST if self.gpus_per_trial == "auto" else self.gpus_per_trial

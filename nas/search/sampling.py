@@ -95,14 +95,12 @@ class Sampler:
         stream: str | None = None,
         flip: str | None = None,
         directions: Sequence[Direction] = ("maximize",),
-        share: float = 1.0,
     ) -> None:
         """``name`` is one of ``nas.samplers.NAMES``, or one to import; ``seed`` is the study's.
 
         Equal seeds with different ``stream``s draw independently. With ``flip``, the path of a
         knob, every other random setting is the one before it with another value of that knob.
-        ``directions`` are the study's, one for each value of a trial: maximize or minimize. A trial
-        that begins with the weights of another one costs ``share`` of one from scratch.
+        ``directions`` are the study's, one for each value of a trial: maximize or minimize.
         """
         self.distributions = {
             path: distribution(domain) for path, domain in space.parameters.items()
@@ -113,7 +111,7 @@ class Sampler:
         self._seed = f"{seed}/{stream}" if stream else str(seed)
         self._flip = flip
         self._failing = Failing(space)
-        self._candidates = SpaceCandidates(space, self._is_promising, share)
+        self._candidates = SpaceCandidates(space, self._is_promising)
         self._directions = [StudyDirection[direction.upper()] for direction in directions]
         self._own = make(name, self._hash(-1), self._candidates) if name in OWN else None
         factory = find_sampler(name)

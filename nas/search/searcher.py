@@ -123,7 +123,6 @@ class Searcher:
             stream=config.stream,
             flip=config.flip,
             directions=store.directions,
-            share=config.share,
         )
         self._stopper = find_stopper(
             config.scheduler,
