@@ -14,18 +14,9 @@ if TYPE_CHECKING:
 
 
 def print_retrained(console: Console, study: Study) -> None:
-    """Print a row per network that was trained anew over Ray, and what the test images said of
-    those that were shipped; nothing where none was."""
+    """Print a row per network that was trained anew; nothing where none was."""
     from nas.analysis.retraining import estimates
-    from nas.study.evaluation import evaluations_of
 
-    for one in evaluations_of(study.url, study.name):
-        console.print(
-            f"trial {one['trial']}, trained anew: {percent(one['test_accuracy']).strip()} on the "
-            f"test images, read {one['evaluated']:%Y-%m-%d}",
-            markup=False,
-            highlight=False,
-        )
     found = estimates(study.retrained())
     if found.empty:
         return

@@ -25,16 +25,6 @@ def evaluated(url: str, study: str, trial: int) -> dict[str, Any] | None:
     return dict(row._mapping) if row else None
 
 
-def evaluations_of(url: str, study: str) -> list[dict[str, Any]]:
-    """Those of all trials of a study, by their numbers."""
-    engine = engines.engine_for(url, read_only=True)
-    query = select(evaluations).where(evaluations.c.study_id == _study_id(study))
-    with engines.translate_errors(url), engine.connect() as connection:
-        rows = connection.execute(query.order_by(evaluations.c.trial)).all()
-    engine.dispose()
-    return [dict(row._mapping) for row in rows]
-
-
 def record_evaluation(
     url: str,
     study: str,
