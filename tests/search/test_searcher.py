@@ -26,6 +26,7 @@ POLICIES = {
     "qmc": {"quasi_random"},
     "largest": {"largest"},
     "model": {"largest", "guided"},
+    "growing": {"guided"},
 }
 
 
