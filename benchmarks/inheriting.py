@@ -25,6 +25,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import nas
+from nas.search.inheriting import PROVEN
 from nas.study.table import Table, read_table
 
 GOAL = 60  # trainings of random search
@@ -32,7 +33,6 @@ LESS = 5  # so many times fewer images each of the others has
 # Searches that inherit: sampler and epochs of a trial that inherits
 INHERITING = (("growing", 2),)
 SCRATCH = (("random", GOAL), ("model", GOAL // LESS), ("random", GOAL // LESS))  # trials
-PROVEN = 3  # trials at the end of a search that inherits, from scratch
 KEYS = ("sampler", "inherit_epochs", "trials", "seed")
 
 
@@ -44,7 +44,7 @@ class Trace(nas.Watcher):
         self._last: dict[int, float] = {}
         self.images = 0
         self.states: dict[str, int] = {}
-        # by state of the trial: images so far, value as observed and true, MACs
+        # how a trial ended, images so far, its value as observed and true
         self.ends: list[tuple[str, int, float, float]] = []
 
     def measured(self, job: Any, result: Any) -> None:
@@ -66,7 +66,7 @@ def search(file: Path, sampler: str, inherit_epochs: int, trials: int, seed: int
     if inherit_epochs:
         told = {name: value for name, value in table.recipe.items() if value is not None}
         options = {**told, "inherit": True, "inherit_epochs": inherit_epochs}
-        options["space"] = "resnext_bench"
+        options["space"] = table.space.name
     with tempfile.TemporaryDirectory() as at:
         nas.run_search(
             sampler=sampler, trials=trials, time_budget="none", concurrency=2, seed=seed,

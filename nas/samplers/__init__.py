@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the names alone need no Optuna
     from nas.samplers.candidates import Candidates
 
 STARTUP = 8  # random trials before a sampler of Optuna's has something to go by
+PARENTS = 50  # best results with whose weights a trial may begin, in a search that inherits
 
 OWN: Mapping[str, str] = MappingProxyType(
     {

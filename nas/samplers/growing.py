@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from nas.samplers.base import Choice
 from nas.samplers.candidates import Candidate, Candidates
 from nas.samplers.history import History
-from nas.samplers.model import SIZES, Fit, ModelSampler, at, spread_out
+from nas.samplers.model import SIZES, Fit, ModelSampler, at_place, spread_out
 
 FIRST = 32  # of the smallest, one of which is the first
 OTHERS = 64  # draws that say how many networks contain it
@@ -34,7 +34,7 @@ class GrowingSampler(ModelSampler):
         parents = [one.candidate for one in history.results.values() if one.values is not None]
         growing = [one for one in fresh if self._grows(one, parents)]
         if growing:
-            return Choice(at(growing, spread_out(len(history) - 1)), "guided")
+            return Choice(at_place(growing, spread_out(len(history) - 1)), "guided")
         others = self.pool(SIZES)[:OTHERS]
         ranked = sorted(
             fresh[:FIRST], key=lambda one: -sum(self._contains(other, one) for other in others)

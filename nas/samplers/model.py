@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from nas.samplers import PARENTS
 from nas.samplers.base import Choice
 from nas.samplers.budgets import area_improvement, as_costs, budgets
 from nas.samplers.candidates import Candidate, Candidates
@@ -34,7 +35,6 @@ SIZES = 256  # draws that stand for them
 ALL = 1000  # candidates of a space that are all ranked
 POOL = 128  # draws among the candidates of a larger one; others as the study grows
 BEST = 5  # results that are mutated
-PARENTS = 50  # with whose weights a trial may begin, in a search that inherits
 MUTATIONS = 24  # of each
 MOST = 256  # results that are fitted: the best half, the last quarter, a quarter over all ranks
 STEADY = 50  # results up to which each new one is fitted at once; later every 1/50 of them
@@ -80,11 +80,11 @@ class ModelSampler(LargestSampler):
         """What is tried before there is a model."""
         tried, is_front = len(history.tried), history.objectives > 1
         if not tried and not is_front:
-            return LargestSampler.choose(self, history, 0, rng)
+            return super().choose(history, 0, rng)
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: -one.size)
         fresh = [one for one in known if self.is_new(one, history)]
         place = spread_out(tried) if is_front else _place(tried)
-        return Choice(at(fresh, place), "largest") if fresh else None
+        return Choice(at_place(fresh, place), "largest") if fresh else None
 
     def _promising(self, history: History, fit: Fit) -> Candidate | None:
         """The new candidate with the largest expected improvement."""
@@ -191,7 +191,7 @@ class ModelSampler(LargestSampler):
         self._fit = self._hypers = None
 
 
-def at(sorted_ones: Sequence[Candidate], place: float) -> Candidate:
+def at_place(sorted_ones: Sequence[Candidate], place: float) -> Candidate:
     """The one at a place from 0 for the first to 1 for the last."""
     return sorted_ones[min(int(place * len(sorted_ones)), len(sorted_ones) - 1)]
 

@@ -21,7 +21,7 @@ from nas.metrics import read_minimized
 from nas.objectives.contract import check_name
 from nas.options import Real, Whole, mismatch, number
 from nas.quantity import BYTES, SECONDS, plain, plural, read_with_unit, whole
-from nas.samplers import NAMES
+from nas.samplers import NAMES, PARENTS
 from nas.search.curves import check_log_to
 from nas.search.machine import Machine, check_address
 from nas.search.placement import LEAST
@@ -32,7 +32,6 @@ from nas.study.storage_url import DEFAULT_STORAGE
 from nas.training.config import TrainingConfig
 
 MAX_STUDY_NAME = 200
-PARENTS = 50  # trials that leave their weights where others inherit them
 
 
 def _unlimited(value: object) -> object:

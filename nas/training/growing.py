@@ -60,7 +60,7 @@ def half_as_deep(architecture: Architecture) -> Architecture:
     """The network with half of the blocks in each stage, rounded up; it is contained in train mode.
 
     Raises:
-        ConfigError: it does not, or no stage has two blocks.
+        ConfigError: it is not, or no stage has two blocks.
 
     >>> from nas.presets import preset
     >>> [stage.depth for stage in half_as_deep(preset("resnet20")).stages]
