@@ -38,9 +38,10 @@ import optuna
 
 import nas
 from nas.search.config import resolve
+from nas.search.job import Job, Watcher
 from nas.search.machine import Machine
 from nas.search.mirror import distribution
-from nas.search.searcher import Job, Searcher, Watcher
+from nas.search.searcher import Searcher
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nas.populations.comparing import compare_spaces
     from nas.populations.narrowing import narrow_space
     from nas.populations.table import make_table
+    from nas.search.job import Watcher
     from nas.search.run import run_search
-    from nas.search.searcher import Watcher
     from nas.space import SearchSpace
     from nas.study.reader import Study, open_study, studies
     from nas.training import TrainingConfig, fit
@@ -36,7 +36,7 @@ _HOMES = {
     "SearchSpace": "nas.space",
     "Study": "nas.study.reader",
     "TrainingConfig": "nas.training",
-    "Watcher": "nas.search.searcher",
+    "Watcher": "nas.search.job",
     "build": "nas.network",
     "compare_spaces": "nas.populations.comparing",
     "contains": "nas.nested.order",

@@ -18,8 +18,9 @@ from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
 from nas.search.checkpoints import attempt_folder
 from nas.search.config import resolve
+from nas.search.job import Watcher
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher, Watcher
+from nas.search.searcher import Searcher
 from nas.search.stores import CHECKPOINT, Saved
 from nas.space import SearchSpace
 from nas.study.provenance import provenance

@@ -8,8 +8,9 @@ from nas.metrics import ACCURACY
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
 from nas.search.config import SearchConfig, resolve
+from nas.search.job import Watcher
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher, Watcher
+from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.record import StudyRecord
 from nas.study.store import StudyStore

@@ -14,8 +14,9 @@ from nas.cost import cost
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
 from nas.search.config import resolve
+from nas.search.job import Watcher
 from nas.search.machine import Machine
-from nas.search.searcher import Searcher, Watcher
+from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord

@@ -11,7 +11,7 @@ from rich.console import Console
 from nas.cli.console import Table, plain
 from nas.metrics import COST_WORDS, COSTS, Measure, shown_cost
 from nas.quantity import count
-from nas.search.searcher import Job
+from nas.search.job import Job
 
 if TYPE_CHECKING:
     from nas.study.reader import Study  # pandas: half a second that a search need not wait

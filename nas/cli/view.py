@@ -18,8 +18,8 @@ from nas.cli.pace import in_words
 from nas.metrics import ACCURACY, Measure
 from nas.quantity import count, format_duration, plural
 from nas.search.config import SearchConfig
+from nas.search.job import Job, Watcher
 from nas.search.pace import Pace, seconds_left
-from nas.search.searcher import Job, Watcher
 from nas.study.record import SYNTHETIC
 from nas.study.states import ENDED
 from nas.text import visible

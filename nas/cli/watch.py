@@ -14,8 +14,8 @@ from nas.cli.console import Console, say
 from nas.cli.studies import Storage
 from nas.cli.view import LinesView, LiveView
 from nas.quantity import plural
+from nas.search.job import Job
 from nas.search.pace import Paces
-from nas.search.searcher import Job
 from nas.search.watched import paces_of, stored_config
 from nas.study.states import ENDED, WORDS
 from nas.study.storage_url import DEFAULT_STORAGE

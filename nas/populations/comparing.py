@@ -12,8 +12,8 @@ from nas.errors import ConfigError
 from nas.options import Real, Whole
 from nas.populations.training import Population, population, silently, train
 from nas.search.config import SearchConfig, checked, complaint
+from nas.search.job import Watcher
 from nas.search.plan import Plan
-from nas.search.searcher import Watcher
 from nas.study.record import SYNTHETIC
 from nas.study.storage_url import storage_url
 

@@ -17,8 +17,8 @@ from nas.output import check_file
 from nas.populations.training import Population, population, silently, train
 from nas.populations.verdicts import format_decision
 from nas.search.config import Scope, SearchConfig, options
+from nas.search.job import Watcher
 from nas.search.plan import Plan
-from nas.search.searcher import Watcher
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study
 from nas.study.storage_url import storage_url

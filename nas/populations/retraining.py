@@ -20,13 +20,13 @@ from nas.output import check_file
 from nas.populations.training import FIXED, silently
 from nas.search.config import Scope
 from nas.search.config import options as options_of
+from nas.search.job import Watcher
 from nas.search.joining import machine
 from nas.search.keeping import write_kept
 from nas.search.machine import Machine
 from nas.search.plan import Plan
 from nas.search.retrain import about_trial, chosen
 from nas.search.run import prepared
-from nas.search.searcher import Watcher
 from nas.search.testing import evaluate_trials
 from nas.space import SearchSpace, Setting
 from nas.study.reader import Study, open_study

@@ -11,12 +11,12 @@ from typing import Any
 from nas.errors import ConfigError
 from nas.output import check_file
 from nas.populations.training import FIXED, silently
+from nas.search.job import Watcher
 from nas.search.joining import machine
 from nas.search.latency import measure_study
 from nas.search.machine import cluster_address
 from nas.search.plan import Plan
 from nas.search.run import prepared
-from nas.search.searcher import Watcher
 from nas.search.testing import evaluate_trials
 from nas.space import SearchSpace, Setting
 from nas.study.reader import Study, open_study

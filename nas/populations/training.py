@@ -11,10 +11,10 @@ from typing import Any
 from nas.data.registry import DEFAULT, parse
 from nas.errors import ConfigError
 from nas.objectives.contract import find_objective
+from nas.search.job import Watcher
 from nas.search.joining import machine
 from nas.search.plan import Plan
 from nas.search.run import carry_out, prepared, study_of
-from nas.search.searcher import Watcher
 from nas.space import Bands, SearchSpace
 from nas.study.reader import Study, open_study
 

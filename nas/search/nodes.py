@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from nas.search.searcher import Watcher
+from nas.search.job import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchFailedError, StorageError
 from nas.search.checkpoints import Checkpoints
+from nas.search.job import Watcher
 from nas.search.joining import machine
 from nas.search.machine import Machine
 from nas.search.nodes import Nodes
 from nas.search.plan import Plan, prepare, run_name
-from nas.search.searcher import Searcher, Watcher
+from nas.search.searcher import Searcher
 from nas.search.signals import ASKED, EXIT_CODES, STOPPED, TIME_OVER, stop_on_signal
 from nas.search.stores import store_of
 from nas.study.database.engines import shown

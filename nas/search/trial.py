@@ -55,7 +55,7 @@ class NodeError(WorkerError):
 
 
 class Worker(tune.Trainable):
-    """One Ray actor. Its config is ``_Bridge.suggest``'s dict: plain data, no URL, no secret."""
+    """One Ray actor. Its config is ``Bridge.suggest``'s dict: plain data, no URL, no secret."""
 
     def setup(self, config: dict[str, Any], objective: bytes | None = None) -> None:
         """Called once per process, with the first attempt.

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from nas.search.searcher import Job, Searcher
+from nas.search.job import Job
+from nas.search.searcher import Searcher
 from nas.search.signals import TIME_OVER
 from nas.study.table import Table
 

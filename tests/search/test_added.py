@@ -34,7 +34,7 @@ def trial_of(one, *values, seed=0, setting=None, state=TrialState.COMPLETE, **op
         state=state,
         values=values,
         params=setting,
-        distributions={path: one.searcher._sampler.distributions[path] for path in setting},
+        distributions={path: one.searcher.claims.sampler.distributions[path] for path in setting},
         **options,
     )
 
@@ -73,7 +73,7 @@ def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sample
     assert main(["show", "resnext", "--storage", one.config.storage]) == 0
     assert LEFT_OUT in said
     assert LEFT_OUT in " ".join(capsys.readouterr().out.split())
-    sampled = one.searcher._sampler
+    sampled = one.searcher.claims.sampler
     if sampler == "model":
         assert {2, 3} <= set(sampled._own._history.results)
         assert sampled._own._history.results[2].curve == {}
@@ -84,7 +84,7 @@ def test_an_added_result_guides_samplers_and_is_no_result(search, capsys, sample
 
 def test_a_random_draw_of_an_added_network_is_trained(search):
     one = search(trials=3, scheduler="none", sampler="random")
-    proposal = one.searcher._sampler.propose(1, [])
+    proposal = one.searcher.claims.sampler.propose(1, [])
     optuna_study(one).add_trial(trial_of(one, 0.9, setting=proposal.setting))
     one.run()
     frame = read(one).frame()
@@ -105,8 +105,8 @@ def test_costs_of_an_added_result_are_those_of_its_network(search, caplog):
     said = f"its macs is 1, its network's {macs}"
     assert f"trial 1 was added by another program and is left alone: {said}" in caplog.messages
     assert broken(one) == [f"trial 1: was added by another program and is no result: {said}"]
-    assert 0 in one.searcher._sampler._own._history.results
-    assert 1 not in one.searcher._sampler._own._history.results
+    assert 0 in one.searcher.claims.sampler._own._history.results
+    assert 1 not in one.searcher.claims.sampler._own._history.results
     assert not set(read(one).front()["number"]) & {0, 1}
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_result_of_the_space_is_left_alone_and_named(search, caplog):
     one.train(one.searcher.next_job())
     study = optuna_study(one)
     setting = one.space.sample_setting(random.Random(3))
-    domains = {**one.searcher._sampler.distributions, "stages.0.depth": IntDistribution(1, 9)}
+    domains = {**one.searcher.claims.sampler.distributions, "stages.0.depth": IntDistribution(1, 9)}
     for options, _ in NO_RESULT.values():
         depth = options.pop("depth", setting["stages.0.depth"])
         params = {**setting, "stages.0.depth": depth}
@@ -151,6 +151,6 @@ def test_what_is_no_result_of_the_space_is_left_alone_and_named(search, caplog):
         assert any(line.startswith(alone) for line in said)
         checked = f"trial {number}: was added by another program and is no result: {reason}"
         assert problems[number - 1].startswith(checked)
-        assert number not in one.searcher._sampler._own._history.tried
+        assert number not in one.searcher.claims.sampler._own._history.tried
     assert read(one).frame().attrs["added"] == [1, 2, 3, 4, 5]
     assert read(one).frame().attrs["distributions"].keys() == setting.keys()

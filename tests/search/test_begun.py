@@ -88,14 +88,14 @@ def test_a_trial_whose_training_cannot_be_is_reported_by_the_check(search):
 @pytest.mark.parametrize("error", [ValueError("no such\nthing"), KeyError("x")])
 def test_a_sampler_that_fails_once_costs_one_trial(search, monkeypatch, error):
     one = search(trials=5, scheduler="none", sampler="random")
-    propose = one.searcher._sampler.propose
+    propose = one.searcher.claims.sampler.propose
 
     def fail_at_two(number, trials):
         if number == 2:
             raise error
         return propose(number, trials)
 
-    monkeypatch.setattr(one.searcher._sampler, "propose", fail_at_two)
+    monkeypatch.setattr(one.searcher.claims.sampler, "propose", fail_at_two)
     running = one.searcher.next_job()
     one.run()
     one.train(running)
@@ -113,7 +113,7 @@ def test_a_sampler_that_always_fails_ends_the_search_with_its_reason(search, mon
     def fail(number, trials):
         raise RuntimeError("out of ideas")
 
-    monkeypatch.setattr(one.searcher._sampler, "propose", fail)
+    monkeypatch.setattr(one.searcher.claims.sampler, "propose", fail)
     assert one.searcher.next_job() is None
     assert one.searcher.hopeless == (
         "3 trials in a row failed, the last one with: "

@@ -7,8 +7,8 @@ import pytest
 
 from nas.causes import is_of_machine
 from nas.errors import ConfigError, DataError, MachineError, ShapeError, TrialFailedError
+from nas.search.job import Watcher
 from nas.search.nodes import MOST, Nodes
-from nas.search.searcher import Watcher
 
 
 class Told(Watcher):

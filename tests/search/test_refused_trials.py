@@ -147,7 +147,7 @@ def test_a_study_of_an_earlier_version_is_carried_on_and_what_it_left_fails(earl
     store = one.store
     left = store.add_trial(
         odd,
-        one.searcher._sampler.distributions,
+        one.searcher.claims.sampler.distributions,
         architecture,
         one.space.cost(architecture),
         policy="random",
@@ -197,7 +197,7 @@ def test_a_trial_that_was_just_claimed_is_no_violation(search):
     setting = one.space.sample_setting(random.Random(0))
     architecture = one.space.architecture(setting)
     costs = one.space.cost(architecture)
-    distributions = one.searcher._sampler.distributions
+    distributions = one.searcher.claims.sampler.distributions
     one.store.add_trial(setting, distributions, architecture, costs, policy="random")
 
     def after(**time):

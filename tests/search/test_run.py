@@ -17,11 +17,11 @@ import pytest
 import nas
 from nas.errors import StorageError
 from nas.search import run as searching
+from nas.search.job import Watcher
 from nas.search.machine import Machine
 from nas.search.nodes import Nodes
 from nas.search.plan import prepare, run_name
 from nas.search.run import Outcome, study_of
-from nas.search.searcher import Watcher
 from nas.study.check import violations
 from nas.study.reader import open_study
 
@@ -43,8 +43,8 @@ said["epochs"] = watcher.measured_epochs
 said["kept"] = ray.is_initialized()
 
 space = nas.SearchSpace.load("resnext")
-from nas.search import driver
-driver.TRIALS_OF_A_TUNER, one_tuner, tuners = 3, driver._tuner, []
+from nas.search import bridge, driver
+bridge.TRIALS_OF_A_TUNER, one_tuner, tuners = 3, driver._tuner, []
 driver._tuner = lambda *given: tuners.append(given) or one_tuner(*given)
 def elsewhere():  # as in a notebook's thread: no signal handlers are allowed there
     front = nas.run_search(space, trials=5, study="other", minimize=["macs", "latency"], **options)

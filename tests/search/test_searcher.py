@@ -15,7 +15,8 @@ from nas.architecture import Architecture
 from nas.cost import cost
 from nas.metrics import ACCURACY, METRICS, unusable
 from nas.samplers import NAMES, STARTUP
-from nas.search.searcher import TOLD_AT_ONCE, Job
+from nas.search.claims import TOLD_AT_ONCE
+from nas.search.job import Job
 from nas.space import SearchSpace
 from nas.study.attempts import LEASE
 from nas.study.check import violations
@@ -504,7 +505,7 @@ def test_a_trial_that_waits_is_told_with_a_word_to_the_watcher(search):
 
 def test_so_many_trials_are_told_before_others_get_their_turn(search, monkeypatch):
     assert TOLD_AT_ONCE == 100
-    monkeypatch.setattr("nas.search.searcher.TOLD_AT_ONCE", 3)
+    monkeypatch.setattr("nas.search.claims.TOLD_AT_ONCE", 3)
     two = {
         "name": "one",
         "stem": {"width": 8},
