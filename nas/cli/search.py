@@ -1,7 +1,7 @@
 """``nas search``: options in, exit code out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,14 +73,16 @@ Seed = Annotated[
         rich_help_panel=HOW,
     ),
 ]
-TimeBudget = Annotated[
-    str | None,
-    typer.Option(
-        help="Stop after this long, such as 10m or 1h30m; none for no limit. (default: 7m without "
-        "a GPU)",
+
+
+def _time_budget(default: str) -> Any:
+    return typer.Option(
+        help=f"Stop after this long, such as 10m or 1h30m; none for no limit. (default: {default})",
         rich_help_panel=HOW,
-    ),
-]
+    )
+
+
+TimeBudget = Annotated[str | None, _time_budget("none")]
 StorageUrl = Annotated[
     str | None,
     typer.Option(
@@ -274,7 +276,9 @@ def search_command(
             rich_help_panel=HOW,
         ),
     ] = None,
-    time_budget: TimeBudget = None,
+    time_budget: Annotated[
+        str | None, _time_budget("7m without a GPU where --trials is not given, else none")
+    ] = None,
     seed: Seed = None,
     config: Annotated[
         Path | None,

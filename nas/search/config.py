@@ -357,11 +357,17 @@ def typed(name: str, value: object) -> object:
 def resolve(
     given: Mapping[str, Any], stored: Mapping[str, Any] | None, machine: Machine
 ) -> SearchConfig:
-    """The config from what was given (flags over file), the stored study's, and the defaults."""
+    """The config from what was given (flags over file), the stored study's, and the defaults.
+
+    Who says how many trials gets so many: a default time budget does not hold then.
+    """
     anew = options(Scope.CALL, Scope.SECRET)
+    defaults = machine.defaults()
+    if "trials" in given:
+        defaults.pop("time_budget", None)
     kept = {name: value for name, value in (stored or {}).items() if name not in anew}
     try:
-        config = SearchConfig(**{**machine.defaults(), **kept, **given})
+        config = SearchConfig(**{**defaults, **kept, **given})
     except ValidationError as error:
         raise ConfigError(complaint(error)) from None
     if config.gpus_per_trial == "auto" and not machine.gpus:

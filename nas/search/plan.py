@@ -91,12 +91,10 @@ class Plan:
 
     def command(self, **changes: Any) -> str:
         """The command that carries the study on in the same way, but for ``changes``."""
-        return nas_command(
-            "search",
-            study=self.config.study,
-            storage=self.config.storage,
-            **{**self.options, **changes},
-        )
+        said = {**self.options, **changes}
+        if "trials" in said and said.get("time_budget") == "none":
+            del said["time_budget"]  # it follows
+        return nas_command("search", study=self.config.study, storage=self.config.storage, **said)
 
     def deadline(self, begun: float) -> float | None:
         """When the time budget of a search that began at ``begun`` is over; None without one, or
@@ -362,10 +360,14 @@ def _has_changed(stored: StudyRecord, record: StudyRecord) -> bool:
 def _by_name(
     given: Mapping[str, Any], config: SearchConfig, bare: SearchConfig
 ) -> dict[str, object]:
-    """The options of the command line by which ``config`` differs from ``bare``, as given."""
+    """The options of the command line by which ``config`` differs from ``bare``, as given.
+
+    A time budget that a number of trials took away is one of them: that number is kept with the
+    study.
+    """
     return {
         name: typed(name, value)
-        for name, value in given.items()
+        for name, value in {"time_budget": config.time_budget, **given}.items()
         if name not in (*_NAMED, *_WRITTEN, *unnamed())
         and getattr(config, name) != getattr(bare, name)
     }

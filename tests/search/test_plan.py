@@ -181,10 +181,21 @@ def test_a_duration_of_a_file_is_printed_as_a_person_types_it(stored, tmp_path):
     assert plan.command().endswith("--time-budget 8m --trial-timeout none")
 
 
+def test_the_time_that_a_number_of_trials_takes_is_printed_where_that_number_is_not(tmp_path):
+    asked = {"space": "resnext", "study": "many", "storage": f"sqlite:///{tmp_path}/nas.db"}
+    asked |= {"objective": "synthetic", "trials": 40}
+    plan = prepare(asked, HERE)
+    assert plan.config.time_budget is None
+    assert "--time-budget none" in plan.command()
+    assert "--time-budget" not in plan.command(trials=80)
+    del asked["trials"]
+    assert "--time-budget" not in prepare(asked, HERE).command()
+
+
 def test_what_the_machine_alone_decides_is_not_taken_from_the_study(stored):
     """A study that moves to another machine: none of the first one's places and shares."""
     bare = prepare({"study": "it's", "storage": URL}, Machine(cpus=8, gpus=0)).config
-    fresh = resolve({"study": "it's", "storage": URL, "trials": 4}, None, Machine(cpus=8, gpus=0))
+    fresh = resolve({"study": "it's", "storage": URL}, {"trials": 4}, Machine(cpus=8, gpus=0))
     for name in (
         "runs", "time_budget", "max_consecutive_failures", "trial_timeout", "concurrency",
         "cpus_per_trial", "gpus_per_trial", "data", "device", "log_to", "address", "insecure",
@@ -276,18 +287,20 @@ def test_a_space_of_an_earlier_study_that_no_training_takes_is_none_for_a_new_on
 
 def test_options_of_a_plan_are_those_in_which_it_differs_from_the_study(given):
     first = prepare({**given, "study": "s", "trials": 4, "sampler": "random"}, LAPTOP)
-    assert first.options == {}  # the study keeps them
-    assert first.command() == nas_command("search", study="s", storage=given["storage"])
+    endlessly = {"time_budget": "none"}  # as a number of trials was given; the study keeps that one
+    assert first.options == endlessly
+    again = nas_command("search", study="s", storage=given["storage"], **endlessly)
+    assert first.command() == again
     begin(first)
     more = prepare({"storage": given["storage"], "study": "s", "trials": 9}, LAPTOP)
-    assert more.options == {"trials": 9}
+    assert more.options == {"trials": 9, **endlessly}
     again = nas_command("search", study="s", storage=given["storage"], trials=9)
     assert more.command() == again
     assert more.command(trials=18) == again.replace("--trials 9", "--trials 18")
     same = prepare({"storage": given["storage"], "study": "s", "trials": 4}, LAPTOP)
-    assert same.options == {}
+    assert same.options == endlessly
     endless = prepare({"storage": given["storage"], "study": "s", "time_budget": None}, LAPTOP)
-    assert endless.options == {"time_budget": "none"}
+    assert endless.options == endlessly
     named = {"storage": given["storage"], "study": "s", "space": "resnext", "epochs": 4}
     assert prepare(named, LAPTOP).options == {}
 

@@ -127,6 +127,13 @@ def test_the_defaults_are_these():
     assert resolve({}, None, LAPTOP).storage == "sqlite:///nas.db"
 
 
+def test_who_asks_for_a_number_of_trials_gets_the_time_that_they_take():
+    assert resolve({"trials": 35}, None, LAPTOP).time_budget is None
+    assert resolve({"trials": 35, "time_budget": "7m"}, None, LAPTOP).time_budget == 420
+    # a study that goes on without a number has the machine's budget again
+    assert resolve({}, {"trials": 35}, LAPTOP).time_budget == 420
+
+
 @pytest.mark.parametrize(
     ("name", "accepted", "refused"),
     [
