@@ -37,10 +37,10 @@ from typing import Any
 import optuna
 
 import nas
-from nas.search.config import resolve
 from nas.search.job import Job, Watcher
 from nas.search.machine import Machine
 from nas.search.mirror import distribution
+from nas.search.resolving import resolve
 from nas.search.searcher import Searcher
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord

@@ -17,9 +17,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
 from nas.search.checkpoints import attempt_folder
-from nas.search.config import resolve
 from nas.search.job import Watcher
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.searcher import Searcher
 from nas.search.stores import CHECKPOINT, Saved
 from nas.space import SearchSpace

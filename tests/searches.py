@@ -7,9 +7,10 @@ import pytest
 from nas.metrics import ACCURACY
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
-from nas.search.config import SearchConfig, resolve
+from nas.search.config import SearchConfig
 from nas.search.job import Watcher
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.record import StudyRecord

@@ -13,9 +13,9 @@ from nas.architecture import Architecture, Stage, Stem
 from nas.cost import cost
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
-from nas.search.config import resolve
 from nas.search.job import Watcher
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.provenance import provenance

@@ -13,9 +13,9 @@ from sqlalchemy import MetaData, insert, text
 
 from nas.cost import cost
 from nas.objectives.synthetic import accuracy
-from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.mirror import distribution
+from nas.search.resolving import resolve
 from nas.space import SearchSpace
 from nas.study.database import tables
 from nas.study.database.engines import engine_for

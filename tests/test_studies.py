@@ -7,8 +7,8 @@ import pytest
 from study_factory import write_study
 
 from nas.populations.comparing import OPTIONS, options_of, sides_of
-from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine
+from nas.search.resolving import read_config_file, resolve
 from nas.search.sampling import Sampler
 from nas.space import SearchSpace
 from nas.study.check import violations

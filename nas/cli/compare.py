@@ -30,7 +30,7 @@ from nas.cli.session import show
 from nas.cli.studies import Storage
 from nas.output import check_folder
 from nas.quantity import count, plural
-from nas.search.config import read_config_file
+from nas.search.resolving import read_config_file
 from nas.study.shell import nas_command
 from nas.study.storage_url import DEFAULT_STORAGE, storage_url
 

@@ -9,7 +9,7 @@ from nas.cli.session import search
 from nas.data.registry import DATASETS, DEFAULT
 from nas.metrics import MINIMIZED
 from nas.samplers import NAMES
-from nas.search.config import read_config_file
+from nas.search.resolving import read_config_file
 from nas.study.storage_url import has_password
 
 WHAT, HOW, WHERE = "What", "How", "Where"  # panels of the help

@@ -25,7 +25,7 @@ from nas.cli.search import (
 )
 from nas.cli.session import show
 from nas.quantity import count, plural
-from nas.search.config import read_config_file
+from nas.search.resolving import read_config_file
 from nas.study.shell import nas_command
 
 table_commands = typer.Typer(

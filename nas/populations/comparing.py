@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nas.errors import ConfigError
 from nas.options import Real, Whole
 from nas.populations.training import Population, population, silently, train
-from nas.search.config import SearchConfig, checked, complaint
+from nas.search.config import SearchConfig
 from nas.search.job import Watcher
 from nas.search.plan import Plan
+from nas.search.resolving import checked, complaint
 from nas.study.record import SYNTHETIC
 from nas.study.storage_url import storage_url
 

@@ -20,10 +20,10 @@ from nas.data.cache import told_folders
 from nas.errors import ConfigError, NasError
 from nas.quantity import plural
 from nas.search import probe
-from nas.search.config import checked
 from nas.search.joining import connected, machine
 from nas.search.machine import Machine, cluster_address
 from nas.search.probe import Report
+from nas.search.resolving import checked
 from nas.search.stores import check_runs, marked, tune_path
 from nas.study.database.clock import DatabaseClock, utc_now
 from nas.study.database.engines import (

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nas.search.config import checked
 from nas.search.jobs import own_modules
 from nas.search.machine import Machine, cluster_address
+from nas.search.resolving import checked
 
 log = logging.getLogger(__name__)
 

@@ -19,13 +19,14 @@ from nas.metrics import ACCURACY, COSTS, MEASURED, Direction, read_minimized
 from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.budget import Budget
-from nas.search.config import Scope, SearchConfig, checked, options, resolve, typed, unnamed
+from nas.search.config import Scope, SearchConfig, options, typed, unnamed
 from nas.search.jobs import refuse_deleted
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
 from nas.search.placement import AUTO
 from nas.search.predicting import within_prediction
 from nas.search.probe import software
+from nas.search.resolving import checked, resolve
 from nas.search.sampling import check_flip
 from nas.search.starting import find_start
 from nas.search.stores import check_runs, local_folder

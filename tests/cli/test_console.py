@@ -13,8 +13,8 @@ from typer.main import get_command
 from nas.cli.app import app, main
 from nas.cli.console import SPELLED, Console, plain, say
 from nas.cli.view import LiveView
-from nas.search.config import resolve
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.text import one_line, visible
 
 ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437", "utf-8"]

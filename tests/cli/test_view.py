@@ -11,10 +11,10 @@ from nas.architecture import Architecture, Stage, Stem
 from nas.cli import view
 from nas.cli.view import LinesView, LiveView, QuietView, View
 from nas.cost import Cost
-from nas.search.config import resolve
 from nas.search.job import Job
 from nas.search.machine import Machine
 from nas.search.pace import Pace
+from nas.search.resolving import resolve
 
 WAITING = TrialState.WAITING
 CONFIG = resolve({"epochs": 4}, None, Machine(cpus=2, gpus=0))

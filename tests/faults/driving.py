@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from nas.objectives.contract import TrialConfig
 from nas.objectives.synthetic import Synthetic
-from nas.search.config import resolve
 from nas.search.job import Watcher
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace
 from nas.study.check import violations

@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 from nas.architecture import Architecture, Stage, Stem
 from nas.objectives.contract import TrialConfig
 from nas.search.budget import ABOVE, MEASURED, Budget
-from nas.search.config import resolve
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.trial import Worker
 from nas.study.check import violations
 from nas.study.provenance import processor

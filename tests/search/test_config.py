@@ -5,8 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from nas.errors import ConfigError, NasError
-from nas.search.config import SearchConfig, checked, complaint, read_config_file, resolve
+from nas.search.config import SearchConfig
 from nas.search.machine import Machine, Node
+from nas.search.resolving import checked, complaint, read_config_file, resolve
 from nas.space import SearchSpace
 
 LAPTOP = Machine(cpus=2, gpus=0)

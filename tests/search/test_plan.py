@@ -12,10 +12,10 @@ from nas.cost import cost
 from nas.data import open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import ConfigError, NasError
-from nas.search.config import read_config_file, resolve
 from nas.search.machine import Machine, Node
 from nas.search.plan import Plan, prepare, run_name
 from nas.search.probe import software
+from nas.search.resolving import read_config_file, resolve
 from nas.space import SearchSpace
 from nas.study.provenance import provenance
 from nas.study.record import StudyRecord

@@ -3,8 +3,9 @@
 import pytest
 
 from nas.errors import ConfigError
-from nas.search.config import SearchConfig, resolve
+from nas.search.config import SearchConfig
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 
 LAPTOP = Machine(cpus=2, gpus=0)
 SERVER = Machine(cpus=64, gpus=8)

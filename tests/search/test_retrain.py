@@ -22,8 +22,8 @@ from nas.cli.shipping import retrain_command
 from nas.data import LabelledImages, open_dataset
 from nas.data.fashion_mnist import fingerprint
 from nas.errors import CheckpointError, ConfigError, NasError, StorageError
-from nas.search.config import resolve
 from nas.search.machine import Machine
+from nas.search.resolving import resolve
 from nas.search.retrain import retrain as train_anew
 from nas.search.searcher import Searcher
 from nas.space import SearchSpace

@@ -18,9 +18,10 @@ from nas.cli.best import print_best
 from nas.cli.view import LinesView
 from nas.errors import ConfigError, StorageError
 from nas.metrics import ACCURACY, Measure
-from nas.search.config import Scope, SearchConfig, checked, options, resolve
+from nas.search.config import Scope, SearchConfig, options
 from nas.search.machine import Machine
 from nas.search.plan import prepare
+from nas.search.resolving import checked, resolve
 from nas.stopping.halving import outranked
 from nas.study.check import violations
 from nas.study.exchange.transfer import export_study, import_study

@@ -11,9 +11,9 @@ from nas.cli.app import main
 from nas.cli.view import LiveView
 from nas.report.caveats import caveats
 from nas.report.report import report
-from nas.search.config import resolve
 from nas.search.machine import Machine
 from nas.search.plan import prepare
+from nas.search.resolving import resolve
 from nas.search.run import Outcome
 from nas.study.reader import open_study, studies
 from nas.study.record import StudyRecord

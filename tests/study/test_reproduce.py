@@ -7,15 +7,9 @@ import pytest
 import yaml
 
 from nas.errors import NasError
-from nas.search.config import (
-    Scope,
-    SearchConfig,
-    options,
-    read_config_file,
-    resolve,
-    typed,
-)
+from nas.search.config import Scope, SearchConfig, options, typed
 from nas.search.machine import Machine
+from nas.search.resolving import read_config_file, resolve
 from nas.space import SearchSpace, available
 from nas.study.exchange.reproduce import (
     CONFIG_FILE,
