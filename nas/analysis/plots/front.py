@@ -80,8 +80,7 @@ def front(study: One, cost: str = "macs", *, ax: Axes | None = None) -> Figure:
         beyond = _look_at(axes, full, shown, measure) if minimized(trials) else ""
         if measure.is_fraction:
             percent_axes(axes, "y")
-        # where what is worse and costs more would be: the front is never there
-        axes.legend(loc="lower right", frameon=True)
+        axes.legend(loc="best", frameon=True)
         name = shown["study"].iloc[0]
         said = f"{name}: {len(full)} of {plural(len(trials), 'trial')} trained in full"
         caption(axes, said, [*untrained_notes(trials), beyond])
