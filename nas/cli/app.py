@@ -275,6 +275,7 @@ _LISTED = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     prepare_output()
+    _share_cores()
     try:
         code = app(
             args=list(sys.argv[1:] if arguments is None else arguments),
@@ -297,6 +298,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _share_cores() -> None:
+    """Let threads of torch that wait for each other give way soon, unless told how they shall wait.
+
+    By default they wait busily for milliseconds: with two threads beside another busy process, a
+    training had 71 images a second instead of 420, and 228 in this way; alone 5 % less.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"  # read when torch is imported
 
 
 def _refuse(message: str) -> int:

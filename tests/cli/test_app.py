@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -201,6 +202,22 @@ def test_a_process_ends_with_code_2_and_without_traceback(module, folder):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("nas: no space is named 'resnex'; did you mean resnext?")
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_give_way_unless_the_environment_says_how_they_wait(
+    set_by_user, spins, monkeypatch, capsys
+):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in set_by_user.items():
+        monkeypatch.setenv(name, value)
+    assert main(["spaces"]) == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
 def test_help_names_every_option_in_groups(capsys, monkeypatch):
