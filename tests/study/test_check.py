@@ -15,6 +15,7 @@ from nas.study import check
 from nas.study.check import violations
 from nas.study.database.clock import utc_now
 from nas.study.reader import open_study
+from nas.study.rows import Rows
 
 # of the study that ``searched`` makes: trial 0 has two attempts, 1 failed, 2 and 4 were pruned
 # after one and two epochs, 8 was told the result of 0, 9 waits after an interrupted attempt
@@ -382,7 +383,7 @@ def test_each_column_of_the_view_is_compared(one_copy):
     for column in VIEWED:
         if column in ("study", "number"):
             continue
-        rows = check._read(study)
+        rows = Rows.read(study)
         before = rows.view[2][column]
         shown = before + 1 if isinstance(before, int | float) else "odd"
         rows.view[2] = {**rows.view[2], column: shown}
@@ -653,7 +654,7 @@ def test_a_trial_that_was_just_claimed_may_be_between_two_writes(
 
 def test_a_view_that_lacks_a_trial_or_adds_in_another_order(one_copy):
     study = one_copy()
-    rows = check._read(study)
+    rows = Rows.read(study)
     rows.view[0] = {**rows.view[0], "seconds": rows.view[0]["seconds"] * (1 + 1e-12)}
     rows.view[8] = {**rows.view[8], "seconds": 0.5}
     del rows.view[2]
