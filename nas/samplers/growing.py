@@ -11,14 +11,13 @@ from nas.samplers.history import History
 from nas.samplers.model import SIZES, Fit, ModelSampler, at_place, spread_out
 
 FIRST = 32  # of the smallest, one of which is the first
-OTHERS = 64  # draws that say how much of the space contains it
+OTHERS = 64  # draws that say how many networks contain it
 KNOWN = 200_000  # pairs of networks that are remembered
 
 
 class GrowingSampler(ModelSampler):
-    """The small network that most others contain first, and beside it the one that most of the rest
-    contain; then what contains a trained network, as long as there is such a one, by the model's
-    expected improvement.
+    """The small network that most others contain first; then what contains a trained network, as
+    long as there is such a one, by the model's expected improvement.
 
     So nearly all values are of one kind: a network from scratch, which was trained for longer,
     would look better than it is beside those that inherit. In a plain study nothing is known of
@@ -28,16 +27,15 @@ class GrowingSampler(ModelSampler):
     _contained: dict[tuple[Hashable, Hashable], bool]
 
     def _first(self, history: History, rng: random.Random) -> Choice | None:
-        """Until there is a result, a small one that many of those contain that contain none of what
-        runs; then the middle, the smallest, the largest, … of those that contain a result."""
+        """Until there is a result, a small one that many contain; then the middle, the smallest,
+        the largest, … of those that contain a result."""
         known = sorted(self.everything() or self.pool(SIZES), key=lambda one: one.size)
         fresh = [one for one in known if self.is_new(one, history)]
         parents = [one.candidate for one in history.results.values() if one.values is not None]
         growing = [one for one in fresh if self._grows(one, parents)]
         if growing:
             return Choice(at_place(growing, spread_out(len(history) - 1)), "guided")
-        begun = list(history.tried.values())
-        others = [one for one in self.pool(SIZES)[:OTHERS] if not self._grows(one, begun)]
+        others = self.pool(SIZES)[:OTHERS]
         ranked = sorted(
             fresh[:FIRST], key=lambda one: -sum(self._contains(other, one) for other in others)
         )

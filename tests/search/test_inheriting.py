@@ -207,22 +207,6 @@ def test_the_first_trials_at_once_are_small_networks_as_nothing_has_ended(inheri
     assert max(costs) < sorted(macs)[len(macs) // 2]
 
 
-def test_the_second_of_two_at_once_is_contained_in_much_that_does_not_contain_the_first(inheriting):
-    mixed = {
-        "name": "mixed",
-        "stem": {"width": 8},
-        "each_stage": {"block": "basic", "residual": {"choice": [True, False]}},
-        "stages": [{"depth": {"int": [1, 3]}, "width": {"choice": [8, 16, 32]}}],
-    }
-    one = inheriting(sampler=None, trials=20, space=mixed)
-    first, second = (one.next_job().architecture for _ in range(2))
-    space = one.one.space
-    rest = [space.architecture(setting) for setting in space.distinct_settings(4096)]
-    rest = [other for other in rest if not contains(other, first)]
-    most = max(sum(bool(contains(other, small)) for other in rest) for small in rest)
-    assert sum(bool(contains(other, second)) for other in rest) > most / 2
-
-
 def test_a_killed_trial_begins_with_its_parent_again(inheriting):
     one = inheriting()
     job = until_inherited(one)
