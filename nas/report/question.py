@@ -137,14 +137,23 @@ def _asked_of_search(study: Study) -> str:
     )
 
 
+_LIMITED = {**COST_WORDS, "depth": "blocks"}
+
+
 def _within(study: Study) -> str:
     limits = study.record.space.get("limits") or {}
     within = [
-        f"at most {count(bounds['max'])} {COST_WORDS.get(measure, measure)}"
+        f"{range_} {_LIMITED.get(measure, measure)}"
         for measure, bounds in limits.items()
-        if isinstance(bounds, dict) and bounds.get("max") is not None
+        if isinstance(bounds, dict) and (range_ := _range(bounds.get("min"), bounds.get("max")))
     ]
     return f", with {' and '.join(within)}" if within else ""
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is None:
+        return "" if most is None else f"at most {count(most)}"
+    return f"at least {count(least)}" if most is None else f"{count(least)} to {count(most)}"
 
 
 def answer(study: Study, trials: pd.DataFrame, best: pd.DataFrame) -> str:

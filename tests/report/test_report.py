@@ -222,18 +222,20 @@ def asked(study):
     return question(study, study.frame(), study.best()).asked
 
 
-def test_the_question_names_size_images_and_upper_limits(study):
+def test_the_question_names_size_images_and_limits(study):
     found = _space(study)
     assert found["space"] is study.space
     assert found["size"] == f"{study.space.size():,}"
     assert found["shape"] == "28×28 pixels in 1 channel"
     assert asked(study) == (
         f"Which network of the design space {study.space.name} reaches the highest synthetic "
-        "accuracy, with at most 1.00M params and at most 30.0M MACs?"
+        "accuracy, with 10.0k to 1.00M params and at most 30.0M MACs?"
     )
-    limits = {"macs": {"max": 20_000_000}, "depth": {"min": 3}, "params": {"max": 500_000}}
+    limits = {"macs": {"min": 4_000_000, "max": 8_000_000}, "params": {"max": 500_000}}
+    limits |= {"depth": {"min": 3}, "activations": {}}
     limited = with_record(study, space={**study.record.space, "limits": limits})
-    assert asked(limited).endswith(", with at most 20.0M MACs and at most 500k params?")
+    within = ", with 4.00M to 8.00M MACs and at most 500k params and at least 3 blocks?"
+    assert asked(limited).endswith(within)
     odd = with_record(study, space={**study.record.space, "limits": {"macs": None, "params": [1]}})
     assert asked(odd).endswith("the highest synthetic accuracy?")
 
