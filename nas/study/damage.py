@@ -21,10 +21,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    inspect,
     text,
 )
 
-from nas.errors import DamagedError
+from nas.errors import DamagedError, StorageError
 from nas.metrics import is_name
 from nas.study.database import tables
 from nas.study.states import STATES
@@ -93,6 +94,26 @@ def refuse_views(connection: Connection) -> None:
     for name in sorted(map(str, found)):
         if name.lower() in TABLES:
             raise DamagedError(f"the study database has a view in place of the table {name}")
+
+
+def refuse_others(connection: Connection) -> None:
+    """Do nothing if Optuna's tables are there, or can be made beside what else there is.
+
+    Raises:
+        StorageError: another program has a table of such a name.
+    """
+    found = inspect(connection)
+    there = {*found.get_table_names()}
+    if "version_info" in there:
+        return
+    for name in sorted(there & {*OPTUNA.tables, "alembic_version"}):
+        theirs = {column["name"] for column in found.get_columns(name)}
+        # a search that was killed when it made the database left some of Optuna's
+        if name not in OPTUNA.tables or not theirs >= set(OPTUNA.tables[name].columns.keys()):
+            raise StorageError(
+                f"storage: the database has a table {name} of another program, a name that "
+                "Optuna takes; choose another database, or in PostgreSQL another schema"
+            )
 
 
 def strangers(connection: Connection) -> Iterator[str]:

@@ -16,7 +16,7 @@ from nas.data.registry import DEFAULT, title_of
 from nas.errors import ConfigError, DamagedError, StorageError
 from nas.metrics import ACCURACY, Direction, Measure, read_minimized
 from nas.quantity import plural
-from nas.study.damage import read_mapping, read_time
+from nas.study.damage import read_mapping, read_time, refuse_others
 from nas.study.database import engines
 from nas.study.database.tables import studies
 from nas.study.database.upgrade import has_studies
@@ -228,9 +228,11 @@ def read_record(
     engine = engines.engine_for(url, read_only=True)
     with engines.translate_errors(url):
         ours = has_studies(engine, url)
-        if not ours and not inspect(engine).has_table("trial_params"):
-            return None  # Optuna's tables are not there either
         with engine.connect() as connection:
+            if not ours:
+                refuse_others(connection)
+                if not inspect(connection).has_table("trial_params"):
+                    return None  # Optuna's tables are not there either
             study_id = connection.scalar(
                 text("SELECT study_id FROM studies WHERE study_name = :name"), {"name": name}
             )

@@ -4,6 +4,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
+from sqlalchemy import create_engine, inspect, text
 
 from nas.errors import StorageError
 from nas.study.reader import open_study
@@ -73,3 +74,34 @@ def test_an_empty_study_becomes_one_of_ours_with_what_was_enqueued(database_url)
     assert [trial.state for trial in store.trials()] == [TrialState.WAITING]
     store.close()
     assert read_record(database_url, "theirs") == RECORD
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        ("trials (id INTEGER, drug VARCHAR(9))", "trials"),
+        ("alembic_version (version_num VARCHAR(32))", "alembic_version"),
+    ],
+)
+def test_a_table_of_another_program_is_not_written_beside(database_url, made, name):
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE {made}"))
+    for enter in (
+        lambda: read_record(database_url, "mine"),
+        lambda: StudyStore(database_url, "mine", RECORD, owner="a"),
+    ):
+        with pytest.raises(StorageError, match=f"has a table {name} of another program"):
+            enter()
+    assert inspect(engine).get_table_names() == [name]
+    engine.dispose()
+
+
+def test_tables_of_other_names_are_no_hindrance(database_url):
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id INTEGER)"))
+    engine.dispose()
+    assert read_record(database_url, "mine") is None
+    StudyStore(database_url, "mine", RECORD, owner="a").close()
+    assert read_record(database_url, "mine") == RECORD

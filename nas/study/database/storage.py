@@ -4,7 +4,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from nas.errors import StorageError
-from nas.study.damage import refuse_views
+from nas.study.damage import refuse_others, refuse_views
 from nas.study.database import engines
 
 
@@ -17,6 +17,7 @@ def open_storage(url: str) -> RDBStorage:
     with engines.locked(engine):
         with engine.connect() as connection:
             refuse_views(connection)
+            refuse_others(connection)
         # Optuna passes the URL through str.format
         plain = plain.replace("{", "{{").replace("}", "}}")
         try:
