@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from dashboards import Search
+from streamlit.testing.v1 import AppTest
 
 from nas.dashboard.data import source
 from nas.dashboard.views.live import PACE, _paced, _with_results
@@ -71,3 +72,20 @@ def test_each_page_says_why_it_has_nothing_to_show(studies, visit, dashboard):
         page.go(title)
         page.says(f"Nothing to show: {reason}")
     assert page.complaints() == []
+
+
+def test_the_first_pair_of_a_study_is_shown_before_there_is_another_one(tmp_path):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    options = {"sampler": "random", "scheduler": "none", "flip": "residual"}
+    Search(url, "pairs", "resnet_vs_plain", **options).run(until=2)
+
+    def script(url):
+        from nas.dashboard.data import source
+        from nas.dashboard.views import effect
+
+        effect.page(source(url, "pairs"))
+
+    page = AppTest.from_function(script, kwargs={"url": url}).run(timeout=60)
+    assert not page.exception
+    assert "residual: false → true: 1 pair of networks cannot show" in page.text[1].value
+    assert page.selectbox(key="against").options == ["MACs per image"]

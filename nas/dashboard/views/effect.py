@@ -72,6 +72,7 @@ def _headline(knob: str, effect: Mapping[Hashable, Any]) -> None:
 
 def _pairs(pairs: pd.DataFrame, found: pd.DataFrame, knob: str) -> None:
     shared = [str(name) for name in pairs.columns[6:] if pairs[name].nunique() > 1]
+    shared = shared or ["macs"]  # all pairs are equal in all of these, as the first one is
     against = st.selectbox(
         "The pairs, against", shared, format_func=lambda name: SHARED.get(name, name),
         key="against", bind="query-params",
