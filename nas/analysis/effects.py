@@ -212,13 +212,16 @@ def _effect(
     }
 
 
+def can_flip(values: int, trials: int) -> bool:
+    """Whether a knob with so many values among so many trials has any to flip between: one of real
+    numbers has too many."""
+    return 1 < values <= max(2, trials // PAIRS)
+
+
 def _asked(space: Population, knob: str | Iterable[str] | None) -> list[str]:
     refuse_scores(space.trials)
     known = [name for name in knobs(space.trials) if space.trials[name].notna().any()]
-    # a knob of real numbers has too many values to flip between
-    flips = [
-        name for name in known if 1 < space.trials[name].nunique() <= max(2, len(space) // PAIRS)
-    ]
+    flips = [name for name in known if can_flip(space.trials[name].nunique(), len(space))]
     if knob is None:
         return flips
     asked = [knob] if isinstance(knob, str) else list(knob)

@@ -145,7 +145,7 @@ def compare_command(
     verdict = compare(given, partial(show, quiet=quiet, again=again))
     verdict.write(folder)
     for line in (*verdict.lines, f"Table and figures are in {folder}/"):
-        say(f"\n{line}")
+        say(f"\n{line}", sentences=True)
 
 
 @population_commands.command("narrow")
@@ -166,8 +166,8 @@ def narrow_command(
         int | None,
         number_option(
             least=0,
-            help="Networks of the smaller space to train; 0: stop after writing its file. "
-            "(default: as many as the study has)",
+            help="Networks of the smaller space to train, at least 8; 0: stop after writing its "
+            "file. (default: as many as the study has)",
             panel=WHAT,
         ),
     ] = None,
@@ -199,8 +199,8 @@ def narrow_command(
     from nas.populations.comparing import own_options
     from nas.populations.narrowing import narrow_space, write_space
 
-    given = {"margin": margin, "error_rate": error_rate}
-    judged_by = own_options({name: text for name, text in given.items() if text is not None})
+    given = {"margin": margin, "error_rate": error_rate, "models": models or None}
+    judged_by = own_options({name: value for name, value in given.items() if value is not None})
     found = narrow_space(space, study, storage=storage)
     if not found:
         many = plural(found.networks, "network")
@@ -234,8 +234,9 @@ def narrow_command(
     run = partial(show, quiet=quiet, again=again)
     judged = found.judged(child, run, judged_by.margin, judged_by.error_rate)
     following = nas_command("narrow", str(path), study=child.study, storage=storage, **of_machine)
-    for line in (*judged.lines, f"The next step:  {following}"):
-        say(f"\n{line}")
+    for line in judged.lines:
+        say(f"\n{line}", sentences=True)
+    say(f"\nThe next step:  {following}")
 
 
 def _table(found: Proposals) -> Table:

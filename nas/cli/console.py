@@ -95,9 +95,14 @@ def packed(parts: Iterable[str], width: int) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
-    """Print lines as they are, on standard output: no markup, no colours, nothing wrapped."""
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+def say(text: str, *, sentences: bool = False) -> None:
+    """Print lines as they are, on standard output: no markup, no colours, nothing wrapped.
+
+    Long ``sentences`` are broken between words where a terminal ends, which would break numbers.
+    """
+    console = Console()
+    whole = not (sentences and console.is_terminal)
+    console.print(text, markup=False, highlight=False, soft_wrap=whole)
 
 
 def prepare_output() -> None:

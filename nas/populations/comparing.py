@@ -31,8 +31,8 @@ class ComparisonOptions(BaseModel):
 
     spaces: Annotated[list[str], Field(strict=True)] = []
     models: Annotated[Whole, Field(ge=8, le=1_000_000)] = 60
-    margin: Annotated[Real, Field(ge=0, le=1)] = 0.005
-    error_rate: Annotated[Real, Field(ge=0.0001, le=0.5)] = 0.05
+    margin: Annotated[Real, Field(gt=0, le=1)] = 0.005
+    error_rate: Annotated[Real, Field(ge=0.0001, lt=0.5)] = 0.05
     output: str | None = None
 
 
@@ -121,7 +121,10 @@ def compare(
     given = options_of(given)
     own = own_options(given)
     margin, error_rate = own.margin, own.error_rate
-    studies = train(sides_of(given), storage_url(given.get("storage")), run, keep=keep)
+    sides = sides_of(given)
+    if given.get("flip"):
+        verdicts.check_pairs(sides[0].space, given["flip"], own.models)
+    studies = train(sides, storage_url(given.get("storage")), run, keep=keep)
     if given.get("flip"):
         return verdicts.of_flips(studies[0], given["flip"], error_rate)
     return verdicts.of_spaces(*studies, margin=margin, error_rate=error_rate)

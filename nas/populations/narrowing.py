@@ -14,6 +14,7 @@ from nas.analysis.narrowing import Proposal, proposals
 from nas.analysis.population import population as sample
 from nas.errors import ConfigError, SpaceError
 from nas.output import check_file
+from nas.populations.comparing import own_options
 from nas.populations.training import Population, population, silently, train
 from nas.populations.verdicts import format_decision
 from nas.search.config import Scope, SearchConfig, options
@@ -95,7 +96,7 @@ class Proposals:
 
         Args:
             path: its file, as ``write_space`` makes it.
-            models: how many networks; by default as many as the study has.
+            models: how many networks, at least 8; by default as many as the study has.
             margin: a difference of accuracy that does not matter, as a fraction of 1.
             error_rate: how often the verdict may be wrong.
             watcher: told of all that happens.
@@ -104,8 +105,10 @@ class Proposals:
         Raises:
             NasError: they cannot be trained, or allow no verdict.
         """
+        asked = {} if models is None else {"models": models}
+        by = own_options({"margin": margin, "error_rate": error_rate, **asked})
         child = self.child(path, self.study.trials if models is None else models, more)
-        return self.judged(child, silently(watcher), margin, error_rate, keep=True)
+        return self.judged(child, silently(watcher), by.margin, by.error_rate, keep=True)
 
     def child(self, path: Path | str, models: int, more: dict[str, Any]) -> Population:
         """The population of a smaller space that can be compared with the study."""

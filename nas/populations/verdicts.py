@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from nas.analysis import plots
 from nas.analysis.comparison import Comparison, Decision, compare
-from nas.analysis.effects import effects, told
-from nas.errors import AnalysisError
+from nas.analysis.effects import PAIRS, can_flip, effects, told
+from nas.errors import AnalysisError, ConfigError
 from nas.quantity import plural
+from nas.space import SearchSpace
 from nas.study.exchange.tabular import defused
 from nas.study.reader import Study
 from nas.text import visible
@@ -87,11 +88,25 @@ def of_flips(study: Study, knob: str, error_rate: float) -> Verdict:
     trials = study.frame().assign(study=study.space.name)
     found = effects(trials, knob, matching="exact", level=1 - error_rate)
     lines = [told(row, study.record.accuracy) for row in found.to_dict("records")]
-    figures = {
-        "effects": plots.effects(trials, knob, matching="exact", level=1 - error_rate),
-        "pairs": plots.pairs(trials, knob),
-    }
+    figures = {"pairs": plots.pairs(trials, knob)}
+    if found["effect"].notna().any():  # else there is nothing to draw, which the lines say
+        effect = plots.effects(trials, knob, matching="exact", level=1 - error_rate)
+        figures = {"effects": effect, **figures}
     return Verdict(f"{study.space.name}: {knob}", [setup(study), *lines], found, figures)
+
+
+def check_pairs(space: SearchSpace, knob: str, pairs: int) -> None:
+    """Do nothing if so many ``pairs`` of networks of ``space`` can show what ``knob`` does.
+
+    Raises:
+        ConfigError: it has too many values; nothing has to be trained to know that.
+    """
+    values = len(getattr(space.parameters.get(knob), "values", ()))
+    if values > 2 and not can_flip(values, 2 * pairs):
+        raise ConfigError(
+            f"flip: {knob} has {values} values, too many for {plural(pairs, 'pair')}; accepted: "
+            f"--models {-(-values * PAIRS // 2)} or more, or another knob"
+        )
 
 
 def format_decision(comparison: Comparison, decision: Decision) -> str:

@@ -150,6 +150,17 @@ def test_a_line_is_said_as_it_is(capsys):
     assert capsys.readouterr().out == "[bold] :smile: " + "x" * 300 + "\nnext\n"
 
 
+def test_sentences_are_broken_between_words_where_a_terminal_ends(capsys, monkeypatch):
+    said = "the difference lies between -12.34 and +56.78 points"
+    say(said, sentences=True)
+    assert capsys.readouterr().out == f"{said}\n"  # no terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "30")
+    say(said, sentences=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in lines] == ["the difference lies between", said[28:]]
+
+
 @pytest.mark.parametrize("command", ["show", "check", "export-frame", "report"])
 def test_a_refusal_repeats_no_escape_sequence(command, url, capsys):
     rest = {"export-frame": ["a.csv"], "report": ["-o", "a.html"]}

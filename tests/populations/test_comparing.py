@@ -122,6 +122,8 @@ def test_narrowing_proposes_writes_trains_and_judges(folder, monkeypatch):
         ("compare any.yaml any.yaml", "accepted: two different design spaces"),
         ("compare any.yaml wide.yaml --flip residual", "2 design spaces were given"),
         ("compare any.yaml --flip residul", "did you mean residual?"),
+        ("compare any.yaml --flip stages.0.depth --models 9", "4 values, too many for 9 pairs"),
+        ("compare any.yaml wide.yaml --margin 0", "margin is 0; it must be greater than 0"),
         ("compare any.yaml anynetx_a", "images of different shapes"),
         ("compare any.yaml wide.yaml --band macs=8M:4M", "8M is above 4M"),
         ("compare any.yaml wide.yaml --band macs=1G:2G", "limits.macs.min"),

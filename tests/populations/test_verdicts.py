@@ -85,6 +85,19 @@ def test_a_flip_is_said_with_its_interval_pairs_and_p(flips, error_rate):
     assert f"Flipping residual: false → true {change} validation accuracy: " in verdict.lines[1]
 
 
+def test_a_flip_of_too_few_pairs_ends_in_a_sentence_and_what_can_be_drawn(flips):
+    some = flips.frame().head(6)
+    flips.frame = lambda: some
+    try:
+        verdict = of_flips(flips, "residual", 0.05)
+    finally:
+        del flips.frame
+    assert verdict.lines[1:] == [
+        "residual: false → true: 3 pairs of networks cannot show a difference."
+    ]
+    assert list(verdict.figures) == ["pairs"]
+
+
 def test_an_effect_whose_interval_holds_zero_was_not_shown(flips):
     """A knob without any effect: what both networks of a pair reached is exchanged in half."""
     trials = flips.frame()
