@@ -20,6 +20,7 @@ from nas.search.run import prepared
 from nas.search.testing import evaluate_trials
 from nas.space import SearchSpace, Setting
 from nas.study.reader import Study, open_study
+from nas.study.storage_url import file_url
 from nas.study.table import ENUMERATED, SUFFIXES, Table
 
 SEEDS = 2
@@ -90,7 +91,7 @@ def make(
             "most that searches no training.*"
         )
     every = list(settings)
-    fixed = {**FIXED, "space": space, "storage": f"sqlite:///{path}"}
+    fixed = {**FIXED, "space": space, "storage": file_url(path)}
     studies: list[Study] = []
     with machine(options) as found:
         for seed in range(seeds):

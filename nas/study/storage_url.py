@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
@@ -20,6 +21,15 @@ def storage_url(given: str | None = None) -> str:
 def default_storage() -> str:
     """What is meant where nothing is given: ``NAS_STORAGE``, else a file in this folder."""
     return os.environ.get(VARIABLE) or DEFAULT_STORAGE
+
+
+def file_url(path: Path) -> str:
+    """Of a SQLite file, whatever signs its path has.
+
+    >>> file_url(Path("100%41?.sqlite"))
+    'sqlite:///100%2541%3F.sqlite'
+    """
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def without_password(url: str) -> str:

@@ -26,6 +26,7 @@ from nas.quantity import plural
 from nas.space import SearchSpace
 from nas.study.reader import Study, open_study, studies
 from nas.study.record import table_path
+from nas.study.storage_url import file_url
 
 Curve: TypeAlias = Sequence[Mapping[str, Any]]  # results by epoch, the first one first
 
@@ -53,7 +54,7 @@ class Table:
         Raises:
             StorageError: it cannot be read, or its studies are no table.
         """
-        url = f"sqlite:///{path.absolute()}"
+        url = file_url(path.absolute())
         found = [open_study(url, name) for name in studies(url)["study"].sort_values()]
         if not found:
             raise StorageError(f"{path} has no study, and so no table")

@@ -23,6 +23,11 @@ def test_a_table_has_the_curves_of_all_seeds_and_the_mean_of_their_last_values(t
     assert table.machine_seconds == pytest.approx(2 * NETWORKS * EPOCHS * 0.001)
 
 
+def test_a_table_is_read_whatever_signs_its_path_has(table_file):
+    odd = table_file.rename(table_file.with_name("100%41 of it? #1.sqlite"))
+    assert len(table_of(f"table:{odd}").curves) == NETWORKS
+
+
 def test_an_epoch_takes_the_shortest_time_that_one_of_a_network_took(table_file):
     table = table_of(f"table:{table_file}")
     curves = {

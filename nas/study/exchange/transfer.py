@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, Select, Table, insert, select, text
+from sqlalchemy import Connection, MetaData, Select, Table, insert, select, text
 
 from nas.errors import DamagedError, StorageError
 from nas.quantity import plural
@@ -27,6 +27,7 @@ from nas.study.exchange.publish import anonymise
 from nas.study.managing import checked_name
 from nas.study.reader import Study, open_study, studies
 from nas.study.shell import nas_command
+from nas.study.storage_url import file_url
 
 
 def export_study(url: str, name: str, file: Path, *, publish: bool = False) -> int:
@@ -46,7 +47,7 @@ def export_study(url: str, name: str, file: Path, *, publish: bool = False) -> i
     # on a local disk, whatever the file is on; then in one step
     with TemporaryDirectory() as folder, _closing(study):
         whole = Path(folder) / "study.sqlite"
-        number = _copy_study(study, _url(whole), name)
+        number = _copy_study(study, file_url(whole), name)
         with closing(sqlite3.connect(whole)) as connection:
             # one file again, which a reader without write permission can open too
             connection.execute("PRAGMA journal_mode=DELETE")
@@ -68,7 +69,7 @@ def import_study(file: Path, url: str, name: str | None = None) -> tuple[str, in
     """
     if not file.is_file():
         raise StorageError(f"there is no file {file}")
-    source = _url(file)
+    source = file_url(file)
     found = list(studies(source)["study"])
     if len(found) != 1:
         example = (
@@ -219,10 +220,6 @@ def _place(whole: Path, file: Path) -> None:
         raise StorageError(f"cannot write {file} ({error.strerror})") from None
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _url(file: Path) -> str:
-    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 @contextmanager
