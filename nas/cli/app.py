@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from inspect import cleandoc
 from pathlib import Path
@@ -276,6 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     prepare_output()
     _share_cores()
+    # a study's name may have signs that the font of figures lacks: a box is seen in their place
+    warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
     try:
         code = app(
             args=list(sys.argv[1:] if arguments is None else arguments),

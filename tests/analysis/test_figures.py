@@ -1,5 +1,7 @@
 """What figures show, point by point: data, scales, words, and ink that can be read."""
 
+import re
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -193,6 +195,13 @@ def test_costs_whose_axis_begins_below_nothing_have_few_ticks():
     assert axes.xaxis.get_major_locator()._subs.tolist() == [1, 2, 5]
 
 
+def test_the_ticks_around_a_single_cost_do_not_overlap():
+    with canvas() as (_, axes):
+        axes.plot([3e7], [1])
+        cost_axis(axes, "macs")
+    assert axes.xaxis.get_major_locator()._subs.tolist() == [1, 2, 5]
+
+
 def test_fractions_are_written_in_percent_on_the_axis_that_is_meant():
     with canvas() as (_, axes):
         plain = axes.yaxis.get_major_formatter()
@@ -335,14 +344,16 @@ def test_a_front_is_of_what_was_trained_in_full_and_shows_what_was_stopped_apart
     assert front.get_drawstyle() == "steps-post"
     assert front.get_linewidth() == 2
     labels = ["trained in full (4 epochs)", "stopped early, accuracy then", "Pareto front"]
-    assert legend(axes) == (labels, LOWER_RIGHT, 10)  # where no front is
+    assert legend(axes) == (labels, BEST, 10)
     assert y_ticks(axes, 0.25) == ["25 %"]
     assert axes.get_xscale() == "log"
     assert axes.get_title("left") == "s: 3 of 7 trials trained in full"  # one was told again
     (axes,) = plots.front(searched(), "params").axes
     assert offsets(axes.collections[0])[-1] == [6, 0.4]
+    (axes,) = plots.front(searched().head(3).tail(1)).axes
+    assert (points(axes.lines[-1]), axes.lines[-1].get_marker()) == ([[5000, 0.9]], "o")
     (axes,) = plots.front(searched().query("state != 'COMPLETE'").head(1)).axes
-    assert legend(axes)[0] == ["stopped early, accuracy then", "Pareto front"]
+    assert legend(axes)[0] == ["stopped early, accuracy then"]  # there is no front
     assert axes.get_title("left") == "s: 0 of 1 trial trained in full"
 
 
@@ -399,6 +410,19 @@ def test_curves_show_the_best_in_colour_and_where_the_others_ended():
     assert axes.xaxis.get_major_locator()._integer
 
 
+def test_what_a_figure_cannot_be_drawn_of_is_said():
+    both = pd.concat([A, B])
+    for draw, said in (
+        (lambda: plots.front(both), "one study at a time is accepted, not a, b"),
+        (lambda: plots.edf([]), "no study was given; accepted: one or more, or their frames"),
+        (lambda: plots.front(CURVES), "no column state; accepted: a study, or a frame as its fra"),
+        (lambda: plots.curves(A), "no column attempt; accepted: a study, or a frame as its epoch"),
+        (lambda: plots.curves(pd.concat([CURVES, CURVES])), "the curves are of several studies"),
+    ):
+        with pytest.raises(AnalysisError, match=re.escape(said)):
+            draw()
+
+
 def test_curves_colour_three_by_default_and_one_trial_alone():
     (axes,) = plots.curves(CURVES).axes
     assert legend(axes)[0] == ["trial 1 (50.00 %)", "trial 4 (40.00 %)", "trial 0 (30.00 %)"]
@@ -452,6 +476,16 @@ def test_correlations_are_dots_side_by_side_with_their_intervals():
     assert said(axes) == [
         "n = 12 trials; intervals: 80 % bootstrap", "1 trial that did not come to epoch 3 left out"
     ]  # fmt: skip
+
+
+def test_correlations_of_networks_that_every_epoch_ranks_alike_are_drawn():
+    """Those of some draws are 0.9999999999999999."""
+    frame = of_epochs(
+        *((k, 1, epoch, 0.05 * k + 0.01 * epoch) for k in range(12) for epoch in (1, 2))
+    )
+    axes = plots.fidelity(frame).axes[0]
+    for bars in axes.containers:
+        assert points(bars.lines[0])[0][1] == pytest.approx(1)
 
 
 def test_correlations_are_with_the_epoch_that_is_asked_and_may_be_below_zero():
@@ -672,6 +706,22 @@ def test_pairs_are_points_against_what_they_share_by_flip():
     assert (axes.get_xlabel(), axes.get_xscale()) == ("stages.0.depth", "linear")
     (axes,) = plots.pairs(frame, "residual", against="macs").axes
     assert (axes.get_xlabel(), axes.get_xscale()) == ("multiply-accumulates per image", "log")
+
+
+def test_pairs_of_networks_whose_depth_is_not_searched_stand_by_their_cost():
+    (axes,) = plots.pairs(flips().rename(columns={"stages.0.depth": "depth"}), "residual").axes
+    assert axes.get_xlabel() == "multiply-accumulates per image"
+
+
+def test_pairs_stand_beside_the_names_of_a_knob_that_has_no_numbers():
+    frame = flips().assign(block=np.repeat(["basic", "bottleneck"], 6))
+    (axes,) = plots.pairs(frame, "residual", against="block").axes
+    assert [x for x, _ in offsets(axes.collections[0])] == [0, 0, 0, 1, 1, 1]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["basic", "bottleneck"]
+    frame["wide"] = np.repeat([True, False], 6)
+    (axes,) = plots.pairs(frame, "residual", against="wide").axes
+    assert [x for x, _ in offsets(axes.collections[0])] == [1, 1, 1, 0, 0, 0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["false", "true"]
 
 
 def test_each_flip_of_a_knob_of_three_values_has_its_colour_and_mark():

@@ -39,6 +39,13 @@ def test_pairs_are_drawn_of_a_study_that_has_some(storage, tmp_path, capsys):
     assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
 
 
+def test_a_name_that_the_font_cannot_draw_is_no_reason_to_warn(tmp_path, capfd):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    write_study(url, "研究🙂", trials=2, epochs=1, pruned=0)
+    assert plot(url, tmp_path, "研究🙂") == 0
+    assert capfd.readouterr().err == ""
+
+
 def plot(storage, tmp_path, words):
     return main(["plot", *words.split(), "--storage", storage, "-o", str(tmp_path / "figure.svg")])
 

@@ -140,8 +140,8 @@ def notes(spaces: Iterable[Population]) -> list[str]:
 
 def cost_axis(axes: Axes, cost: str) -> None:
     """A logarithmic x axis with 1, 2, 5, 10 … in short: 5M."""
-    low, high = axes.get_xlim()
     axes.set(xscale="log", xlabel=COSTS[cost])
+    low, high = axes.get_xlim()  # around a single cost, a decade
     # over less than a decade, 1, 2 and 5 would be one or two ticks
     near = low > 0 and math.log10(high / low) < 0.7
     axes.xaxis.set_major_locator(LogLocator(subs=range(1, 10) if near else (1, 2, 5)))

@@ -29,9 +29,11 @@ def front(study: One, cost: str = "macs", *, ax: Axes | None = None) -> Figure:
     networks on the front of both have a ring.
 
     Raises:
-        AnalysisError: no such cost, or no trial with a result.
+        AnalysisError: no such cost, no trial with a result, or several studies.
     """
     trials = trials_of(study)
+    if len(names := trials["study"].unique()) > 1:
+        raise AnalysisError(f"one study at a time is accepted, not {', '.join(names)}")
     if cost not in COSTS or cost not in trials:
         known = [name for name in COSTS if name in trials]
         raise AnalysisError(f"cost is {cost!r}; {choose(cost, known)}")
@@ -66,7 +68,9 @@ def front(study: One, cost: str = "macs", *, ax: Axes | None = None) -> Figure:
         )
         axes.step(
             best[cost].astype(float), best[measure.metric], where="post", lw=2, zorder=0.5,
-            color=LINE, label="Pareto front",
+            color=LINE, label="Pareto front" if len(best) else None,
+            # a line of one point is not seen
+            marker="o" if len(best) == 1 else None, ms=10 if len(best) == 1 else None,
         )  # fmt: skip
         if len(costs := minimized(trials)) > 1:
             words = " and ".join(COST_WORDS[one] for one in costs)

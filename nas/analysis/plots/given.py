@@ -18,12 +18,14 @@ def trials_of(given: Several) -> pd.DataFrame:
     """The trials of a study, of a frame of trials, or of several of them in one frame.
 
     Raises:
-        AnalysisError: two of them have the same name.
+        AnalysisError: two of them have the same name, there is none, or one is another frame.
     """
     if isinstance(given, Study):
         return given.frame()
     if isinstance(given, pd.DataFrame):
-        return given
+        return _with(given, "state", "frame()")
+    if not len(given):
+        raise AnalysisError("no study was given; accepted: one or more, or their frames")
     names = [study.name for study in given if isinstance(study, Study)]
     if len(set(names)) != len(names):
         raise AnalysisError("a study is named twice; each is drawn once")
@@ -31,8 +33,25 @@ def trials_of(given: Several) -> pd.DataFrame:
 
 
 def epochs_of(given: One) -> pd.DataFrame:
-    """The learning curves of a study, or a frame of them."""
-    return given.epochs() if isinstance(given, Study) else given
+    """The learning curves of a study, or a frame of them.
+
+    Raises:
+        AnalysisError: it is another frame, or one of several studies.
+    """
+    if isinstance(given, Study):
+        return given.epochs()
+    found = _with(given, "attempt", "epochs()")
+    if found.duplicated(["number", "attempt", "epoch"]).any():
+        raise AnalysisError("the curves are of several studies; accepted: those of one")
+    return found
+
+
+def _with(given: pd.DataFrame, column: str, call: str) -> pd.DataFrame:
+    if column not in given:
+        raise AnalysisError(
+            f"the frame has no column {column}; accepted: a study, or a frame as its {call} is"
+        )
+    return given
 
 
 def name_of(given: One, name: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from nas.analysis.bootstrap import best_values
 from nas.analysis.effects import Matching, differences
@@ -147,26 +148,32 @@ def pairs(
     study: One,
     knob: str,
     *,
-    against: str = "blocks",
+    against: str | None = None,
     ax: Axes | None = None,
     **rules: Unpack[Rules],
 ) -> Figure:
     """What flipping one knob did to each pair of networks, against something that a pair shares.
 
-    ``against`` is blocks (of all stages together), macs, params or another knob.
+    ``against`` is blocks (of all stages together), macs, params or another knob; by default
+    blocks, or, where no stage's depth is searched by itself, macs.
     """
     trials = trials_of(study)
     space = population(trials, rules, flips=True)
     found = differences(trials, knob, **rules)
     shared = list(found.columns[6:])  # after the pair and its difference
+    if against is None:
+        against = "blocks" if "blocks" in shared else "macs"
     if against not in shared:
         raise AnalysisError(f"against is {against!r}; {choose(against, shared)}")
     flips = sorted({(row.value, row.other) for row in found.itertuples()})
+    named = not is_numeric_dtype(found[against]) or is_bool_dtype(found[against])
+    order = sorted(found[against].dropna().unique().tolist()) if named else []
     with canvas(ax=ax) as (figure, axes):
         for k, (value, other) in enumerate(flips):
             rows = found[(found["value"] == value) & (found["other"] == other)]
             axes.scatter(
-                rows[against].astype(float), 100 * rows["difference"], s=28, alpha=0.75,
+                rows[against].map(order.index) if named else rows[against].astype(float),
+                100 * rows["difference"], s=28, alpha=0.75,
                 color=colours(len(flips))[k], marker=MARKERS[k % len(MARKERS)], lw=0,
                 label=f"{knob_value(value)} → {knob_value(other)} ({plural(len(rows), 'pair')})",
             )  # fmt: skip
@@ -175,7 +182,11 @@ def pairs(
             cost_axis(axes, against)
         else:
             axes.set_xlabel("blocks in all stages" if against == "blocks" else against)
-            whole_ticks(axes.xaxis, found[against])
+            if named:
+                axes.set_xticks(range(len(order)), [knob_value(value) for value in order])
+                axes.set_xlim(-0.5, len(order) - 0.5)
+            else:
+                whole_ticks(axes.xaxis, found[against])
         axes.set_ylabel(f"effect on {accuracy_label(trials)} (points)")
         axes.legend(loc="best", fontsize=8, frameon=True)
         said = ["each point: two networks that are equal in every other knob"]

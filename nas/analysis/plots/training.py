@@ -87,7 +87,8 @@ def fidelity(
             low, high = found[f"{name}_low"], found[f"{name}_high"]
             axes.errorbar(
                 found["early"] + 0.06 * (2 * k - 1), found[name],
-                yerr=[found[name] - low, high - found[name]],
+                # where all orders are equal, what is rounded leaves an end on the wrong side
+                yerr=[(found[name] - low).clip(lower=0), (high - found[name]).clip(lower=0)],
                 color=colours(2)[k], marker=MARKERS[k], ms=5, lw=1.4, capsize=3, label=label,
             )  # fmt: skip
         end, n = found["late"].iloc[0], found["n"].iloc[0]
