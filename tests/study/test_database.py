@@ -43,6 +43,7 @@ from nas.study.database.tables import epochs
         ("sqlite://", "must outlive its process"),
         ("sqlite:///:memory:", "must outlive its process"),
         ("sqlite:///file:x?mode=memory&uri=true", "must outlive its process"),
+        ("sqlite:///nas.db?mode=ro", "sqlite:///nas.db has options behind a ?"),
         ("sqlite+aiosqlite:///x.db", "unknown scheme 'sqlite+aiosqlite'"),
         ("me:canary@host/db", "storage '…' is no database URL"),
         (f"{'x' * 81}", f"storage '{'x' * 80}' is no"),

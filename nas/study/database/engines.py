@@ -226,6 +226,11 @@ def _check_sqlite(url: URL, *, read_only: bool) -> None:
         raise StorageError(
             "storage: a study must outlive its process, so not :memory:; write sqlite:///file.db"
         )
+    if url.query:
+        raise StorageError(
+            f"storage: sqlite:///{name} has options behind a ?; accepted: sqlite:///file.db, where "
+            "%3F is a ? of the file's name"
+        )
     path = Path(name)
     if read_only:
         sqlite_file.check_readable(path)
