@@ -11,6 +11,15 @@ from nas.errors import ConfigError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a Path keeps one of the slashes
 
 
+def file_name(words: str) -> str:
+    """``words`` that somebody else may have written, as the name of a file in the folder here.
+
+    >>> file_name("../../wide-vs-any"), file_name("any or more")
+    ('_.._wide-vs-any', 'any or more')
+    """
+    return words.replace("/", "_").lstrip(".")[:100]
+
+
 def check_file(path: Path | str, option: str, endings: Sequence[str] = ()) -> Path:
     """``path``, if a file can be written there; folders that are missing can be made.
 

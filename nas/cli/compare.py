@@ -28,7 +28,7 @@ from nas.cli.search import (
 )
 from nas.cli.session import show
 from nas.cli.studies import Storage
-from nas.output import check_folder
+from nas.output import check_folder, file_name
 from nas.quantity import count, plural
 from nas.search.resolving import read_config_file
 from nas.study.shell import nas_command
@@ -208,7 +208,7 @@ def narrow_command(
         raise typer.Exit(1)
     chosen = found.take(take)
     Console(highlight=False).print(_table(found))
-    path = output or Path(f"{chosen.name}.yaml")
+    path = output or Path(f"{file_name(chosen.name)}.yaml")
     write_space(chosen, path)
     say(f"\n{path} has {chosen.change}, and its lineage.")
     size = found.study.trials if models is None else models

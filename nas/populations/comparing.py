@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nas.errors import ConfigError
 from nas.options import Real, Whole
+from nas.output import file_name
 from nas.populations.training import Population, population, silently, train
 from nas.search.config import SearchConfig
 from nas.search.job import Watcher
@@ -133,8 +134,8 @@ def compare(
 def title_of(sides: Sequence[Population]) -> str:
     """What is compared, in words for a folder's name."""
     if len(sides) == 1:
-        return f"{sides[0].space.name}-vs-{sides[0].options['flip']}"
-    return "-vs-".join(one.space.name for one in sides)
+        return file_name(f"{sides[0].space.name}-vs-{sides[0].options['flip']}")
+    return file_name("-vs-".join(one.space.name for one in sides))
 
 
 def sides_of(given: Mapping[str, Any]) -> list[Population]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from nas.cli.app import main
+from nas.populations.comparing import sides_of, title_of
 from nas.space import SearchSpace
 from nas.study.check import violations
 from nas.study.reader import open_study, studies
@@ -58,6 +59,15 @@ def test_a_comparison_says_which_space_is_better_and_how_sure_that_is(folder):
     assert re.search(r"\(n = 24 \+ 24( draws of \d+ \+ \d+ networks)?, 2 epochs; wide: ", said)
     assert "wide: The objective is synthetic: no network was trained" in said
     assert "training images" not in said
+
+
+def test_a_space_whose_name_is_a_path_leads_into_no_other_folder(tmp_path):
+    (tmp_path / "a.yaml").write_text(SPACE.format(name="../../up/here", widths="[8, 16]"))
+    (tmp_path / "b.yaml").write_text(SPACE.format(name="b", widths="[8, 24]"))
+    given = {"spaces": [f"{tmp_path}/{one}.yaml" for one in "ab"], "objective": "synthetic"}
+    assert title_of(sides_of(given)) == "_.._up_here-vs-b"
+    given = {"spaces": given["spaces"][:1], "flip": "residual", "objective": "synthetic"}
+    assert title_of(sides_of(given)) == "_.._up_here-vs-residual"
 
 
 def test_a_comparison_writes_its_verdict_table_and_figures(folder):
