@@ -59,7 +59,8 @@ class Classifier(nn.Module):
         those of 0 to 1, as torchvision's ``ToTensor`` makes them, the answers are wrong;
         ``predict`` takes them.
         """
-        logits: Tensor = self.network(normalise(images, self.mean, self.std))
+        normalised = normalise(images, self.mean, self.std)
+        logits: Tensor = self.network(normalised.to(next(self.parameters()).dtype))
         return logits
 
     @torch.inference_mode()

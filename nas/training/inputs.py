@@ -5,7 +5,9 @@ What cannot be told for certain is refused by name: which axis is which, and wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from nas.data.pixels import decode, is_image, refuse_channels, size_mismatch
 from nas.errors import DataError, ShapeError
 
 BATCH = 500  # images that a network gets at a time
+BRIGHT = 128  # as real numbers, only of what has a pixel so bright it is certain that white is 255
 ACCEPTED = "files, PIL images, NumPy arrays or tensors, one or many"
 
 
@@ -32,8 +35,8 @@ def batches(
             as one array. Axes may be H,W; C,H,W; H,W,C; N,H,W; N,C,H,W or N,H,W,C.
         shape: (C, H, W) that the network takes.
         resize: whether images of another size are resized to it, smoothed where they are larger.
-        scale: the value that is white. Of uint8 that is 255, of real numbers 1 or 255, whichever
-            their range tells.
+        scale: the value that is white. Of uint8 that is 255 whatever is said of others, of real
+            numbers 1 or 255, whichever their range tells.
 
     Raises:
         DataError: something is no image, or what white is cannot be told.
@@ -43,10 +46,15 @@ def batches(
     arrays = [one for one in found if len(one)]
     if not arrays:
         raise DataError(f"images: there is none; accepted: {ACCEPTED}")
-    if scale is not None and not 0 < scale < float("inf"):
+    if scale is not None and not (isinstance(scale, Real) and 0 < scale < math.inf):
         raise DataError(f"scale is {scale!r}; accepted: the value that is white, such as 1 or 255")
     # of bytes white is 255, whatever the others are
     others = [one for one in arrays if one.dtype != np.uint8]
+    if not others and scale not in (None, 255):
+        raise DataError(
+            f"scale is {scale:g}, but of bytes, as of files and uint8, 255 is white; accepted: no "
+            "scale, or an array of real numbers"
+        )
     white = _white(others, scale) if others else 255.0
     return _batches(arrays, shape, white)
 
@@ -112,12 +120,13 @@ def _ordered(array: NDArray[Any], name: str, shape: Shape) -> NDArray[Any]:
         ways = [array[None, None]]
     elif array.ndim == 3:
         ways = [array[None], array.transpose(2, 0, 1)[None]]
-        if 1 not in (array.shape[0], array.shape[2]):  # else it is one grey image
+        # else it is, or may be, one image with its channels
+        if array.shape[0] not in (1, 3) and array.shape[2] not in (1, 3, 4):
             ways.append(array[:, None])
     elif array.ndim == 4:
         ways = [array, array.transpose(0, 3, 1, 2)]
     fitting = [way for way in ways if way.shape[1] == channels]
-    if not fitting:
+    if not fitting and not (array.ndim == 3 and array.shape[0] == 3):  # three grey ones, or one?
         for own in (1, 3):
             if own != channels and any(way.shape[1] == own for way in ways):
                 refuse_channels(name, own, channels)
@@ -139,8 +148,9 @@ def _white(arrays: Sequence[NDArray[Any]], scale: float | None) -> float:
     Raises:
         DataError: their range does not tell.
     """
-    low = min(float(one.min()) for one in arrays)
-    high = max(float(one.max()) for one in arrays)
+    # NumPy's, which keep what is no number
+    low = float(np.min([one.min() for one in arrays]))
+    high = float(np.max([one.max() for one in arrays]))
     said = f"images: their values are {low:.4g} to {high:.4g}"
     if not (low >= 0 and np.isfinite(high)):  # also of one that is no number
         raise DataError(
@@ -153,12 +163,20 @@ def _white(arrays: Sequence[NDArray[Any]], scale: float | None) -> float:
         return float(scale)
     if high > 255:
         raise DataError(f"{said}; accepted: 0 to 1, 0 to 255, or scale, the value that is white")
-    if high >= 2:  # of a photograph as real numbers of 0 to 1, resized, 1.1 may be the largest
+    if high >= BRIGHT:
+        if any(0 < float(one.max()) <= 1 for one in arrays):
+            raise DataError(
+                f"{said}, and those of some images 0 to 1 alone: whether 1 or 255 is white cannot "
+                "be told; give all of them alike, or say scale=255"
+            )
         return 255.0
     binary = all(bool(np.isin(one, (0, 1)).all()) for one in arrays)
+    # of a photograph as real numbers of 0 to 1, resized, 1.1 may be the largest; of one with 4 bits
+    # a pixel it is 15 or 16
     if high > 1 or (binary and high):
+        least = 1 if high < 2 else math.ceil(high)
         raise DataError(
-            f"{said}{', no other ones' * binary}: whether 1 or 255 is white cannot be told; say "
-            "scale=1 or scale=255"
+            f"{said}{', no other ones' * binary}: whether {least} or 255 is white cannot be told; "
+            f"say scale={least} or scale=255"
         )
     return 1.0

@@ -70,6 +70,9 @@ def test_what_it_predicts_is_the_name_of_its_largest_logit_with_probabilities(tm
     alone = classifier.train().predict(images[3])
     assert (alone.names, classifier.training) == ([names[3]], True)
     torch.testing.assert_close(alone.probabilities[0], probabilities[3])
+    for dtype in (torch.float64, torch.bfloat16):  # as its users may make it
+        again = classifier.to(dtype).predict(images).probabilities
+        torch.testing.assert_close(again, probabilities, rtol=0, atol=0.02)
 
 
 def test_what_is_added_to_its_origin_leaves_its_network_as_it_is(tmp_path, train):

@@ -102,12 +102,20 @@ def test_the_value_that_is_white_can_be_said():
     assert torch.equal(read(binary, GREY, scale=255), torch.tensor(binary).float())
 
 
-square = np.zeros((3, 3, 3), np.uint8)
+square, wide = np.zeros((3, 3, 3), np.uint8), np.zeros((3, 12, 10), np.uint8)
 REFUSED = [
     (colour, GREY, {}, r"images is colour, .* trained on images that are grey; .*convert\('L'\)"),
     (grey, COLOUR, {}, r"images is grey, .* that are colour; accepted: colour ones, .*'RGB'"),
     (grey[0, 0], COLOUR, {}, "images is grey"),
     ([grey[0], pil(colour[0])], GREY, {}, r"^images\[1\] is colour"),
+    (wide.transpose(1, 2, 0), GREY, {"resize": True}, "images is colour"),  # not 12 grey ones
+    (wide.transpose(1, 2, 0), GREY, {}, "images is colour"),
+    (wide, GREY, {"resize": True}, r"shape \(3, 12, 10\), which can be no images"),  # three?
+    (colour[0], GREY, {}, r"shape \(3, 6, 5\), which can be no .* accepted: \(N, 1, 6, 5\) or"),
+    (np.zeros((12, 10, 4), np.uint8), GREY, {"resize": True}, r"shape \(12, 10, 4\), which can"),
+    (np.zeros((12, 10, 4), np.uint8), COLOUR, {"resize": True}, r"shape \(12, 10, 4\), which ca"),
+    ([Image.fromarray(grey[0, 0].astype(np.int32))], GREY, {},
+     r"^images\[0\] has more than 8 bits a pixel, of which the largest is 248: whether 255 or"),
     ([pil(grey[0])], COLOUR, {}, r"^images\[0\] is grey"),
     (np.zeros((2, 4, 6, 5), np.uint8), GREY, {}, r"shape \(2, 4, 6, 5\), which can be no images"),
     (np.zeros((2, 2, 1, 6, 5), np.uint8), GREY, {}, "can be no images of 1×6×5 for certain"),
@@ -120,7 +128,13 @@ REFUSED = [
     (grey.astype(np.int64) * 200, GREY, {}, "accepted: 0 to 1, 0 to 255, or scale"),
     (grey / 200, GREY, {}, "whether 1 or 255 is white cannot be told; say scale=1 or scale=255"),
     ((grey > 99).astype(int), GREY, {}, "are 0 to 1, no other ones: whether 1 or 255"),
+    (grey // 16 / 1.0, GREY, {}, "are 0 to 15: whether 15 or 255 is white cannot be told; say sc"),
+    ([grey[0] / 255, grey[1] / 1.0], GREY, {}, "of some images 0 to 1 alone: whether 1 or 255"),
+    ([grey[0] / 255, grey[1] * np.nan], GREY, {}, "values are nan to nan"),
+    ([grey[0] / 255, grey[1] * np.nan], GREY, {"scale": 1}, "values are nan to nan"),
+    (grey, GREY, {"scale": 1}, "scale is 1, but of bytes, as of files and uint8, 255 is white"),
     (grey / 1.0, GREY, {"scale": 1}, "above scale, which is 1 and stands for white"),
+    (grey / 1.0, GREY, {"scale": "1"}, "scale is '1'; accepted: the value that is white"),
     (grey / 1.0, GREY, {"scale": 0}, "scale is 0; accepted: the value that is white"),
     (grey / 1.0, GREY, {"scale": float("nan")}, "scale is nan"),
     (grey > 99, GREY, {}, "is of type bool; accepted: uint8 of 0 to 255, or real numbers"),
