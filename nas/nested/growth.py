@@ -76,6 +76,8 @@ def shrink(network: Network, architecture: Architecture, mode: Mode = "train") -
     True
     """
     shrunk = _fresh(architecture, network)
+    if reason := contains(network.architecture, architecture, mode).reason:
+        raise ArchitectureError(f"the network does not shrink: it does not contain that: {reason}")
     embedding = Embedding(network, shrunk, mode)
     embedding.read(network.state_dict(), shrunk.state_dict())
     if used := embedding.differing(network.state_dict(), shrunk.state_dict()):

@@ -204,6 +204,11 @@ def test_what_is_not_contained_does_not_grow():
         nas.grow(nas.build(DEEP), SHALLOW)
 
 
+def test_what_is_not_contained_is_not_what_a_network_shrinks_to():
+    with pytest.raises(ArchitectureError, match=r"does not shrink: it .* stem\.width: 8, below"):
+        nas.shrink(nas.build(SHALLOW), DEEP)
+
+
 def test_what_is_no_network_of_nas_is_refused():
     with pytest.raises(ArchitectureError, match=r"network is a Linear; accepted: what nas\.build"):
         nas.grow(nn.Linear(2, 3), SHALLOW)
