@@ -34,7 +34,8 @@ from nas.training.recipes import inherited
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 100  # trials, before leases and signals get their turn
-# Of an attempt: its study moved, its folder was deleted, or it is of another machine's own disk
+# Of an attempt: its study moved, its folder was deleted, its file is damaged, or it is of another
+# machine's own disk
 _GONE = "begins from scratch: the weights of trial {}, with which it began, are not here any more"
 _LOST = (
     "begins again at epoch 1: the checkpoint {} is not here; --runs must name a folder that all "

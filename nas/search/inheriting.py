@@ -140,7 +140,8 @@ class Inheriting:
             return None
         place, digest = weights[inherits.trial]
         saved = Saved.read(place)
-        if saved.digest != digest or not saved.exists(self._config.runs):
+        # what is damaged would fail each trial that begins with it
+        if saved.digest != digest or not saved.is_whole(self._config.runs):
             return None
         return Parent(replace(inherits, sha256=digest), place)
 

@@ -72,6 +72,17 @@ class Saved:
         except OSError:
             return True
 
+    def is_whole(self, runs: str) -> bool:
+        """Whether it is what was written; on object storage, which a worker alone reads, whether it
+        ``exists``."""
+        if is_remote(self.place):
+            return self.exists(runs)
+        try:
+            self._verify(Path(self.place) / CHECKPOINT)
+        except CheckpointError:
+            return False
+        return True
+
     @contextmanager
     def fetched(self, runs: str) -> Iterator[Path]:
         """Its folder on this machine, for as long as it takes to read it.

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -243,6 +244,26 @@ def test_a_trial_whose_parent_is_gone_trains_from_scratch_and_says_so(inheriting
     ]
     assert reason.startswith(f"begins from scratch: the weights of trial {parent}")
     assert one.trials[job.number].state == TrialState.COMPLETE
+    assert violations(one.study()) == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [Path.unlink, lambda file: file.write_bytes(file.read_bytes()[:-1])],
+    ids=["deleted", "cut short"],
+)
+def test_a_trial_does_not_begin_with_damaged_weights(inheriting, harm):
+    """Else each one whose network contains that one would fail, and so the search."""
+    one = inheriting()
+    job = until_inherited(one)
+    damaged = job.parent.inherits.trial
+    harm(Path(Saved.read(job.parent.weights).place) / CHECKPOINT)
+    one.one.searcher.fail(job, "its process died", retry=True, lost=True)
+    again = one.next_job()
+    assert (again.number, again.parent) == (job.number, None)
+    one.train(again)
+    one.run()
+    assert damaged not in {inherits.trial for inherits in one.lineage().values() if inherits}
     assert violations(one.study()) == []
 
 
