@@ -1,6 +1,7 @@
 """Figures of characters: for 80 columns, a pipe, and NO_COLOR."""
 
 import io
+import json
 import os
 import pty
 import shutil
@@ -319,3 +320,20 @@ def test_a_curve_of_one_epoch_is_a_digit_in_its_colour(by_hand, tmp_path, colour
         connection.commit()
     drawn = curves_figure(open_study(f"sqlite:///{tmp_path}/nas.db", "hand"), 40)
     assert ranks(drawn) == {"1": "green", "2": "cyan"}
+
+
+def test_a_line_of_many_trials_is_shown_to_its_end_on_80_columns(tmp_path, monkeypatch, capsys):
+    url = f"sqlite:///{tmp_path}/nas.db"
+    write_study(url, "s", trials=40, epochs=2)
+    with closing(sqlite3.connect(tmp_path / "nas.db")) as database, database:
+        for number in range(1, 40):
+            told = {"trial": number - 1, "key": "a" * 64, "epochs": 1, "sha256": "b" * 64}
+            database.execute(
+                "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
+                "SELECT trial_id, 'inherits', ? FROM trials WHERE number = ?",
+                (json.dumps(told), number),
+            )
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["show", "s#30", "--storage", url]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split("trial ")[1].split()[0] for line in shown] == [str(n) for n in range(40)]
