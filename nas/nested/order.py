@@ -20,6 +20,8 @@ from nas.nested.elements import (
 )
 
 MOST_BLOCKS = 1_000  # of a network that is compared: pairs of blocks are looked at
+# What a block may be refused by, those of blocks that are most alike last
+_KNOBS = ("block", "stride", "width", "bottleneck", "groups", "residual", "shortcut_norm")
 Numbered: TypeAlias = tuple[int, Element]  # with the number of its stage
 
 
@@ -113,7 +115,7 @@ def contains(larger: Architecture, smaller: Architecture, mode: Mode = "train") 
         weaker = _Reach(large, small, smaller.stem.width, "eval")
         found = weaker.alignment()
         if mode == "train" and found is not None:
-            reason = _reason(larger, smaller, reach)
+            reason = ": ".join(reach.refusal_along(found))
             return Containment(reason=f"{reason} (contained in eval mode alone)")
         if found is None:
             tried = reach if mode == "train" else weaker
@@ -157,17 +159,40 @@ class _Reach:
         return tuple(reversed(found))
 
     def obstacle(self) -> Refusal:
-        """What forbids to go on from where the most is accounted for."""
-        i, j = max((i, j) for j, row in enumerate(self.reached) for i, yes in enumerate(row) if yes)
-        if j == len(self.large):
-            number, _ = self.small[i]
-            return "stages", f"nothing is left for stages.{number} of the smaller one"
-        number, block = self.large[j]
-        refusal = identity_forbids(block, self.widths[i], self.mode)
-        if i < len(self.small):
-            refusal = holding_forbids(block, self.small[i][1], self.mode)
-        assert refusal is not None, "the way goes on"
-        return f"stages.{number}.{refusal[0]}", refusal[1]
+        """What forbids to go on from where the most is accounted for: of the blocks that might hold
+        the next one of the smaller network, what forbids it of the most alike."""
+        i = max(i for row in self.reached for i, yes in enumerate(row) if yes)
+        places = [j for j, row in enumerate(self.reached) if row[i]]
+        if i == len(self.small):
+            number, block = self.large[places[-1]]
+            refusal = identity_forbids(block, self.widths[i], self.mode)
+            assert refusal is not None, "the way goes on"
+            return f"stages.{number}.{refusal[0]}", refusal[1]
+        found = []
+        for j in places:
+            if j < len(self.large):
+                number, block = self.large[j]
+                refusal = holding_forbids(block, self.small[i][1], self.mode)
+                assert refusal is not None, "the way goes on"
+                found.append(
+                    (_KNOBS.index(refusal[0]), j, f"stages.{number}.{refusal[0]}", refusal[1])
+                )
+        if not found:
+            return "stages", f"nothing is left for stages.{self.small[i][0]} of the smaller one"
+        return max(found)[2:]
+
+    def refusal_along(self, blocks: Sequence[int | None]) -> Refusal:
+        """What forbids an alignment that is one in eval mode."""
+        width = self.widths[0]
+        for (number, block), source in zip(self.large, blocks, strict=True):
+            if source is None:
+                refusal = identity_forbids(block, width, self.mode)
+            else:
+                refusal = holding_forbids(block, self.small[source][1], self.mode)
+                width = self.small[source][1].width
+            if refusal:
+                return f"stages.{number}.{refusal[0]}", refusal[1]
+        raise AssertionError("an alignment in this mode, too")
 
 
 def _whole_forbids(larger: Architecture, smaller: Architecture) -> Refusal | None:
@@ -182,10 +207,9 @@ def _whole_forbids(larger: Architecture, smaller: Architecture) -> Refusal | Non
 
 def _reason(larger: Architecture, smaller: Architecture, reach: _Reach) -> str:
     """In the words of the knobs, stage by stage where both have equally many."""
-    if len(larger.stages) < len(smaller.stages):
-        counts = f"{len(larger.stages)}, below the smaller one's {len(smaller.stages)}"
-        return f"stages: {counts}"
     refusal = reach.obstacle()
+    if refusal[0] == "stages" and len(larger.stages) < len(smaller.stages):
+        return f"stages: {len(larger.stages)}, below the smaller one's {len(smaller.stages)}"
     if len(larger.stages) == len(smaller.stages):
         refusal = next(_stagewise(larger, smaller, reach), refusal)
     return ": ".join(refusal)

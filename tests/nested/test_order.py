@@ -168,6 +168,15 @@ def test_the_larger_network_costs_no_less(pair):
         (BASIC, replace(BASIC, shortcut_norm=False), "stages.0.shortcut_norm: one has a norm on"),
         (BASIC, RESNEXT, "stages.0.block: basic, and bottleneck in the smaller one"),
         (BASIC, network(*BASIC.stages, Stage("basic", 1, 32, 2)), "stages: 1, below the smaller"),
+        (network(Stage("bottleneck", 3, 8, bottleneck=0.5)),  # one stage may hold two
+         network(Stage("bottleneck", 1, 8, bottleneck=0.5), Stage("bottleneck", 1, 8)),
+         "stages.0.bottleneck: the inner width is 4, below the smaller one's 8"),
+        (network(Stage("bottleneck", 1, 8), Stage("basic", 1, 8), Stage("bottleneck", 1, 8)),
+         network(Stage("basic", 1, 8, residual=False)),  # the bottlenecks can be the identity
+         "stages.1.residual: it is on, and a shortcut that is the identity cannot be 0"),
+        (network(Stage("bottleneck", 1, 8), Stage("basic", 3, 16, 2), stem=Stem(9)),
+         network(Stage("basic", 1, 16, 2), Stage("basic", 2, 16)),  # another block is none
+         "stages.0.width: its shortcut is a projection behind which a norm stands"),
         (RESNEXT, changed(RESNEXT, bottleneck=1.0), "stages.0.bottleneck: the inner width is 8,"),
         (changed(RESNEXT, groups=8), RESNEXT, "stages.0.groups: 8 groups of 1 channels"),
         (changed(RESNEXT, residual=False), RESNEXT, "stages.0.residual: it is off, and such a"),
