@@ -17,6 +17,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
+from nas.errors import ConfigError
 from nas.nested.order import contains
 from nas.search.config import SearchConfig
 from nas.search.sampling import Proposal
@@ -149,6 +150,21 @@ class Inheriting:
         if number not in self._networks:
             self._networks[number] = self._space.architecture(trials[number].params)
         return self._networks[number]
+
+
+def check_inheritance(space: SearchSpace) -> None:
+    """Do nothing if trials can be trained alike, as one is with that whose weights it begins with.
+
+    Raises:
+        ConfigError: no two of them would draw the same hyper-parameters.
+    """
+    for path, domain in space.parameters.items():
+        if path.startswith("training.") and domain.count is None:
+            raise ConfigError(
+                f"inherit is given, but {space.name} searches {path} among {domain}, so no two "
+                "trials have the same, and a trial inherits from none that has another one; "
+                "accepted: a choice, a range with a step, or a space without, as resnext_bench is"
+            )
 
 
 def proven(trials: int) -> int:

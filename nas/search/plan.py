@@ -20,6 +20,7 @@ from nas.objectives.contract import Objective, find_objective, is_built_in
 from nas.output import check_file, check_folder
 from nas.search.budget import Budget
 from nas.search.config import Scope, SearchConfig, options, typed, unnamed
+from nas.search.inheriting import check_inheritance
 from nas.search.jobs import refuse_deleted
 from nas.search.machine import Machine, VirtualMachine
 from nas.search.mirror import Mirror, find_sampler
@@ -200,6 +201,8 @@ def prepare(given: Mapping[str, Any], machine: Machine) -> Plan:
             )
     if not stored:  # of a study of an earlier version, the trials that cannot be begun FAIL
         _check_training(config, space)
+        if config.inherit:
+            check_inheritance(space)
     space.sample(config.seed)  # an empty space is refused here
     proposed, predicted = within_prediction(space, config, machine)
     proposed.sample(config.seed)  # so is one in which every network is predicted to be too slow

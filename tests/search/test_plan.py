@@ -274,6 +274,19 @@ def test_what_the_space_searches_is_not_given_too(given):
     )
 
 
+def test_trials_of_which_no_two_are_trained_alike_do_not_inherit(given, data_folder):
+    asked = {**given, "objective": "fashion_mnist", "data": str(data_folder), "inherit": True}
+    assert refusal({**asked, "epochs": 2}) == (
+        "inherit is given, but resnext searches training.peak_lr among numbers from 0.05 to 0.5, "
+        "so no two trials have the same, and a trial inherits from none that has another one; "
+        "accepted: a choice, a range with a step, or a space without, as resnext_bench is"
+    )
+    peak_lr = {"choice": [0.1, 0.3]}
+    stepped = {**SearchSpace.load("resnext").to_dict(), "training": {"peak_lr": peak_lr}}
+    space = SearchSpace.from_dict(stepped)
+    assert prepare({**asked, "epochs": 2, "space": space}, LAPTOP).config.inherit
+
+
 def test_a_space_of_an_earlier_study_that_no_training_takes_is_none_for_a_new_one(given):
     """Its file would be refused, but the study has it whole, and hands it over in Python."""
     smoothing = {"label_smoothing": {"choice": [0.0, 1.0]}, "erasing": {"choice": [0.5]}}
