@@ -100,8 +100,8 @@ def retrain(
     if grow_during is not None:
         if not 1 <= grow_during < config.epochs:
             raise ConfigError(
-                f"grow-during is {grow_during}, and {config.epochs} epochs are trained; accepted: "
-                f"1 to {config.epochs - 1}"
+                f"grow-during is {grow_during}, and epochs is {config.epochs}; accepted: 1 or more "
+                "and fewer than epochs, which must be 2 or more"
             )
         begin = half_as_deep(architecture)
         config = config.replace(growth=[Growth(grow_during + 1, architecture)])

@@ -147,7 +147,8 @@ def test_a_retraining_that_grows_trains_half_of_the_blocks_first(tmp_path, monke
 def test_a_retraining_that_cannot_grow_is_refused_before_it_begins(study, data_folder, capsys):
     for arguments, said in [
         (["--epochs", "2", "--grow-during", "1"], "no stage of this network has two blocks"),
-        (["--epochs", "2", "--grow-during", "2"], "grow-during is 2, and 2 epochs are trained"),
+        (["--epochs", "2", "--grow-during", "2"], "grow-during is 2, and epochs is 2; accepted: 1"),
+        (["--epochs", "1", "--grow-during", "1"], "fewer than epochs, which must be 2 or more"),
         (["--grow-during", "0"], "grow-during"),
         (["--top", "1", "--grow-during", "1"], "grow-during is given, but with top"),
     ]:
