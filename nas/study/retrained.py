@@ -34,11 +34,13 @@ _STUDIES = text(
 _MARK = {"mark": f'%"{RETRAINS}"%'}
 _TESTED = text("SELECT trial, training, test_accuracy, val_accuracy FROM nas_evaluations "
                "WHERE study_id = :study ORDER BY trial")  # fmt: skip
+# A network that was trained in full is what its retraining is of, not as stopped or inherited
 _KEYS = text(
-    "SELECT MIN(t.number) AS number, a.value_json AS key FROM trials AS t "
+    "SELECT t.number, a.value_json AS key FROM trials AS t "
     "JOIN trial_user_attributes AS a ON a.trial_id = t.trial_id AND a.key = 'key' "
     "WHERE t.study_id = :study AND EXISTS (SELECT 1 FROM nas_attempts AS e "
-    "WHERE e.study_id = t.study_id AND e.trial = t.number) GROUP BY a.value_json"
+    "WHERE e.study_id = t.study_id AND e.trial = t.number) "
+    "ORDER BY (t.state <> 'COMPLETE') DESC, t.number DESC"
 )
 
 

@@ -1,12 +1,14 @@
 """Trials that begin with the weights of others: which, with what, and what that counts for."""
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState, create_trial
 from searches import SPACE
+from sqlalchemy import text
 
 import nas
 from nas.analysis.inheritance import agreement
@@ -22,6 +24,7 @@ from nas.study.check import violations
 from nas.study.lineage import Inherits
 from nas.study.policies import FROM_SCRATCH
 from nas.study.reader import open_study
+from nas.study.retrained import RETRAINS
 from nas.study.store import WEIGHTS
 from nas.training import Training, TrainingConfig
 
@@ -148,6 +151,23 @@ def test_the_best_inherited_networks_are_trained_from_scratch_in_the_last_trials
     both = agreement(frame.reset_index())
     assert both.networks == 3
     assert -1 <= both.kendall <= 1
+
+
+def test_what_is_trained_anew_is_the_network_from_scratch_not_the_inherited_one(done, search):
+    """Both have one key; ``nas retrain --top`` says of the first what the search had."""
+    again = search(study="again", sampler="random", trials=12)  # draws the same networks
+    again.run()
+    about = {RETRAINS: {"study": done.one.config.study, "recipe": "long"}}
+    with again.store.engine.begin() as connection:
+        query = text("UPDATE nas_studies SET provenance = :about WHERE study_id = :id")
+        connection.execute(query, {"about": json.dumps(about), "id": again.store._study_id})
+    study = done.study()
+    frame = study.frame()
+    proven = frame[frame["policy"] == FROM_SCRATCH].set_index("key")["number"]
+    retrained = study.retrained().drop_duplicates("key").set_index("key")["number"]
+    both = sorted(set(proven.index) & set(retrained.index))
+    assert both
+    assert list(retrained[both]) == list(proven[both])
 
 
 def test_they_wait_until_no_other_trial_is_under_way(inheriting):
