@@ -90,7 +90,7 @@ def decode(
         raise ShapeError(size_mismatch(name, own, shape))
     if not isinstance(given, Image.Image):
         return read_image(Path(given), shape)
-    if given.mode in WIDE and 0 < (most := given.getextrema()[1]) <= 255:
+    if given.mode in WIDE and 0 < (most := int(np.asarray(given).max())) <= 255:
         raise DataError(
             f"{name} has more than 8 bits a pixel, of which the largest is {most}: whether 255 or "
             "65535 is white cannot be told; accepted: numpy.asarray of it, with scale"
