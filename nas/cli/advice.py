@@ -54,11 +54,12 @@ def print_header(console: Console, plan: Plan) -> None:
         lines.insert(1, f"searched is the front of {plan.record.accuracy} against {costs}")
     if config.inherit:
         part = f"{config.inherit_epochs} of {plural(config.epochs, 'epoch')}"
-        last = plural(proven(config.trials), "trial")
+        at_end = proven(config.trials)
+        last = f"the last {at_end} trials train" if at_end > 1 else "the last trial trains"
         lines.insert(
             1,
             f"a trial whose network contains a trained one begins with its weights, and trains for "
-            f"{part}; the last {last} train the best of these from scratch",
+            f"{part}; {last} the best of these from scratch",
         )
     few = space.distinct_settings(ENUMERATED)
     if few is not None and (known := len(list(islice(few, config.trials)))) < config.trials:
