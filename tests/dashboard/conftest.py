@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
 from browser import CHROMIUM, DRIVER, MISSING, Browser, browsing
 from dashboard_page import DashboardPage
 from dashboards import Search, inherits, serving
+
+
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch):
+    """Streamlit's AppTest leaves its page in the place of ``__main__``, which the processes that
+    later tests start would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
