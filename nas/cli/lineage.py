@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from nas.study.reader import Study  # pandas: half a second that others need not wait
 
 ROWS = 5
-_GUIDE = 4  # columns by which a child stands to the right of its parent
 _WORDS = SPOKEN | {"COMPLETE": "from scratch"}
 
 
@@ -73,15 +73,15 @@ def print_tree(console: Console, study: Study, number: int) -> None:
     def label(one: int) -> Text:
         return Text(_said(trials[one], measure), style="bold" if one == number else "")
 
-    nodes, levels = {first: Tree(label(first))}, {first: 0}
+    root = Tree(label(first))
+    nodes = {first: root}
     for one in (*above, number, *below):
         if one not in nodes:
-            parent = lineage.parent[one]
-            nodes[one], levels[one] = nodes[parent].add(label(one)), levels[parent] + 1
+            nodes[one] = nodes[lineage.parent[one]].add(label(one))
     # of a line that does not fit, a terminal shows the rest below; Rich would show nothing of it
-    ends = (_GUIDE * level + label(one).cell_len for one, level in levels.items())
-    console.width = max(console.width, *ends)
-    console.print(nodes[first])
+    unbound = console.options.update(max_width=sys.maxsize)
+    console.width = max(console.width, console.measure(root, options=unbound).maximum)
+    console.print(root)
 
 
 def _said(row: Mapping[Hashable, Any], measure: Measure) -> str:
